@@ -1,0 +1,46 @@
+"""Head pose of every head in a photo, over the full range of orientations.
+
+The names below are the stable public API. They are loaded on first use, so that `import semiuhpe` costs
+nothing, and none of them imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from semiuhpe.inference.detector import HeadDetector
+    from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.inference.results import HeadPoses
+
+    __version__: str
+
+_HOMES = {
+    "HeadDetector": "semiuhpe.inference.detector",
+    "HeadPoseEstimator": "semiuhpe.inference.estimator",
+    "HeadPoses": "semiuhpe.inference.results",
+}
+
+__all__ = ["HeadDetector", "HeadPoseEstimator", "HeadPoses", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'semiuhpe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("semiuhpe")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+source"

@@ -1,0 +1,43 @@
+"""The errors that a user can cause; each message is one line that names the value and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SemiUHPEError(Exception):
+    """Base of every error that this package raises for bad input; the command line prints it and exits with 1."""
+
+
+class MissingExtraError(SemiUHPEError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional dependency; install it with: pip install 'semiuhpe[{extra}]'")
+
+
+class ImageError(SemiUHPEError):
+    """An image cannot be read."""
+
+
+class StoreError(SemiUHPEError):
+    """A head store is missing, damaged or of another version."""
+
+
+class WeightsError(SemiUHPEError):
+    """A weights file is missing, damaged or not what it claims to be."""
+
+
+class RecipeError(SemiUHPEError):
+    """A recipe is malformed or asks for something impossible."""
+
+
+class AssetsError(SemiUHPEError):
+    """Assets for rendering are missing or malformed."""
+
+
+class ConventionError(SemiUHPEError, ValueError):
+    """An Euler or matrix convention was asked for by a name that does not exist."""
+
+    def __init__(self, name: object, valid: Iterable[str]) -> None:
+        super().__init__(f"unknown rotation convention {name!r}; choose one of: {', '.join(valid)}")

@@ -1,0 +1,85 @@
+"""One head at rest: everything that is known of it, besides its picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from semiuhpe.errors import StoreError
+from semiuhpe.geometry.rotation import Float
+
+SPLITS = ("train", "val", "test", "unlabelled")
+
+
+@dataclass(frozen=True)
+class HeadRecord:
+    """What a store knows of one head.
+
+    id: unique within its store. source: name of the data set. split: one of `SPLITS`. subject: who it is, so
+    that splits can keep people apart ("" = unknown). box: `x1, y1, x2, y2` of the head in the pixels of the
+    stored context crop. rotation: (3, 3) float64 camera←head, or None where there is no label. extras: JSON
+    scalars that belong to the source (landmarks' fit error, rendering parameters, ...).
+
+    Raises StoreError where a field is out of its range.
+    """
+
+    id: str
+    source: str
+    split: str
+    subject: str
+    box: tuple[float, float, float, float]
+    rotation: Float | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise StoreError("a head record needs a non-empty id")
+        if self.split not in SPLITS:
+            raise StoreError(f"head {self.id}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
+        x1, y1, x2, y2 = self.box
+        if not (np.all(np.isfinite(self.box)) and x2 > x1 and y2 > y1):
+            raise StoreError(f"head {self.id}: the box must be finite x1, y1, x2, y2 with area, got {self.box}")
+        if self.rotation is not None:
+            rotation = np.asarray(self.rotation, dtype=np.float64)
+            if rotation.shape != (3, 3) or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5):
+                raise StoreError(f"head {self.id}: the rotation must be a (3, 3) rotation matrix")
+            if np.linalg.det(rotation) < 0:
+                raise StoreError(f"head {self.id}: the rotation is a reflection (determinant −1)")
+            object.__setattr__(self, "rotation", rotation)
+
+    def to_json(self) -> str:
+        """Compact JSON, exact for every float (repr round-trips)."""
+        return json.dumps(
+            {
+                "id": self.id,
+                "source": self.source,
+                "split": self.split,
+                "subject": self.subject,
+                "box": [float(v) for v in self.box],
+                "rotation": None if self.rotation is None else [float(v) for v in self.rotation.ravel()],
+                "extras": self.extras,
+            },
+            separators=(",", ":"),
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> HeadRecord:
+        """Inverse of `to_json`. Raises StoreError for anything else."""
+        try:
+            raw = json.loads(text)
+            rotation = raw["rotation"]
+            return cls(
+                id=raw["id"],
+                source=raw["source"],
+                split=raw["split"],
+                subject=raw["subject"],
+                box=tuple(raw["box"]),
+                rotation=None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(3, 3),
+                extras=raw["extras"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"a head record is malformed ({error}); import the source again") from error

@@ -1,0 +1,231 @@
+"""Heads at rest: one folder on disk for every source.
+
+`heads.lmdb` is the truth: under each number it holds the record and the encoded context crop, written in one
+transaction, so a kill at any moment loses at most the batch that was being written and never leaves half a
+head. `heads.parquet` is the same records as a table that any tool opens, rebuilt from the LMDB whenever a
+writer closes (and lazily by a reader, should a kill have come before that).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import lmdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from semiuhpe.errors import StoreError
+from semiuhpe.geometry.crop import Image
+from semiuhpe.geometry.rotation import Float
+from semiuhpe.heads.record import HeadRecord
+
+FORMAT_VERSION = 1
+_MAP_SIZE = 1 << 40  # address space, not disk: LMDB's file grows as it fills
+
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("subject", pa.string()),
+        ("box", pa.list_(pa.float64(), 4)),
+        ("rotation", pa.list_(pa.float64(), 9)),
+        ("extras", pa.string()),
+    ]
+)
+
+
+def _number(index: int) -> bytes:
+    return b"%012d" % index
+
+
+def _environment(path: Path, *, readonly: bool) -> lmdb.Environment:
+    # lock=False for readers: many loader processes read at once and nobody writes under them.
+    return lmdb.open(
+        str(path / "heads.lmdb"), map_size=_MAP_SIZE, max_dbs=4, readonly=readonly, lock=not readonly, readahead=False
+    )
+
+
+def table_of(records: Iterable[HeadRecord]) -> pa.Table:
+    """The records as a pyarrow table, one row a head; `extras` is JSON text."""
+    rows = list(records)
+    return pa.table(
+        {
+            "id": [r.id for r in rows],
+            "source": [r.source for r in rows],
+            "split": [r.split for r in rows],
+            "subject": [r.subject for r in rows],
+            "box": [[float(v) for v in r.box] for r in rows],
+            "rotation": [None if r.rotation is None else [float(v) for v in r.rotation.ravel()] for r in rows],
+            "extras": [json.dumps(r.extras, sort_keys=True) for r in rows],
+        },
+        schema=_SCHEMA,
+    )
+
+
+class HeadStoreWriter:
+    """Adds heads to a store; opening an existing store continues it.
+
+    meta: JSON object kept with the store (how it was made). Opening an existing store with a different meta
+    raises StoreError, so that a resumed job cannot mix two recipes. A context manager.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], meta: dict[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path}: a head store is a folder, and this is a file; choose another path")
+        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "heads.lmdb").is_dir():
+            raise StoreError(f"{self.path}: the folder is not empty and holds no head store; choose another path")
+        (self.path / "heads.lmdb").mkdir(parents=True, exist_ok=True)
+        self._env = _environment(self.path, readonly=False)
+        self._images = self._env.open_db(b"images")
+        self._records = self._env.open_db(b"records")
+        self._ids = self._env.open_db(b"ids")
+        self._info = self._env.open_db(b"info")
+        with self._env.begin(write=True) as txn:
+            known = txn.get(b"meta", db=self._info)
+            if known is None:
+                txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._info)
+                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._info)
+            elif meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
+                self._env.close()
+                raise StoreError(f"{self.path}: the store was begun with other settings; delete it or choose another path")
+            self.meta: dict[str, Any] = json.loads(known) if known is not None else (meta or {})
+
+    def __enter__(self) -> HeadStoreWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __contains__(self, head_id: str) -> bool:
+        with self._env.begin(db=self._ids) as txn:
+            return txn.get(head_id.encode()) is not None
+
+    def __len__(self) -> int:
+        with self._env.begin() as txn:
+            return int(txn.stat(self._records)["entries"])
+
+    def add(self, record: HeadRecord, encoded: bytes) -> bool:
+        """Add one head with its context crop as JPEG or PNG bytes; False if its id was already there."""
+        return self.add_many([(record, encoded)]) == 1
+
+    def add_many(self, heads: Iterable[tuple[HeadRecord, bytes]]) -> int:
+        """Add heads in one transaction: after a kill either all of them are there or none. Returns how many were new."""
+        added = 0
+        with self._env.begin(write=True) as txn:
+            index = int(txn.stat(self._records)["entries"])
+            for record, encoded in heads:
+                if not txn.put(record.id.encode(), _number(index), db=self._ids, overwrite=False):
+                    continue
+                txn.put(_number(index), encoded, db=self._images, append=True)
+                txn.put(_number(index), record.to_json().encode(), db=self._records, append=True)
+                index += 1
+                added += 1
+        return added
+
+    def close(self) -> None:
+        """Write the table and release the store."""
+        with self._env.begin(db=self._records) as txn:
+            records = [HeadRecord.from_json(value) for _, value in txn.cursor()]
+        self._env.close()
+        _write_table(self.path, records)
+
+
+def _write_table(path: Path, records: list[HeadRecord]) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(table_of(records), buffer)
+    temporary = path / f"heads.parquet.{os.getpid()}.tmp"
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path / "heads.parquet")
+
+
+class HeadStore:
+    """Read access to a store by number; cheap to pickle, so loader workers reopen it for themselves.
+
+    Raises StoreError if the folder holds no store, or one of a newer format.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not (self.path / "heads.lmdb" / "data.mdb").is_file():
+            raise StoreError(f"{self.path}: no head store here; make one with `semiuhpe synthesize` or `semiuhpe prepare`")
+        self._open()
+        with self._env.begin() as txn:
+            version = int(txn.get(b"version", default=b"0", db=self._info))
+            if version != FORMAT_VERSION:
+                raise StoreError(f"{self.path}: store format {version}, this version reads {FORMAT_VERSION}; import again")
+            self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._info))
+            self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._records)]
+
+    def _open(self) -> None:
+        try:
+            self._env = _environment(self.path, readonly=True)
+            self._images = self._env.open_db(b"images", create=False)
+            self._records = self._env.open_db(b"records", create=False)
+            self._info = self._env.open_db(b"info", create=False)
+        except lmdb.Error as error:
+            raise StoreError(f"{self.path}: the head store cannot be opened ({error}); import the source again") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        hidden = {"_env", "_images", "_records", "_info"}
+        return {key: value for key, value in self.__dict__.items() if key not in hidden}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[HeadRecord]:
+        return iter(self.records)
+
+    def record(self, index: int) -> HeadRecord:
+        """Record number `index`."""
+        return self.records[index]
+
+    def encoded(self, index: int) -> bytes:
+        """The context crop as it was stored (JPEG or PNG bytes)."""
+        with self._env.begin(db=self._images) as txn:
+            value = txn.get(_number(index))
+        if value is None:
+            raise StoreError(f"{self.path}: no head number {index} (the store holds {len(self)})")
+        return bytes(value)
+
+    def image(self, index: int) -> Image:
+        """The context crop. → (H, W, 3) uint8 RGB."""
+        image = cv2.imdecode(np.frombuffer(self.encoded(index), np.uint8), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise StoreError(f"{self.path}: the picture of head {self.records[index].id} is damaged; import it again")
+        return np.asarray(image, dtype=np.uint8)
+
+    @property
+    def table(self) -> pa.Table:
+        """The records as a table; rewrites `heads.parquet` if a kill left it behind the LMDB."""
+        target = self.path / "heads.parquet"
+        if target.is_file() and pq.read_metadata(target).num_rows == len(self):
+            return pq.read_table(target)
+        _write_table(self.path, self.records)
+        return table_of(self.records)
+
+    @property
+    def boxes(self) -> Float:
+        """(n, 4) float64 head boxes, pixels of each context crop."""
+        return np.array([r.box for r in self.records], dtype=np.float64).reshape(-1, 4)
+
+    @property
+    def rotations(self) -> Float:
+        """(n, 3, 3) float64 camera←head; NaN where a head has no label."""
+        unknown = np.full((3, 3), np.nan)
+        return np.array([unknown if r.rotation is None else r.rotation for r in self.records]).reshape(-1, 3, 3)

@@ -1,0 +1,159 @@
+"""What a matrix Fisher parameter says about its own uncertainty: numpy only, no torch.
+
+The network's nine outputs are the parameter `A` of a density `p(R) ∝ exp(tr(AᵀR))` on rotations (matrix Fisher;
+Mohlin et al. 2020). With the proper SVD `A = U·diag(s)·Vᵀ`, `s1 ≥ s2 ≥ |s3|`, the normaliser depends on s only:
+
+    c(s) = ½ ∫₋₁¹ I0(½(s2−s3)(1−x))·I0(½(s2+s3)(1+x))·exp(s1·x) dx.
+
+Substituting `x = 1−2t²` and cutting t where the integrand is below e⁻³⁶ leaves a smooth integrand, for which 48
+Gauss–Legendre nodes are exact to 1e-11 up to s = 10⁴. `d = ∂ log c/∂s` comes from the same nodes. All sums are
+arranged so that nothing large cancels: what is integrated is `1 − d`, not `d`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.geometry.rotation import Float
+
+FLOOR_DEG = 1.0
+"""No error bar is smaller: labels do not agree with each other better than that."""
+
+UNKNOWN_DEG = 180.0
+"""The error bar of an output that is not finite."""
+
+_NODES = 48
+_BESSEL_SWITCH = 30.0
+
+
+def proper_singular_values(parameter: ArrayLike) -> Float:
+    """`s1 ≥ s2 ≥ |s3|`, s3 with the sign of det A. parameter (..., 3, 3) → (..., 3)."""
+    parameter = np.asarray(parameter, dtype=np.float64)
+    u, s, vt = np.linalg.svd(parameter)
+    s[..., 2] *= np.sign(np.linalg.det(u @ vt))
+    return np.asarray(s)
+
+
+def scaled_bessel(x: ArrayLike) -> tuple[Float, Float]:
+    """`e⁻ˣ·I0(x)` and `e⁻ˣ·I1(x)` of x ≥ 0 to 1e-14, relative. x (...,) → (...,), (...,)."""
+    x = np.asarray(x, dtype=np.float64)
+    # Small x: the periodic trapezoid of (1/π)∫₀^π exp(x(cos φ − 1)) cos(νφ) dφ, whose error is I_64(x).
+    angle = np.arange(33) * (np.pi / 32)
+    weight = np.full(33, 1.0 / 32)
+    weight[[0, -1]] /= 2
+    small = np.minimum(x, _BESSEL_SWITCH)[..., None]
+    kernel = np.exp(small * (np.cos(angle) - 1)) * weight
+    order0, order1 = kernel.sum(axis=-1), (kernel * np.cos(angle)).sum(axis=-1)
+    # Large x: the asymptotic series, whose 20th term is below 1e-18 from the switch on.
+    inverse = 1.0 / np.maximum(x, _BESSEL_SWITCH)
+    root = np.sqrt(inverse / (2 * np.pi))
+    large = x > _BESSEL_SWITCH
+    return (
+        np.where(large, root * _asymptotic(inverse, 0), order0),
+        np.where(large, root * _asymptotic(inverse, 1), order1),
+    )
+
+
+def _asymptotic(inverse: Float, order: int) -> Float:
+    """Σ (−1)ᵏ aₖ(ν)/xᵏ, the factor of e⁻ˣ·√(2πx)·Iν(x), at 1/x."""
+    total = np.ones_like(inverse)
+    term = np.ones_like(inverse)
+    for k in range(1, 21):
+        term = term * ((2 * k - 1) ** 2 - 4 * order**2) / (8 * k) * inverse
+        total = total + term
+    return total
+
+
+def scaled_log_normalizer_and_resultant_deficit(s: ArrayLike) -> tuple[Float, Float]:
+    """`log c(s) − Σs` and `1 − d(s)`, `d = ∂ log c/∂s`, of proper singular values. s (..., 3) → (...,), (..., 3)."""
+    s = np.asarray(s, dtype=np.float64)[..., None, :]
+    s1, s2, s3 = s[..., 0], s[..., 1], s[..., 2]
+    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    rate = s1 + s3
+    limit = np.sqrt(np.minimum(1.0, 18.0 / np.maximum(rate, 18.0)))
+    t = limit * (node + 1) / 2
+    tt = t * t  # (1 − x)/2; and (1 + x)/2 = 1 − tt
+    low0, low1 = scaled_bessel((s2 - s3) * tt)
+    high0, high1 = scaled_bessel((s2 + s3) * (1 - tt))
+    mass = weight * limit / 2 * 2 * t * low0 * high0 * np.exp(-2 * rate * tt)
+    total = mass.sum(axis=-1, keepdims=True)
+    mass = mass / total
+    low, high = low1 / low0, high1 / high0
+    deficit = [
+        2 * tt,
+        tt * (1 - low) + (1 - tt) * (1 - high),
+        tt * (1 + low) + (1 - tt) * (1 - high),
+    ]
+    return np.log(total[..., 0]), np.stack([(mass * part).sum(axis=-1) for part in deficit], axis=-1)
+
+
+def entropy(parameter: ArrayLike) -> Float:
+    """Differential entropy relative to the uniform density (0 = knows nothing, → −∞ = sharp), in nats.
+
+    `H = log c − Σ s·d`. parameter (..., 3, 3), finite → (...,).
+    """
+    s = proper_singular_values(parameter)
+    log_scaled, deficit = scaled_log_normalizer_and_resultant_deficit(s)
+    return np.asarray(np.minimum(log_scaled + np.sum(s * deficit, axis=-1), 0.0))
+
+
+def expected_error_deg(parameter: ArrayLike, overreg: float = 1.025) -> Float:
+    """Error that the density promises, degrees: `acos E[cos θ]`, `E[cos θ] = (ω·Σd − 1)/2`.
+
+    ω = `overreg` is the factor on log c in the training loss; it makes the density wider than the errors are, and
+    multiplying by it undoes that. parameter (..., 3, 3), finite → (...,) in [`FLOOR_DEG`, 180].
+    """
+    _, deficit = scaled_log_normalizer_and_resultant_deficit(proper_singular_values(parameter))
+    cosine = (overreg * np.sum(1 - deficit, axis=-1) - 1) / 2
+    return np.asarray(np.maximum(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), FLOOR_DEG))
+
+
+class ErrorModel:
+    """From a parameter to an error bar in degrees, as a model card lays down.
+
+    A card with `"calibration": {"kind": "isotonic", "entropy": [...], "expected_error_deg": [...]}` maps entropy
+    to error by linear interpolation in that table (entropies ascending, constant beyond both ends); a card
+    without one uses the formula of `expected_error_deg` with the card's `overreg` (1.025 where it has none).
+
+    Raises WeightsError for a calibration that is malformed.
+    """
+
+    def __init__(self, card: dict[str, Any]) -> None:
+        self.overreg = float(card.get("overreg", 1.025))
+        self.table = _table(card.get("calibration"))
+
+    def __call__(self, parameter: NDArray[np.float64]) -> tuple[Float, Float]:
+        """Entropy and expected error in degrees. parameter (n, 3, 3), any values → (n,), (n,).
+
+        A parameter that is not finite has entropy 0 and the error bar `UNKNOWN_DEG`.
+        """
+        finite = np.isfinite(parameter).all(axis=(-2, -1))
+        safe = np.where(finite[..., None, None], parameter, 0.0)
+        amount = entropy(safe)
+        if self.table is None:
+            error = expected_error_deg(safe, self.overreg)
+        else:
+            error = np.interp(amount, *self.table)
+        return np.where(finite, amount, 0.0), np.where(finite, error, UNKNOWN_DEG)
+
+
+def _table(calibration: Any) -> tuple[Float, Float] | None:
+    if calibration is None:
+        return None
+    try:
+        kind = calibration["kind"]
+        x = np.asarray(calibration["entropy"], dtype=np.float64)
+        y = np.asarray(calibration["expected_error_deg"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"model card: the calibration is malformed ({error}); calibrate and export again") from error
+    well_formed = x.ndim == 1 and x.shape == y.shape and x.size > 0 and bool(np.isfinite(x).all() and np.isfinite(y).all())
+    if kind != "isotonic" or not well_formed or np.any(np.diff(x) < 0) or np.any(np.diff(y) < 0) or np.any(y < 0):
+        raise WeightsError(
+            "model card: a calibration is of kind 'isotonic' with two equally long ascending lists, 'entropy' and "
+            "'expected_error_deg'; calibrate and export again"
+        )
+    return x, y

@@ -1,0 +1,92 @@
+"""The pose network: pixels in, nine numbers out, which are the matrix Fisher parameter `A` row by row.
+
+Normalisation is part of the network, so that training, evaluation and the exported graph read the same
+0..255 RGB pixels and cannot disagree.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.models.backbones import create_backbone, first_stages
+
+HeadKind = Literal["reference", "linear"]
+
+
+class PoseNet(nn.Module):
+    """Backbone → head → A.
+
+    backbone: a name of `semiuhpe.models.backbones.BACKBONES`. head: "reference" is the paper's (method §3): dropout,
+    features→512→128→9 with batch norm and ReLU6; "linear" is dropout and one layer. frozen_stages: the stem and
+    this many stages keep their pretrained weights and statistics.
+
+    forward: images (n, S, S, 3) uint8 RGB, or the same as float in 0..255 → (n, 3, 3) float32, camera←head.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_lite0",
+        *,
+        head: HeadKind = "reference",
+        dropout: float = 0.2,
+        pretrained: bool = True,
+        frozen_stages: int = 0,
+    ) -> None:
+        super().__init__()
+        extractor = create_backbone(backbone, pretrained=pretrained)
+        self.backbone = extractor.module
+        self.head = build_head(extractor.features, head, dropout)
+        self.register_buffer("mean", torch.tensor(extractor.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(extractor.std).view(1, 3, 1, 1), persistent=False)
+        self._frozen = first_stages(self.backbone, frozen_stages) if frozen_stages else []
+        for module in self._frozen:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> PoseNet:
+        """As `nn.Module.train`, but frozen stages stay in evaluation mode: their statistics are frozen too."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = images.permute(0, 3, 1, 2).to(self.mean.dtype)
+        features = self.backbone((pixels - self.mean) / self.std)
+        parameter: Tensor = self.head(features)
+        return parameter.view(-1, 3, 3)
+
+
+def build_head(features: int, kind: HeadKind, dropout: float) -> nn.Sequential:
+    """The layers after the backbone, (n, features) → (n, 9); weights N(0, 0.01), biases 0 (method §3).
+
+    The hidden widths of the reference are kept for wide backbones; narrow ones (512 features and fewer,
+    ResNet18 and TinyViT) use 128 and 64, MobileNetV2's 256 and 64 are not special-cased.
+    """
+    if kind == "linear":
+        layers: list[nn.Module] = [nn.Dropout(dropout), nn.Linear(features, 9)]
+    elif kind == "reference":
+        first, second = (512, 128) if features > 600 else (128, 64)
+        layers = [
+            nn.Dropout(dropout),
+            nn.Linear(features, first),
+            nn.BatchNorm1d(first),
+            nn.ReLU6(),
+            nn.Linear(first, second),
+            nn.BatchNorm1d(second),
+            nn.ReLU6(),
+            nn.Linear(second, 9),
+        ]
+    else:
+        raise RecipeError(f"model.head must be 'reference' or 'linear', got {kind!r}")
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)

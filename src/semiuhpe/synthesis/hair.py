@@ -1,0 +1,151 @@
+"""Procedural hair: shells that stand off the skull, curtains that hang from it, buns and tails.
+
+They are made from the identity's own skull, so they fit every head, and they cover what modelled styles do not:
+short back-and-sides, fringes, bobs of any length, ponytails, pigtails.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semiuhpe.synthesis.fields import CROWN_AXIS, smoothstep
+from semiuhpe.synthesis.formats import Float, Int
+from semiuhpe.synthesis.identity import Hairstyle
+from semiuhpe.synthesis.parts import HAIR, Look, Part, Topology, make_part, vertex_normals
+
+
+def _waves(points: Float, rng: np.random.Generator, count: int = 5, frequency: float = 3.0) -> Float:
+    """Smooth noise of unit size over positions (n, 3) → (n,)."""
+    directions = rng.normal(0, frequency, (count, 3))
+    phases = rng.uniform(0, 2 * np.pi, count)
+    return np.asarray(np.sin(points @ directions.T + phases).sum(axis=1) / np.sqrt(count / 2))
+
+
+def shell(
+    base: Float, vertices: Float, fields: Float, topology: Topology, style: Hairstyle, rng: np.random.Generator,
+    look: Look, layers: int = 3,
+) -> list[Part]:  # fmt: skip
+    """Short hair: copies of the scalp, pushed outwards, the outer ones thinner.
+
+    base, vertices (v, 3): undeformed and this identity's mesh; fields (v, 4); topology: the body's.
+    """
+    line = fields[:, 1] + style.shift
+    fringe = style.fringe * smoothstep(0.9, 1.3, base[:, 2]) * smoothstep(7.3, 7.6, base[:, 1])
+    line = line + fringe
+    keep = (line[topology.mesh_triangles] > -0.35).all(axis=1)
+    scalp = topology.subset(keep)
+    normals = vertex_normals(vertices, topology.mesh_triangles)
+    # Straight up from the crown rather than along bumps of the mesh.
+    centre = np.array([0.0, *CROWN_AXIS])
+    radial = vertices - centre
+    radial /= np.maximum(np.linalg.norm(radial, axis=1, keepdims=True), 1e-9)
+    outward = normals + radial
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
+    height = smoothstep(7.3, 8.3, base[:, 1])
+    thick = style.thickness * smoothstep(-0.15, 0.25, line) + style.top * height
+    thick = thick * (1 + 0.25 * _waves(base, rng)) + style.wave * _waves(base, rng, frequency=9.0) * smoothstep(0, 0.3, line)
+    shown = np.stack([fields[:, 0], line, fields[:, 2], fields[:, 3]], axis=1)
+    parts = []
+    for layer in range(layers):
+        fraction = 0.55 + 0.45 * layer / max(layers - 1, 1)
+        moved = vertices + outward * (np.maximum(thick, 0.012) * fraction)[:, None]
+        fullness = (1.0, 0.62, 0.38)[min(layer, 2)]
+        parts.append(make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness))))
+    return parts
+
+
+def _with(look: Look, scalp: tuple[float, float, float]) -> Look:
+    from dataclasses import replace
+
+    return replace(look, mode=HAIR, strands=1.0, scalp=scalp)
+
+
+def _grid(rows: int, columns: int, closed: bool) -> Int:
+    """Triangles of a rows × columns grid of vertices; closed: the last column meets the first."""
+    last = columns if closed else columns - 1
+    r, c = np.meshgrid(np.arange(rows - 1), np.arange(last), indexing="ij")
+    a, b = r * columns + c, r * columns + (c + 1) % columns
+    d, e = a + columns, b + columns
+    return np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([b, e, d], -1).reshape(-1, 3)])
+
+
+def _surface(name: str, points: Float, triangles: Int, share: Float, look: Look, line: Float | None = None) -> Part:
+    fields = np.stack([share, np.ones(len(points)) if line is None else line, np.zeros(len(points)), np.zeros(len(points))], 1)
+    uv = np.zeros((len(points), 2), np.float32)
+    return make_part(name, points, Topology(np.arange(len(points)), uv, triangles, triangles), fields, _with(look, (0.0, 0.12, 1.0)))
+
+
+def skull_ellipsoid(vertices: Float, fields: Float) -> tuple[Float, Float]:
+    """Centre and half axes (3,) of the ellipsoid around an identity's scalp."""
+    scalp = vertices[:13380][fields[:13380, 1] > 0.05]
+    low, high = scalp.min(axis=0), scalp.max(axis=0)
+    centre = np.array([(low[0] + high[0]) / 2, high[1] - 0.95, (low[2] + high[2]) / 2])
+    half = np.array([(high[0] - low[0]) / 2, high[1] - centre[1], (high[2] - low[2]) / 2])
+    return centre, half
+
+
+def curtain(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Generator, look: Look) -> list[Part]:
+    """Hair parted over the skull that hangs down around it, open at the face."""
+    centre, half = skull_ellipsoid(vertices, fields)
+    parts = []
+    for layer in range(2):
+        half_out = half + style.thickness * (0.6 + 0.5 * layer) + np.array([0, style.top, 0])
+        columns, over, hang = 44, 9, 9
+        opening = style.opening + 0.06 * layer
+        azimuth = np.linspace(opening, 2 * np.pi - opening, columns)
+        polar = np.linspace(0.05, np.pi / 2 * 1.02, over)
+        # Near the crown the sheet closes over the forehead up to the hairline; lower down it opens for the face.
+        rows = []
+        for angle in polar:
+            squeeze = smoothstep(0.55, 1.15, np.array(angle))
+            front = opening * squeeze
+            turn = np.linspace(front, 2 * np.pi - front, columns)
+            rows.append(np.stack([half_out[0] * np.sin(angle) * np.sin(turn), np.full(columns, half_out[1] * np.cos(angle)), half_out[2] * np.sin(angle) * np.cos(turn)], 1))
+        last = rows[-1]
+        narrow = rng.uniform(-0.12, 0.18)
+        share = [np.zeros(columns)] * over
+        for step in range(1, hang + 1):
+            t = step / hang
+            drop = last.copy()
+            drop[:, [0, 2]] *= 1 - narrow * t
+            drop[:, 1] -= style.length * t * (1 + 0.05 * np.sin(3 * azimuth + layer))
+            drop[:, [0, 2]] *= (1 + style.wave * np.sin(9 * t * style.length + 5 * azimuth))[:, None]
+            rows.append(drop)
+            share.append(smoothstep(0.6, 2.2, style.length * np.full(columns, t)))
+        points = np.concatenate(rows) + centre
+        points += (style.wave * 0.6 * _waves(points, rng, frequency=6.0))[:, None] * np.array([1, 0.3, 1])
+        ragged = np.concatenate([np.full(columns, 1.0)] * (over + hang - 1) + [np.full(columns, -0.15 + 0.0)])
+        ragged.reshape(over + hang, columns)[:, [0, -1]] = 0.1
+        parts.append(_surface(f"curtain{layer}", points, _grid(over + hang, columns, False), np.concatenate(share), look, ragged))
+    return parts
+
+
+def tail(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Generator, look: Look) -> list[Part]:
+    """A bun, a ponytail or two pigtails."""
+    centre, half = skull_ellipsoid(vertices, fields)
+    size = style.tail_size
+    height = float(rng.uniform(-0.9, 0.9))
+    back = np.array([0.0, half[1] * np.sin(height), -half[2] * np.cos(height)])
+    if style.tail == "bun":
+        rows, columns = 10, 14
+        polar, azimuth = np.linspace(0, np.pi, rows), np.arange(columns) * 2 * np.pi / columns
+        grid = np.stack([np.outer(np.sin(polar), np.sin(azimuth)), np.outer(np.cos(polar), np.ones(columns)), np.outer(np.sin(polar), np.cos(azimuth))], -1)
+        points = grid.reshape(-1, 3) * size * np.array([1, 0.9, 0.8]) + centre + back * (1 + 0.4 * size)
+        points += (0.03 * _waves(points, rng, frequency=9.0))[:, None]
+        return [_surface("bun", points, _grid(rows, columns, True), np.zeros(len(points)), look)]
+    starts = [back] if style.tail == "pony" else [back + [s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
+    parts = []
+    length = float(rng.uniform(0.8, 2.6))
+    for start in starts:
+        rows, columns = 12, 10
+        t = np.linspace(0, 1, rows)
+        out = start / np.linalg.norm(start) * np.array([1, 0.5, 1])
+        swing = out * float(rng.uniform(0.25, 0.7))
+        path = centre + start + swing * np.sin(t * 1.9)[:, None] + np.array([0, -1, 0]) * (length * t**1.6)[:, None]
+        radius = size * 0.42 * (0.35 + np.sin(np.clip(t * 1.1 + 0.12, 0, 1) * np.pi) ** 0.7)
+        azimuth = np.arange(columns) * 2 * np.pi / columns
+        ring = np.stack([np.sin(azimuth), 0.3 * np.cos(azimuth), np.cos(azimuth)], -1)
+        points = (path[:, None] + ring[None] * radius[:, None, None]).reshape(-1, 3)
+        share = np.repeat(smoothstep(0.8, 2.4, length * t), columns)
+        parts.append(_surface("tail", points, _grid(rows, columns, True), share, look))
+    return parts

@@ -1,0 +1,269 @@
+"""A small head renderer: OpenGL without a screen (EGL), on a graphics card or on the CPU through Mesa.
+
+Multisampled, with alpha-to-coverage so that strands of hair need no sorting, one shadow map for the first light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semiuhpe.errors import AssetsError, MissingExtraError
+from semiuhpe.synthesis.formats import Float
+from semiuhpe.synthesis.parts import HAIR, Look, Part
+from semiuhpe.synthesis.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
+
+_SHADOW_SIZE = 256
+_SAMPLE_ALPHA_TO_COVERAGE, _SAMPLE_ALPHA_TO_ONE = 0x809E, 0x809F
+
+Texture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Light:
+    """A directional light. direction (3,): unit, from the head to the light, camera frame; colour: linear RGB."""
+
+    direction: tuple[float, float, float]
+    colour: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class View:
+    """How the parts are seen. model (3, 3): camera←mesh; centre (3,): the mesh point on the optical axis;
+    distance in dm; window: centre x, y and half side of the picture on the plane z = 1.
+
+    bend: rotation vector of the torso relative to the head, mesh frame, about pivot. gaze: rotation vector of the
+    eyes. lights: up to 3, the first throws shadows. sky and ground: ambient light from above and below along `up`.
+    """
+
+    model: Float
+    centre: Float
+    distance: float
+    window: tuple[float, float, float]
+    bend: Float
+    pivot: Float
+    gaze: Float
+    eye_pivots: tuple[Float, Float]
+    lights: tuple[Light, ...]
+    sky: tuple[float, float, float]
+    ground: tuple[float, float, float]
+    up: tuple[float, float, float]
+    shadow: float = 0.7
+    seed: tuple[float, float] = (0.0, 0.0)
+
+
+def turn(points: Float, vector: Float) -> Float:
+    """Rotate points (n, 3) by rotation vectors (3,) or (n, 3), Rodrigues' formula; the shader's `turn`."""
+    vector = np.broadcast_to(np.asarray(vector, dtype=np.float64), points.shape)
+    angle = np.linalg.norm(vector, axis=1, keepdims=True)
+    axis = vector / np.maximum(angle, 1e-12)
+    cos, sin = np.cos(angle), np.sin(angle)
+    along = np.sum(axis * points, axis=1, keepdims=True)
+    return np.asarray(points * cos + np.cross(axis, points) * sin + axis * along * (1 - cos))
+
+
+def camera_points(points: Float, share: Float, view: View) -> Float:
+    """Mesh points (n, 3) with their shares of the torso's turn (n,) → camera frame (n, 3), as the shader does."""
+    bent = turn(points - view.pivot, np.asarray(view.bend)[None] * np.asarray(share)[:, None]) + view.pivot
+    return np.asarray((bent - view.centre) @ view.model.T + [0.0, 0.0, view.distance])
+
+
+def picture_points(camera: Float, view: View, size: int) -> Float:
+    """Camera points (n, 3) → continuous pixel coordinates (n, 2) of a size × size picture."""
+    x, y, half = view.window
+    plane = camera[:, :2] / camera[:, 2:]
+    return np.asarray(((plane - [x, y]) / half + 1.0) * (size / 2))
+
+
+@dataclass(frozen=True)
+class _Uploaded:
+    part: Part
+    array: Any
+    shadow: Any
+    buffers: tuple[Any, ...]
+
+    def release(self) -> None:
+        for item in (self.array, self.shadow, *self.buffers):
+            item.release()
+
+
+def noise_texture(size: int = 256) -> Texture:
+    """Tileable noise. R: fine grain, G: streaks along v, B: white, A: clouds. → (size, size, 4) uint8."""
+    rng = np.random.default_rng(20200901)
+    frequency = np.fft.fftfreq(size)
+    fy, fx = np.meshgrid(frequency, frequency, indexing="ij")
+
+    def filtered(response: Float) -> Float:
+        field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((size, size))) * response).real
+        ranks = np.argsort(np.argsort(field.ravel())).reshape(size, size)
+        return np.asarray(ranks / (size * size - 1))
+
+    grain = filtered(np.exp(-(fx**2 + fy**2) / (2 * 0.18**2)))
+    streaks = filtered(np.exp(-((fx / 0.22) ** 2 + (fy / 0.015) ** 2) / 2))
+    clouds = filtered(1.0 / np.maximum(np.hypot(fx, fy), 2.0 / size) ** 1.5)
+    white = filtered(np.ones_like(fx))
+    return np.asarray(np.stack([grain, streaks, white, clouds], axis=2) * 255, dtype=np.uint8)
+
+
+class Renderer:
+    """Draws parts at size × size pixels. textures: key → (H, W, 4) RGBA, called once per key.
+
+    Raises MissingExtraError without moderngl and AssetsError where no OpenGL context can be made.
+    """
+
+    def __init__(self, size: int, textures: Callable[[str], Texture], samples: int = 4) -> None:
+        try:
+            import moderngl
+        except ImportError as error:
+            raise MissingExtraError("synthesis", "synth") from error
+        try:
+            self._context: Any = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[call-arg]
+        except Exception as error:  # moderngl and glcontext raise bare Exception
+            raise AssetsError(
+                f"no OpenGL without a screen ({error}); on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
+            ) from error
+        self.size = size
+        self._moderngl: Any = moderngl
+        ctx = self._context
+        self._source = textures
+        self._textures: dict[str, tuple[Any, float]] = {}
+        self._program: Any = ctx.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
+        self._shadow_program: Any = ctx.program(vertex_shader=SHADOW_VERTEX, fragment_shader=SHADOW_FRAGMENT)
+        samples = min(samples, ctx.max_samples)
+        self._target: Any = ctx.framebuffer(
+            [ctx.renderbuffer((size, size), 4, samples=samples)], ctx.depth_renderbuffer((size, size), samples=samples)
+        )
+        self._resolved: Any = ctx.simple_framebuffer((size, size), 4)
+        self._depth: Any = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
+        self._depth.compare_func = "<="
+        self._depth.repeat_x = self._depth.repeat_y = False
+        self._depth_target: Any = ctx.framebuffer(depth_attachment=self._depth)
+        self._noise: Any = self._upload_texture(noise_texture())
+        ctx.enable_only(moderngl.DEPTH_TEST)
+
+    def _upload_texture(self, image: Texture) -> Any:
+        # OpenGL's v axis points up the picture.
+        texture = self._context.texture(image.shape[1::-1], 4, np.ascontiguousarray(image[::-1]).tobytes())
+        texture.build_mipmaps()
+        texture.filter = (self._moderngl.LINEAR_MIPMAP_LINEAR, self._moderngl.LINEAR)
+        return texture
+
+    def _texture(self, key: str) -> tuple[Any, float]:
+        if key not in self._textures:
+            image = self._source(key) if key else np.full((2, 2, 4), 255, np.uint8)
+            weight = image[..., 3].astype(np.float64)
+            light = image[..., :3] @ np.array([0.3, 0.59, 0.11]) / 255
+            mean = float((light * weight).sum() / max(weight.sum(), 1.0))
+            self._textures[key] = (self._upload_texture(image), 0.8 / max(mean, 0.05))
+        return self._textures[key]
+
+    def upload(self, part: Part) -> _Uploaded:
+        """Copy a part to the renderer's memory; `release()` it when its identity is done."""
+        ctx = self._context
+        data = np.concatenate([part.positions, part.normals, part.uv, part.fields], axis=1, dtype=np.float32)
+        vertices = ctx.buffer(np.ascontiguousarray(data).tobytes())
+        indices = ctx.buffer(np.ascontiguousarray(part.triangles, dtype=np.int32).tobytes())
+        full = [(vertices, "3f 3f 2f 4f", "a_position", "a_normal", "a_uv", "a_fields")]
+        bare = [(vertices, "3f 3x4 2f 4f", "a_position", "a_uv", "a_fields")]
+        return _Uploaded(
+            part,
+            ctx.vertex_array(self._program, full, indices),
+            ctx.vertex_array(self._shadow_program, bare, indices),
+            (vertices, indices),
+        )
+
+    def draw(self, parts: Sequence[_Uploaded], view: View) -> Texture:
+        """Render. → (size, size, 4) uint8 RGBA with colour premultiplied by coverage."""
+        ctx = self._context
+        light_view = _light_view(view)
+        self._set_geometry(self._shadow_program, view)
+        self._shadow_program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
+        self._shadow_program["u_texture_a"].value = 0
+        ctx.disable_direct(_SAMPLE_ALPHA_TO_COVERAGE)
+        ctx.disable_direct(_SAMPLE_ALPHA_TO_ONE)
+        if view.shadow > 0:
+            self._depth_target.use()
+            self._depth_target.clear(depth=1.0)
+            for item in parts:
+                look = item.part.look
+                cut = look.mode == HAIR and look.strands < 0.5 and bool(look.texture_a)
+                if look.alpha < 1.0 or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8):
+                    continue
+                self._shadow_program["u_cut"].value = int(cut)
+                self._texture(look.texture_a)[0].use(0)
+                self._set_eye(self._shadow_program, item.part.eye, view)
+                item.shadow.render()
+        self._target.use()
+        self._target.clear(0.0, 0.0, 0.0, 0.0)
+        ctx.enable_direct(_SAMPLE_ALPHA_TO_COVERAGE)
+        ctx.enable_direct(_SAMPLE_ALPHA_TO_ONE)
+        self._set_geometry(self._program, view)
+        self._set_scene(view, light_view)
+        self._noise.use(2)
+        self._depth.use(3)
+        for item in parts:
+            self._set_look(item.part.look)
+            self._set_eye(self._program, item.part.eye, view)
+            item.array.render()
+        ctx.copy_framebuffer(self._resolved, self._target)
+        raw = self._resolved.read(components=4)
+        return np.frombuffer(raw, np.uint8).reshape(self.size, self.size, 4).copy()
+
+    def _set_geometry(self, program: Any, view: View) -> None:
+        program["u_model"].write(np.asarray(view.model, dtype=np.float32).T.tobytes())
+        program["u_centre"].value = tuple(map(float, view.centre))
+        program["u_distance"].value = float(view.distance)
+        program["u_bend"].value = tuple(map(float, view.bend))
+        program["u_pivot"].value = tuple(map(float, view.pivot))
+
+    def _set_eye(self, program: Any, eye: int, view: View) -> None:
+        pivot = view.eye_pivots[(eye + 1) // 2] if eye else np.zeros(3)
+        program["u_eye_pivot"].value = tuple(map(float, pivot))
+        program["u_eye_bend"].value = tuple(map(float, view.gaze)) if eye else (0.0, 0.0, 0.0)
+
+    def _set_scene(self, view: View, light_view: Float) -> None:
+        program = self._program
+        program["u_window"].value = view.window
+        program["u_clip"].value = (max(0.3, view.distance - 7.0), view.distance + 9.0)
+        program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
+        off = Light((0.0, 0.0, -1.0), (0.0, 0.0, 0.0))
+        lights = (*view.lights, off, off, off)[:3]
+        program["u_light_direction"].value = [light.direction for light in lights]
+        program["u_light_colour"].value = [light.colour for light in lights]
+        program["u_sky"].value, program["u_ground"].value, program["u_up"].value = view.sky, view.ground, view.up
+        program["u_shadow_strength"].value = view.shadow
+        program["u_seed"].value = view.seed
+        for unit, name in enumerate(("u_texture_a", "u_texture_b", "u_noise", "u_shadow")):
+            program[name].value = unit
+
+    def _set_look(self, look: Look) -> None:
+        program = self._program
+        texture, brightness = self._texture(look.texture_a)
+        texture.use(0)
+        self._texture(look.texture_b or look.texture_a)[0].use(1)
+        values: dict[str, Any] = {
+            "u_mode": look.mode, "u_mix": look.mix, "u_colour": look.colour, "u_colour_b": look.colour_b,
+            "u_hair": look.hair, "u_recolour": look.recolour, "u_gloss": look.gloss, "u_scalp": look.scalp,
+            "u_beard": look.beard, "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_pattern": look.pattern,
+            "u_strands": look.strands, "u_alpha": look.alpha, "u_brightness": brightness,
+        }  # fmt: skip
+        for name, value in values.items():
+            program[name].value = value
+
+
+def _light_view(view: View) -> Float:
+    """Orthographic clip←camera matrix of the first light, looking at the head's centre."""
+    direction = np.asarray(view.lights[0].direction if view.lights else (0.0, -1.0, 0.0), dtype=np.float64)
+    z = -direction / np.linalg.norm(direction)
+    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    rotation = np.stack([x, np.cross(z, x), z])
+    extent, depth = 3.2, 6.0
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation / np.array([[extent], [extent], [depth]])
+    matrix[:3, 3] = -matrix[:3, :3] @ [0.0, 0.0, view.distance]
+    return matrix

@@ -1,0 +1,88 @@
+"""One warp: a view of a head is one affine draw from its stored context crop, and the label moves with it.
+
+crop ∘ shift ∘ scale ∘ rotate ∘ flip are multiplied into one matrix, so pixels are resampled once, and the
+context around the head fills the corners: no black wedge tells a network by how much the picture was turned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semiuhpe.geometry.crop import MARGIN, Float, Image, crop_square, warp
+from semiuhpe.geometry.rotation import image_rotation, mirror
+
+
+@dataclass(frozen=True)
+class ViewRange:
+    """From where views are drawn.
+
+    scale: factors on the crop side (log-uniform). shift: largest shift of the centre, in crop sides (uniform, each
+    axis). rotation: largest in-plane turn, radians (uniform, both ways). flip: probability of a mirror image.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    rotation: float = 0.0
+    flip: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn view: flip first, then turn by `rotation` (counter-clockwise as seen), shift and scale the crop."""
+
+    scale: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    rotation: float = 0.0
+    flip: bool = False
+
+
+CANONICAL = View()
+"""The view that inference takes."""
+
+
+def keyed_generator(*key: int) -> np.random.Generator:
+    """A generator that depends on the key alone, e.g. (seed, epoch, record, view): any sample can be made again."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def draw_view(ranges: ViewRange, rng: np.random.Generator) -> View:
+    """Draw a view. Consumes the same five numbers whatever the ranges, so that ranges do not shift later draws."""
+    scale, shift_x, shift_y, rotation, flip = rng.random(5)
+    low, high = ranges.scale
+    return View(
+        scale=float(low * (high / low) ** scale),
+        shift_x=float((2 * shift_x - 1) * ranges.shift),
+        shift_y=float((2 * shift_y - 1) * ranges.shift),
+        rotation=float((2 * rotation - 1) * ranges.rotation),
+        flip=bool(flip < ranges.flip),
+    )
+
+
+def view_matrix(box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN) -> Float:
+    """Affine matrix view←context crop, (2, 3), continuous coordinates; see `semiuhpe.geometry.crop`."""
+    centre_x, centre_y, side = crop_square(box, margin)
+    side *= view.scale
+    # Image y points down: a counter-clockwise turn as seen has the upper-left block of Q(θ).
+    linear = image_rotation(view.rotation)[:2, :2] * (size / side)
+    if view.flip:
+        linear = linear @ np.diag([-1.0, 1.0])
+    centre = np.array([centre_x, centre_y])
+    target = size / 2 - np.array([view.shift_x, view.shift_y]) * size
+    return np.hstack([linear, (target - linear @ centre)[:, None]])
+
+
+def draw(
+    image: Image, box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN
+) -> Image:
+    """The picture of a view. image (H, W, 3) uint8 context crop → (size, size, 3) uint8."""
+    return warp(image, view_matrix(box, view, size, margin), size)
+
+
+def turn_label(rotation: Float, view: View) -> Float:
+    """The label of a view: `Q(θ)·(M·R·M)`. Works for a pose and for a matrix Fisher parameter. (..., 3, 3)."""
+    if view.flip:
+        rotation = mirror(rotation)
+    return np.asarray(image_rotation(view.rotation) @ rotation)
