@@ -97,7 +97,9 @@ class HeadStoreWriter:
                 txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._info)
             elif meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
                 self._env.close()
-                raise StoreError(f"{self.path}: the store was begun with other settings; delete it or choose another path")
+                raise StoreError(
+                    f"{self.path}: the store was begun with other settings; delete it or choose another path"
+                )
             self.meta: dict[str, Any] = json.loads(known) if known is not None else (meta or {})
 
     def __enter__(self) -> HeadStoreWriter:
@@ -159,12 +161,16 @@ class HeadStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if not (self.path / "heads.lmdb" / "data.mdb").is_file():
-            raise StoreError(f"{self.path}: no head store here; make one with `semiuhpe synthesize` or `semiuhpe prepare`")
+            raise StoreError(
+                f"{self.path}: no head store here; make one with `semiuhpe synthesize` or `semiuhpe prepare`"
+            )
         self._open()
         with self._env.begin() as txn:
             version = int(txn.get(b"version", default=b"0", db=self._info))
             if version != FORMAT_VERSION:
-                raise StoreError(f"{self.path}: store format {version}, this version reads {FORMAT_VERSION}; import again")
+                raise StoreError(
+                    f"{self.path}: store format {version}, this version reads {FORMAT_VERSION}; import again"
+                )
             self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._info))
             self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._records)]
 
@@ -175,7 +181,9 @@ class HeadStore:
             self._records = self._env.open_db(b"records", create=False)
             self._info = self._env.open_db(b"info", create=False)
         except lmdb.Error as error:
-            raise StoreError(f"{self.path}: the head store cannot be opened ({error}); import the source again") from error
+            raise StoreError(
+                f"{self.path}: the head store cannot be opened ({error}); import the source again"
+            ) from error
 
     def __getstate__(self) -> dict[str, Any]:
         hidden = {"_env", "_images", "_records", "_info"}

@@ -105,5 +105,7 @@ def load_imagenet_lite0(model: nn.Module) -> None:
         elif key.startswith("classifier."):
             state[own] = target
         else:
-            raise WeightsError(f"{own} {tuple(target.shape)}: no such tensor in EfficientNet-Lite0; wrong architecture?")
+            raise WeightsError(
+                f"{own} {tuple(target.shape)}: no such tensor in EfficientNet-Lite0; wrong architecture?"
+            )
     model.load_state_dict(state, strict=True)

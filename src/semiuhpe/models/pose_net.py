@@ -57,7 +57,9 @@ class PoseNet(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2).to(self.mean.dtype)
+        # A permuted picture is in channels_last order, whose training kernels corrupt memory for grouped 3×3
+        # convolutions (RepVGG) on AVX2 in torch 2.14: make it plain before the first convolution.
+        pixels = images.permute(0, 3, 1, 2).to(self.mean.dtype, memory_format=torch.contiguous_format)
         features = self.backbone((pixels - self.mean) / self.std)
         parameter: Tensor = self.head(features)
         return parameter.view(-1, 3, 3)

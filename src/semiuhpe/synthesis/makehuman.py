@@ -57,6 +57,7 @@ class HeadAssets:
     brows: dict[str, ProxyAsset]
     lashes: dict[str, ProxyAsset]
     _targets: dict[str, tuple[Int, Float]] = field(default_factory=dict)
+    _skins: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def target(self, name: str) -> tuple[Int, Float]:
         """Vertex numbers and displacements of `targets/<name>.target`; cached."""
@@ -68,17 +69,31 @@ class HeadAssets:
         """Whether the folder has that target."""
         return name in self._targets or (self.root / "targets" / f"{name}.target").is_file()
 
-    def morph(self, weights: dict[str, float]) -> Float:
-        """Base vertices moved by a weighted sum of targets. → (v, 3)."""
-        vertices = self.base.copy()
+    def morph(self, weights: dict[str, float], start: Float | None = None) -> Float:
+        """Base vertices (or those of `start`) moved by a weighted sum of targets. → (v, 3)."""
+        vertices = (self.base if start is None else start).copy()
         for name, weight in weights.items():
             if weight and self.has_target(name):
                 indices, deltas = self.target(name)
                 vertices[indices] += weight * deltas
         return vertices
 
+    def _skin(self, key: str) -> NDArray[np.uint8]:
+        if key not in self._skins:
+            self._skins[key] = self.texture(key)
+        return self._skins[key]
+
     def texture(self, key: str) -> NDArray[np.uint8]:
-        """A texture by key (path inside the folder). → (H, W, 4) uint8 RGBA, first row = top of the picture."""
+        """A texture by key: a path inside the folder, or `first|second|share of the second` for a blend of two skins.
+
+        → (H, W, 4) uint8 RGBA, first row = top of the picture.
+        """
+        if "|" in key:
+            first, second, share = key.split("|")
+            a, b = self._skin(first), self._skin(second)
+            if b.shape != a.shape:
+                b = np.asarray(cv2.resize(b, a.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
+            return np.asarray(cv2.addWeighted(a, 1 - float(share), b, float(share), 0), np.uint8)
         path = self.root / key
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
         if image is None:
@@ -135,7 +150,10 @@ def load_assets(root: Path) -> HeadAssets:
     if "body" not in mesh.groups or len(base) < BODY_VERTICES:
         raise AssetsError(f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08")
     quads = mesh.faces[mesh.groups["body"]]
-    upper = mesh.groups["body"][(base[quads][:, :, 1] > 2.0).all(axis=1)]
+    corners = base[quads]
+    shown = (corners[:, :, 1] > 2.0) & (np.abs(corners[:, :, 0]) < 3.3)
+    mouth = (np.abs(corners[:, :, 0]) < 0.35) & (corners[:, :, 2] < 1.32) & (np.abs(corners[:, :, 1] - 6.6) < 0.38) & (corners[:, :, 2] > 0.55)
+    upper = mesh.groups["body"][shown.all(axis=1) & ~mouth.all(axis=1)]
     fields = all_fields(base)
     skins: dict[str, str] = {}
     for path in sorted(root.glob("skins/*/*.mhmat")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ SKIN, HAIR, CLOTH, FLAT = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Look:
-    """How a part is shaded. Colours are linear RGB in [0, 1]; textures are keys into the asset set, "" for none.
+    """How a part is shaded. Colours are linear RGB in [0, 1]; the texture is a key into the asset set, "" for none.
 
-    mix: share of texture_b. recolour: 0 keeps the texture's own colour, 1 keeps only its brightness.
+    recolour: 0 keeps the texture's own colour, 1 keeps only its brightness.
     scalp: (shift in dm of the hairline, softness, density); beard: (density, share of it below the chin);
     shirt: shift in dm of the neckline, None for bare shoulders. pattern: (kind 0 plain, 1 stripes, 2 checks,
     3 noise; repeats a dm). strands: 0 = the texture's own, 1 = strands around the crown, cut out by noise.
@@ -25,8 +25,6 @@ class Look:
 
     mode: int
     texture_a: str = ""
-    texture_b: str = ""
-    mix: float = 0.0
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     colour_b: tuple[float, float, float] = (1.0, 1.0, 1.0)
     hair: tuple[float, float, float] = (0.02, 0.015, 0.01)
@@ -65,7 +63,8 @@ def topology_of(mesh: ObjMesh, faces: Int | None = None) -> Topology:
     pairs = np.stack([quads.ravel(), quad_uvs.ravel()], axis=1)
     unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
     corners = inverse.reshape(quads.shape)
-    triangles = np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
+    # The two halves of a quad stay neighbours: rasterisers keep few transformed vertices in their cache.
+    triangles = np.stack([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
     triangles = triangles[triangles[:, 1] != triangles[:, 2]]
     return Topology(unique[:, 0], mesh.uvs[unique[:, 1]].astype(np.float32), triangles, unique[:, 0][triangles])
 
@@ -87,8 +86,7 @@ class Part:
 
     Mesh frame of MakeHuman: decimetres, x to the person's left, y up, z out of the face. fields: share of the
     torso's turn that the vertex takes (0 = rigid with the skull); signed distance in dm inside the hairline;
-    beard density; signed distance in dm below the neckline. in_box: it counts for the head box (True for what
-    an annotator would include). eye: −1 or +1 for an eyeball (person's right, left), 0 otherwise.
+    beard density; signed distance in dm below the neckline. eye: −1 or +1 for an eyeball (person's right, left), 0 otherwise.
     """
 
     name: str
@@ -99,7 +97,11 @@ class Part:
     triangles: NDArray[np.int32]
     look: Look
     eye: int = 0
-    box_points: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+
+    @property
+    def inner(self) -> bool:
+        """Seen only from the front: eyes, lashes, brows, teeth."""
+        return self.name in ("eye", "lash", "brow", "teeth")
 
 
 def make_part(name: str, vertices: Float, topology: Topology, fields: Float, look: Look, eye: int = 0) -> Part:

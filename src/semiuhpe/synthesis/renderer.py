@@ -1,6 +1,8 @@
 """A small head renderer: OpenGL without a screen (EGL), on a graphics card or on the CPU through Mesa.
 
-Multisampled, with alpha-to-coverage so that strands of hair need no sorting, one shadow map for the first light.
+Drawn at 1.25 × the size and reduced, strands of hair cut out by a hashed threshold so that nothing needs sorting, one
+shadow map for the first light. On a software rasteriser every branch of a shader costs time for every fragment, so each
+way of shading is a program of its own, and light is computed at the vertices.
 """
 
 from __future__ import annotations
@@ -9,16 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError, MissingExtraError
 from semiuhpe.synthesis.formats import Float
-from semiuhpe.synthesis.parts import HAIR, Look, Part
+from semiuhpe.synthesis.parts import FLAT, HAIR, SKIN, Look, Part
 from semiuhpe.synthesis.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
 
 _SHADOW_SIZE = 256
-_SAMPLE_ALPHA_TO_COVERAGE, _SAMPLE_ALPHA_TO_ONE = 0x809E, 0x809F
+_SUPERSAMPLING = 1.25
+_TEXTURES_KEPT = 96
 
 Texture = NDArray[np.uint8]
 
@@ -66,9 +70,15 @@ def turn(points: Float, vector: Float) -> Float:
     return np.asarray(points * cos + np.cross(axis, points) * sin + axis * along * (1 - cos))
 
 
+def _matrix(vector: Float) -> bytes:
+    """Rotation matrix of a rotation vector, as the bytes of a GLSL mat3 (column by column)."""
+    return turn(np.eye(3), vector).astype(np.float32).tobytes()
+
+
 def camera_points(points: Float, share: Float, view: View) -> Float:
     """Mesh points (n, 3) with their shares of the torso's turn (n,) → camera frame (n, 3), as the shader does."""
-    bent = turn(points - view.pivot, np.asarray(view.bend)[None] * np.asarray(share)[:, None]) + view.pivot
+    bent = turn(points - view.pivot, view.bend) + view.pivot
+    bent = points + (bent - points) * np.asarray(share)[:, None]
     return np.asarray((bent - view.centre) @ view.model.T + [0.0, 0.0, view.distance])
 
 
@@ -115,7 +125,7 @@ class Renderer:
     Raises MissingExtraError without moderngl and AssetsError where no OpenGL context can be made.
     """
 
-    def __init__(self, size: int, textures: Callable[[str], Texture], samples: int = 4) -> None:
+    def __init__(self, size: int, textures: Callable[[str], Texture]) -> None:
         try:
             import moderngl
         except ImportError as error:
@@ -131,19 +141,21 @@ class Renderer:
         ctx = self._context
         self._source = textures
         self._textures: dict[str, tuple[Any, float]] = {}
-        self._program: Any = ctx.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
-        self._shadow_program: Any = ctx.program(vertex_shader=SHADOW_VERTEX, fragment_shader=SHADOW_FRAGMENT)
-        samples = min(samples, ctx.max_samples)
-        self._target: Any = ctx.framebuffer(
-            [ctx.renderbuffer((size, size), 4, samples=samples)], ctx.depth_renderbuffer((size, size), samples=samples)
-        )
-        self._resolved: Any = ctx.simple_framebuffer((size, size), 4)
+        self._programs: dict[tuple[int, bool], Any] = {
+            key: ctx.program(vertex_shader=_specialise(VERTEX, *key), fragment_shader=_specialise(FRAGMENT, *key))
+            for key in ((0, False), (1, False), (1, True), (2, False), (3, False))
+        }
+        self._shadow_program: Any = ctx.program(vertex_shader=_specialise(SHADOW_VERTEX, 0, False), fragment_shader=SHADOW_FRAGMENT)
+        self._drawn = round(size * _SUPERSAMPLING)
+        shape = (self._drawn, self._drawn)
+        self._target: Any = ctx.framebuffer([ctx.renderbuffer(shape, 4)], ctx.depth_renderbuffer(shape))
         self._depth: Any = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._depth.compare_func = "<="
         self._depth.repeat_x = self._depth.repeat_y = False
         self._depth_target: Any = ctx.framebuffer(depth_attachment=self._depth)
         self._noise: Any = self._upload_texture(noise_texture())
         ctx.enable_only(moderngl.DEPTH_TEST)
+        ctx.front_face = "cw"  # the picture is drawn upside down
 
     def _upload_texture(self, image: Texture) -> Any:
         # OpenGL's v axis points up the picture.
@@ -158,7 +170,10 @@ class Renderer:
             weight = image[..., 3].astype(np.float64)
             light = image[..., :3] @ np.array([0.3, 0.59, 0.11]) / 255
             mean = float((light * weight).sum() / max(weight.sum(), 1.0))
+            if len(self._textures) >= _TEXTURES_KEPT:
+                self._textures.pop(next(iter(self._textures)))[0].release()
             self._textures[key] = (self._upload_texture(image), 0.8 / max(mean, 0.05))
+        self._textures[key] = self._textures.pop(key)  # most recently used last
         return self._textures[key]
 
     def upload(self, part: Part) -> _Uploaded:
@@ -167,12 +182,13 @@ class Renderer:
         data = np.concatenate([part.positions, part.normals, part.uv, part.fields], axis=1, dtype=np.float32)
         vertices = ctx.buffer(np.ascontiguousarray(data).tobytes())
         indices = ctx.buffer(np.ascontiguousarray(part.triangles, dtype=np.int32).tobytes())
+        program = self._programs[_program_key(part.look)]
         full = [(vertices, "3f 3f 2f 4f", "a_position", "a_normal", "a_uv", "a_fields")]
         bare = [(vertices, "3f 3x4 2f 4f", "a_position", "a_uv", "a_fields")]
         return _Uploaded(
             part,
-            ctx.vertex_array(self._program, full, indices),
-            ctx.vertex_array(self._shadow_program, bare, indices),
+            ctx.vertex_array(program, full, indices, skip_errors=True),
+            ctx.vertex_array(self._shadow_program, bare, indices, skip_errors=True),
             (vertices, indices),
         )
 
@@ -183,76 +199,99 @@ class Renderer:
         self._set_geometry(self._shadow_program, view)
         self._shadow_program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
         self._shadow_program["u_texture_a"].value = 0
-        ctx.disable_direct(_SAMPLE_ALPHA_TO_COVERAGE)
-        ctx.disable_direct(_SAMPLE_ALPHA_TO_ONE)
         if view.shadow > 0:
             self._depth_target.use()
             self._depth_target.clear(depth=1.0)
             for item in parts:
                 look = item.part.look
                 cut = look.mode == HAIR and look.strands < 0.5 and bool(look.texture_a)
-                if look.alpha < 1.0 or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8):
+                if item.part.inner or look.alpha < 1.0 or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8):
                     continue
                 self._shadow_program["u_cut"].value = int(cut)
                 self._texture(look.texture_a)[0].use(0)
-                self._set_eye(self._shadow_program, item.part.eye, view)
                 item.shadow.render()
         self._target.use()
         self._target.clear(0.0, 0.0, 0.0, 0.0)
-        ctx.enable_direct(_SAMPLE_ALPHA_TO_COVERAGE)
-        ctx.enable_direct(_SAMPLE_ALPHA_TO_ONE)
-        self._set_geometry(self._program, view)
-        self._set_scene(view, light_view)
+        for program in self._programs.values():
+            self._set_geometry(program, view)
+            self._set_scene(program, view, light_view)
         self._noise.use(2)
         self._depth.use(3)
+        # What only shows from the front is left out from behind.
+        behind = float(np.asarray(view.model)[2, 2]) > 0.35
         for item in parts:
-            self._set_look(item.part.look)
-            self._set_eye(self._program, item.part.eye, view)
+            look = item.part.look
+            if behind and item.part.inner:
+                continue
+            program = self._programs[_program_key(look)]
+            self._set_look(program, look)
+            if item.part.eye:
+                self._set_eye(program, item.part.eye, view)
+            if look.mode == SKIN:
+                ctx.enable(self._moderngl.CULL_FACE)
             item.array.render()
-        ctx.copy_framebuffer(self._resolved, self._target)
-        raw = self._resolved.read(components=4)
-        return np.frombuffer(raw, np.uint8).reshape(self.size, self.size, 4).copy()
+            ctx.disable(self._moderngl.CULL_FACE)
+            if item.part.eye:
+                self._set_eye(program, 0, view)
+        raw = np.frombuffer(self._target.read(components=4), np.uint8).reshape(self._drawn, self._drawn, 4)
+        return np.asarray(cv2.resize(raw, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
 
     def _set_geometry(self, program: Any, view: View) -> None:
         program["u_model"].write(np.asarray(view.model, dtype=np.float32).T.tobytes())
         program["u_centre"].value = tuple(map(float, view.centre))
         program["u_distance"].value = float(view.distance)
-        program["u_bend"].value = tuple(map(float, view.bend))
+        program["u_bend"].write(_matrix(view.bend))
+        self._set_eye(program, 0, view)
         program["u_pivot"].value = tuple(map(float, view.pivot))
 
     def _set_eye(self, program: Any, eye: int, view: View) -> None:
         pivot = view.eye_pivots[(eye + 1) // 2] if eye else np.zeros(3)
         program["u_eye_pivot"].value = tuple(map(float, pivot))
-        program["u_eye_bend"].value = tuple(map(float, view.gaze)) if eye else (0.0, 0.0, 0.0)
+        program["u_eye_bend"].write(_matrix(view.gaze if eye else np.zeros(3)))
 
-    def _set_scene(self, view: View, light_view: Float) -> None:
-        program = self._program
-        program["u_window"].value = view.window
-        program["u_clip"].value = (max(0.3, view.distance - 7.0), view.distance + 9.0)
-        program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
+    def _set_scene(self, program: Any, view: View, light_view: Float) -> None:
         off = Light((0.0, 0.0, -1.0), (0.0, 0.0, 0.0))
         lights = (*view.lights, off, off, off)[:3]
-        program["u_light_direction"].value = [light.direction for light in lights]
-        program["u_light_colour"].value = [light.colour for light in lights]
-        program["u_sky"].value, program["u_ground"].value, program["u_up"].value = view.sky, view.ground, view.up
-        program["u_shadow_strength"].value = view.shadow
-        program["u_seed"].value = view.seed
-        for unit, name in enumerate(("u_texture_a", "u_texture_b", "u_noise", "u_shadow")):
-            program[name].value = unit
+        values: dict[str, Any] = {
+            "u_window": view.window, "u_clip": (max(0.3, view.distance - 7.0), view.distance + 9.0),
+            "u_light_direction": [light.direction for light in lights], "u_light_colour": [light.colour for light in lights],
+            "u_sky": view.sky, "u_ground": view.ground, "u_up": view.up, "u_shadow_strength": view.shadow, "u_seed": view.seed,
+            "u_texture_a": 0, "u_noise": 2, "u_shadow": 3,
+        }  # fmt: skip
+        _set(program, values)
+        program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
 
-    def _set_look(self, look: Look) -> None:
-        program = self._program
+    def _set_look(self, program: Any, look: Look) -> None:
         texture, brightness = self._texture(look.texture_a)
         texture.use(0)
-        self._texture(look.texture_b or look.texture_a)[0].use(1)
         values: dict[str, Any] = {
-            "u_mode": look.mode, "u_mix": look.mix, "u_colour": look.colour, "u_colour_b": look.colour_b,
-            "u_hair": look.hair, "u_recolour": look.recolour, "u_gloss": look.gloss, "u_scalp": look.scalp,
-            "u_beard": look.beard, "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_pattern": look.pattern,
-            "u_strands": look.strands, "u_alpha": look.alpha, "u_brightness": brightness,
+            "u_colour": look.colour, "u_colour_b": look.colour_b, "u_hair": look.hair, "u_recolour": look.recolour,
+            "u_gloss": look.gloss, "u_scalp": look.scalp, "u_beard": look.beard, "u_pattern": look.pattern,
+            "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_alpha": look.alpha, "u_brightness": brightness,
         }  # fmt: skip
-        for name, value in values.items():
-            program[name].value = value
+        _set(program, values)
+
+
+def _set(program: Any, values: dict[str, Any]) -> None:
+    """Set those uniforms that the compiler kept."""
+    for name, value in values.items():
+        uniform = program.get(name, None)
+        if uniform is not None:
+            uniform.value = value
+
+
+def _program_key(look: Look) -> tuple[int, bool]:
+    return look.mode, look.mode == HAIR and look.strands > 0.5
+
+
+def _specialise(source: str, mode: int, strands: bool) -> str:
+    """The shader of one way of shading."""
+    wrap, power = {SKIN: (0.25, 18.0), HAIR: (0.15, 12.0), FLAT: (0.0, 40.0)}.get(mode, (0.0, 18.0))
+    defines = (
+        f"#define MODE {mode}\n#define STRANDS {int(strands)}\n#define TWO_SIDED {'false' if mode == SKIN else 'true'}\n"
+        f"#define WRAP {wrap}\n#define POWER {power}\n"
+    )
+    return source.replace("#version 330\n", "#version 330\n" + defines, 1)
 
 
 def _light_view(view: View) -> Float:

@@ -1,25 +1,20 @@
 """GLSL of the head renderer (OpenGL 3.3 core, so that Mesa's software rasteriser runs it anywhere)."""
 
 _BEND = """
-uniform vec3 u_bend;        // rotation vector of the torso relative to the head, mesh frame
+uniform mat3 u_bend;        // turn of the torso relative to the head, mesh frame
 uniform vec3 u_pivot;       // where the neck bends
-uniform vec3 u_eye_bend;    // rotation vector of an eyeball
+uniform mat3 u_eye_bend;    // turn of an eyeball
 uniform vec3 u_eye_pivot;
 uniform mat3 u_model;       // camera <- mesh
 uniform vec3 u_centre;      // mesh point that sits on the optical axis
 uniform float u_distance;
-vec3 turn(vec3 p, vec3 r) {
-    float a = length(r);
-    if (a < 1e-6) return p;
-    vec3 k = r / a;
-    return p * cos(a) + cross(k, p) * sin(a) + k * dot(k, p) * (1.0 - cos(a));
-}
 vec3 place(vec3 p, float share) {
-    p = turn(p - u_eye_pivot, u_eye_bend) + u_eye_pivot;
-    p = turn(p - u_pivot, u_bend * share) + u_pivot;
+    p = u_eye_bend * (p - u_eye_pivot) + u_eye_pivot;
+    p = mix(p, u_bend * (p - u_pivot) + u_pivot, share);
     return u_model * (p - u_centre) + vec3(0.0, 0.0, u_distance);
 }
-vec3 orient(vec3 n, float share) { return u_model * turn(turn(n, u_eye_bend), u_bend * share); }
+vec3 orient(vec3 n, float share) { n = u_eye_bend * n; return u_model * normalize(mix(n, u_bend * n, share)); }
+float sharp(float x) { x *= x; x *= x; x *= x; return POWER > 15.0 ? x * x : x; }
 """
 
 VERTEX = (
@@ -28,15 +23,38 @@ in vec3 a_position; in vec3 a_normal; in vec2 a_uv; in vec4 a_fields;
 uniform vec3 u_window;      // centre x, y and half side of the picture, in units of the normalised image plane
 uniform vec2 u_clip;        // near, far
 uniform mat4 u_light_view;
-out vec3 v_position; out vec3 v_normal; out vec2 v_uv; out vec4 v_fields; out vec3 v_rest; out vec4 v_shadow;
+uniform sampler2DShadow u_shadow;
+uniform vec3 u_light_direction[3]; uniform vec3 u_light_colour[3];
+uniform vec3 u_sky; uniform vec3 u_ground; uniform vec3 u_up; uniform float u_shadow_strength; uniform float u_gloss;
+out vec3 v_light; out vec3 v_shine; out vec2 v_uv; out vec4 v_fields; out vec3 v_rest;
 """
     + _BEND
     + """
+// Light is computed at vertices: they are about a pixel apart, and a software rasteriser pays for every fragment.
 void main() {
     float share = a_fields.x;
     vec3 p = place(a_position, share);
-    v_position = p; v_normal = orient(a_normal, share); v_uv = a_uv; v_fields = a_fields; v_rest = a_position;
-    v_shadow = u_light_view * vec4(p + 0.03 * v_normal, 1.0);
+    vec3 n = orient(a_normal, share);
+    v_uv = a_uv; v_fields = a_fields; v_rest = a_position;
+    vec3 view = normalize(-p);
+    if (TWO_SIDED && dot(n, view) < 0.0) n = -n;
+    vec4 s = u_light_view * vec4(p + 0.04 * n, 1.0);
+    vec3 at = s.xyz * 0.5 + 0.5;
+    float seen = 0.25 * (texture(u_shadow, vec3(at.xy + vec2(0.003, 0.001), at.z)) + texture(u_shadow, vec3(at.xy + vec2(-0.001, 0.003), at.z))
+        + texture(u_shadow, vec3(at.xy + vec2(-0.003, -0.001), at.z)) + texture(u_shadow, vec3(at.xy + vec2(0.001, -0.003), at.z)));
+    float lit = mix(1.0, seen, u_shadow_strength);
+    vec3 light = mix(u_ground, u_sky, 0.5 + 0.5 * dot(n, u_up));
+    vec3 shine = vec3(0.0);
+    for (int i = 0; i < 3; ++i) {
+        float cosine = dot(n, u_light_direction[i]);
+        vec3 own = (i == 0 ? lit : 1.0) * u_light_colour[i];
+        light += own * max((cosine + WRAP) / (1.0 + WRAP), 0.0);
+        if (MODE == 0) light += own * vec3(0.10, 0.02, 0.0) * smoothstep(-0.4, 0.1, cosine) * (1.0 - smoothstep(0.1, 0.6, cosine));
+        shine += own * sharp(max(dot(n, normalize(view + u_light_direction[i])), 0.0)) * step(0.0, cosine);
+    }
+    float rim = 1.0 - max(dot(n, view), 0.0);
+    light += rim * rim * rim * 0.2 * u_sky;
+    v_light = light; v_shine = u_gloss * shine;
     float depth = (u_clip.y + u_clip.x) / (u_clip.y - u_clip.x) * p.z - 2.0 * u_clip.x * u_clip.y / (u_clip.y - u_clip.x);
     // y is not flipped: the first row that is read back is then the top of the picture.
     gl_Position = vec4((p.x - u_window.x * p.z) / u_window.z, (p.y - u_window.y * p.z) / u_window.z, depth, p.z);
@@ -63,103 +81,76 @@ void main() { if (u_cut == 1 && texture(u_texture_a, v_uv).a < 0.4) discard; }
 """
 
 FRAGMENT = """#version 330
-in vec3 v_position; in vec3 v_normal; in vec2 v_uv; in vec4 v_fields; in vec3 v_rest; in vec4 v_shadow;
-uniform int u_mode;
-uniform sampler2D u_texture_a; uniform sampler2D u_texture_b; uniform sampler2D u_noise;
-uniform sampler2DShadow u_shadow;
-uniform float u_mix; uniform vec3 u_colour; uniform vec3 u_colour_b; uniform vec3 u_hair; uniform float u_recolour;
-uniform float u_gloss; uniform vec3 u_scalp; uniform vec2 u_beard; uniform float u_shirt; uniform vec2 u_pattern;
-uniform float u_strands; uniform float u_alpha; uniform float u_brightness; uniform vec2 u_seed;
-uniform vec3 u_light_direction[3]; uniform vec3 u_light_colour[3];
-uniform vec3 u_sky; uniform vec3 u_ground; uniform vec3 u_up; uniform float u_shadow_strength;
+in vec3 v_light; in vec3 v_shine; in vec2 v_uv; in vec4 v_fields; in vec3 v_rest;
+uniform sampler2D u_texture_a; uniform sampler2D u_noise;
+uniform vec3 u_colour; uniform vec3 u_colour_b; uniform vec3 u_hair; uniform float u_recolour;
+uniform vec3 u_scalp; uniform vec2 u_beard; uniform float u_shirt; uniform vec2 u_pattern;
+uniform float u_alpha; uniform float u_brightness; uniform vec2 u_seed;
 out vec4 colour_out;
 
 vec3 linear(vec3 c) { return c * (c * (c * 0.305306011 + 0.682171111) + 0.012522878); }
-vec4 noise(vec2 p) { return texture(u_noise, p); }
-vec3 fabric(vec3 a, vec3 b) {
-    vec2 q = v_rest.xy * u_pattern.y + u_seed;
+vec4 noise(vec2 p) { return textureLod(u_noise, p, 0.0); }
+vec3 fabric(vec3 a, vec3 b, float mottle) {
+    vec2 q = fract(v_rest.xy * u_pattern.y + u_seed);
     float s = 0.0;
-    if (u_pattern.x > 0.5 && u_pattern.x < 1.5) s = step(0.5, fract(q.y));
-    else if (u_pattern.x > 1.5 && u_pattern.x < 2.5) s = 0.5 * (step(0.5, fract(q.y)) + step(0.5, fract(q.x)));
-    else if (u_pattern.x > 2.5) s = smoothstep(0.45, 0.55, noise(q * 0.15).a);
-    return mix(a, b, s) * (0.85 + 0.3 * noise(v_rest.xy * 0.35 + u_seed).a);
+    if (u_pattern.x == 1.0) s = step(0.5, q.y);
+    else if (u_pattern.x == 2.0) s = 0.5 * (step(0.5, q.y) + step(0.5, q.x));
+    else if (u_pattern.x == 3.0) s = smoothstep(0.45, 0.55, mottle);
+    return mix(a, b, s) * (0.85 + 0.3 * mottle);
 }
 // Strands run from the crown down: streaks across the azimuth, long along the way down.
 vec2 strand(float scale) {
     vec3 d = v_rest - vec3(0.0, 7.75, 0.05);
-    float azimuth = atan(d.x, -d.z) / 6.2831853;
-    return vec2(azimuth * scale, length(d) * 0.10 + atan(length(d.xz), d.y) * 0.05) + u_seed;
+    return vec2(atan(d.x, -d.z) * 0.15915494 * scale, length(d) * 0.13) + u_seed;
 }
 
 void main() {
-    vec3 n = normalize(v_normal);
-    vec3 view = normalize(-v_position);
-    if (dot(n, view) < 0.0) n = -n;
-    vec3 base; float alpha = 1.0; float gloss = u_gloss; float power = 18.0; float wrap = 0.0; vec3 scatter = vec3(0.0);
-    if (u_mode == 0) {
-        vec3 skin = linear(mix(texture(u_texture_a, v_uv).rgb, texture(u_texture_b, v_uv).rgb, u_mix));
-        base = skin * u_colour;
-        base *= 0.92 + 0.16 * noise(v_rest.xy * 0.21 + v_rest.zx * 0.13 + u_seed).a;
-        wrap = 0.25; scatter = vec3(0.10, 0.02, 0.0);
-        vec4 grain = textureLod(u_noise, strand(6.0), 0.5);
-        float edge = v_fields.y + u_scalp.x + (grain.g - 0.5) * 0.35 + (noise(v_rest.xy * 0.4 + u_seed).a - 0.5) * 0.3;
-        float cover = u_scalp.z * smoothstep(-u_scalp.y, u_scalp.y, edge);
-        float stubble = noise(v_rest.xy * 1.9 + v_rest.yz * 1.3).r;
-        float below = smoothstep(6.0, 6.35, v_rest.y);
-        float beard = u_beard.x * v_fields.z * mix(1.0, below, u_beard.y) * smoothstep(0.25, 0.6, 0.35 + 0.5 * stubble);
-        vec3 hair = u_hair * (0.55 + 0.9 * grain.g);
-        base = mix(base, hair, clamp(max(cover, beard), 0.0, 1.0));
-        gloss *= 1.0 - 0.7 * max(cover, beard);
-        if (u_shirt > -5.0) {
-            float inside = smoothstep(-0.015, 0.015, v_fields.w + u_shirt);
-            base = mix(base, fabric(u_colour_b, u_hair.zxy * 0.0 + u_colour_b.zxy * 0.6 + 0.2 * u_colour_b), inside);
-            gloss *= 1.0 - inside; wrap *= 1.0 - inside; scatter *= 1.0 - inside;
-        }
-    } else if (u_mode == 1) {
-        float light;
-        if (u_strands > 0.5) {
-            vec4 fine = textureLod(u_noise, strand(5.0), 0.5);
-            vec4 coarse = textureLod(u_noise, strand(2.0) * vec2(1.0, 1.7) + 0.37, 1.0);
-            light = 0.35 + 0.85 * fine.g + 0.5 * (coarse.g - 0.5);
-            // v_fields.y is the distance inside the hairline here, u_scalp.x its shift, u_scalp.z how full the shell is.
-            float edge = v_fields.y + u_scalp.x + (coarse.g - 0.5) * 0.55 + (fine.g - 0.5) * 0.25;
-            alpha = smoothstep(-u_scalp.y, u_scalp.y, edge) * smoothstep(1.0 - u_scalp.z, 1.15 - u_scalp.z, fine.g * 0.6 + coarse.g * 0.4 + 0.15);
-        } else {
-            vec4 t = texture(u_texture_a, v_uv);
-            light = dot(t.rgb, vec3(0.3, 0.59, 0.11)) * u_brightness;
-            light = mix(0.8, light, 0.75);
-            alpha = smoothstep(0.05, 0.75, t.a);
-        }
-        base = mix(u_hair, u_hair.rgb * vec3(1.15, 1.0, 0.85) + 0.01, noise(strand(1.0)).a) * light;
-        n = normalize(n + 0.35 * (light - 0.8) * vec3(0.3, 1.0, 0.2));
-        gloss = u_gloss * light * light; power = 12.0; wrap = 0.15;
-    } else if (u_mode == 2) {
-        vec4 t = texture(u_texture_a, v_uv);
-        vec3 c = linear(t.rgb);
-        float light = dot(c, vec3(0.3, 0.59, 0.11));
-        base = mix(c * u_colour, fabric(u_colour, u_colour_b) * (0.3 + 2.2 * light), u_recolour);
-        if (u_recolour > 1.5) base = fabric(u_colour, u_colour_b);
-        alpha = t.a;
-    } else {
-        vec4 t = texture(u_texture_a, v_uv);
-        base = linear(t.rgb) * u_colour; alpha = t.a; power = 40.0;
-    }
-    float lit = 1.0;
-    vec3 s = v_shadow.xyz / v_shadow.w * 0.5 + 0.5;
-    if (u_shadow_strength > 0.0) lit = mix(1.0, texture(u_shadow, vec3(s.xy, s.z - 0.004)), u_shadow_strength);
-    vec3 result = base * mix(u_ground, u_sky, 0.5 + 0.5 * dot(n, u_up));
-    for (int i = 0; i < 3; ++i) {
-        float cosine = dot(n, u_light_direction[i]);
-        float diffuse = max((cosine + wrap) / (1.0 + wrap), 0.0);
-        vec3 soft = scatter * smoothstep(-0.4, 0.1, cosine) * (1.0 - smoothstep(0.1, 0.6, cosine));
-        float spec = gloss * pow(max(dot(n, normalize(view + u_light_direction[i])), 0.0), power) * step(0.0, cosine);
-        float shade = i == 0 ? lit : 1.0;
-        result += shade * u_light_colour[i] * (base * diffuse + base * soft + vec3(spec));
-    }
-    float rim = pow(1.0 - max(dot(n, view), 0.0), 4.0);
-    result += base * rim * 0.25 * u_sky;
-    // A soft shoulder instead of clipping, then the display curve.
-    result = result / (1.0 + 0.25 * result);
-    colour_out = vec4(pow(clamp(result, 0.0, 1.0), vec3(1.0 / 2.2)), alpha * u_alpha);
+    vec3 base; vec3 shine = v_shine; float alpha = 1.0;
+#if MODE == 0
+    vec4 fine = noise(strand(6.0));
+    vec4 grain = noise(v_rest.xy * 0.4 + v_rest.zx * 0.2 + u_seed);
+    base = linear(texture(u_texture_a, v_uv).rgb) * u_colour * (0.92 + 0.16 * grain.a);
+    float edge = v_fields.y + u_scalp.x + (fine.g - 0.5) * 0.35 + (grain.a - 0.5) * 0.3;
+    float cover = u_scalp.z * smoothstep(-u_scalp.y, u_scalp.y, edge);
+    float below = smoothstep(6.0, 6.35, v_rest.y);
+    float beard = u_beard.x * v_fields.z * mix(1.0, below, u_beard.y) * smoothstep(0.25, 0.6, 0.35 + 0.5 * grain.r);
+    cover = clamp(max(cover, beard), 0.0, 1.0);
+    base = mix(base, u_hair * (0.55 + 0.9 * fine.g), cover);
+    float inside = smoothstep(-0.015, 0.015, v_fields.w + u_shirt);
+    base = mix(base, fabric(u_colour_b, u_colour_b.zxy * 0.6 + 0.2 * u_colour_b, grain.a), inside);
+    shine *= (1.0 - 0.7 * cover) * (1.0 - inside);
+#elif MODE == 1
+    float light;
+#if STRANDS
+    vec4 fine = noise(strand(5.0));
+    vec4 coarse = noise(strand(2.0) * vec2(1.0, 1.7) + 0.37);
+    light = 0.35 + 0.85 * fine.g + 0.5 * (coarse.g - 0.5);
+    // v_fields.y is the distance inside the hairline here, u_scalp.x its shift, u_scalp.z how full the shell is.
+    float edge = v_fields.y + u_scalp.x + (coarse.g - 0.5) * 0.55 + (fine.g - 0.5) * 0.25;
+    alpha = smoothstep(-u_scalp.y, u_scalp.y, edge) * smoothstep(1.0 - u_scalp.z, 1.15 - u_scalp.z, fine.g * 0.6 + coarse.g * 0.4 + 0.15);
+    base = mix(u_hair, u_hair * vec3(1.15, 1.0, 0.85) + 0.01, coarse.a) * light;
+#else
+    vec4 t = texture(u_texture_a, v_uv);
+    light = 0.2 + 0.75 * dot(t.rgb, vec3(0.3, 0.59, 0.11)) * u_brightness;
+    alpha = smoothstep(0.05, 0.75, t.a);
+    base = u_hair * light;
+#endif
+    shine *= light * light;
+#elif MODE == 2
+    vec4 t = texture(u_texture_a, v_uv);
+    vec3 c = linear(t.rgb);
+    vec3 dyed = fabric(u_colour, u_colour_b, noise(v_rest.xy * 0.35 + u_seed).a);
+    base = u_recolour > 1.5 ? dyed : mix(c * u_colour, dyed * (0.3 + 2.2 * dot(c, vec3(0.3, 0.59, 0.11))), u_recolour);
+    alpha = t.a;
+#else
+    vec4 t = texture(u_texture_a, v_uv);
+    base = linear(t.rgb) * u_colour; alpha = t.a;
+#endif
+    alpha *= u_alpha;
+    // Partial cover by hashed cut-outs: no sorting, and averaged when the picture is reduced.
+    if (alpha < 0.999 && alpha < 0.15 + 0.7 * fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))))) discard;
+    vec3 result = base * v_light + shine;
+    result = result / (1.0 + 0.25 * result);  // a soft shoulder instead of clipping, then the display curve
+    colour_out = vec4(sqrt(result), 1.0);
 }
 """

@@ -74,9 +74,7 @@ def view_matrix(box: tuple[float, float, float, float], view: View, size: int, m
     return np.hstack([linear, (target - linear @ centre)[:, None]])
 
 
-def draw(
-    image: Image, box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN
-) -> Image:
+def draw(image: Image, box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN) -> Image:
     """The picture of a view. image (H, W, 3) uint8 context crop → (size, size, 3) uint8."""
     return warp(image, view_matrix(box, view, size, margin), size)
 

@@ -1,0 +1,38 @@
+"""`semiuhpe export CHECKPOINT OUT.onnx`: the deployed file of a trained network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from semiuhpe.errors import MissingExtraError
+
+CHECKED_HEADS = 64
+
+
+def main(argv: list[str]) -> int:
+    """Export a checkpoint; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="semiuhpe export", description="Export a trained network to ONNX, with its card."
+    )
+    parser.add_argument("checkpoint", type=Path, help="a run folder (its best weights), or a .safetensors of one")
+    parser.add_argument("output", type=Path, help="the .onnx to write; its model card lies beside it as .json")
+    parser.add_argument("--heads", type=Path, help="a head store whose val split the graph is checked on")
+    parser.add_argument("--precision", choices=["float16", "float32"], default="float16", help="how weights are stored")
+    args = parser.parse_args(argv)
+    if args.output.suffix != ".onnx":
+        parser.error(f"the output must end in .onnx, got {args.output}")
+    try:
+        from semiuhpe.models.export import export, image_size_of
+        from semiuhpe.training.data import canonical_crops, labelled_heads
+        from semiuhpe.training.run_folder import BEST
+    except ImportError as error:
+        raise MissingExtraError("exporting", "train") from error
+    checkpoint = args.checkpoint / BEST if args.checkpoint.is_dir() else args.checkpoint
+    heads = None
+    if args.heads is not None:
+        heads = canonical_crops(labelled_heads(str(args.heads), "val", CHECKED_HEADS), image_size_of(checkpoint))
+    card = export(checkpoint, args.output, half=args.precision == "float16", heads=heads)
+    megabytes = args.output.stat().st_size / 1e6
+    print(f"{args.output}: {megabytes:.1f} MB, differs from the network by at most {card['export_drift_deg']:.4f}°")
+    return 0

@@ -1,0 +1,41 @@
+"""`semiuhpe train --config RECIPE.yml`: every key of the recipe is also a typed flag."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from semiuhpe.errors import MissingExtraError
+
+
+def _parser() -> Any:
+    try:
+        from jsonargparse import ArgumentParser
+
+        from semiuhpe.training.recipe import Recipe
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    parser = ArgumentParser(
+        prog="semiuhpe train",
+        description="Train a pose network by a recipe. A run that exists is resumed from its last checkpoint.",
+    )
+    parser.add_argument("--config", action="config", help="a recipe in YAML; flags after it override its keys")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_class_arguments(Recipe)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run a training; returns the exit code."""
+    parser = _parser()
+    values = parser.parse_args(argv)
+    from semiuhpe.training.recipe import Recipe
+    from semiuhpe.training.supervised import Trainer
+
+    objects = parser.instantiate_classes(values)
+    fields = {
+        key: value for key, value in vars(objects).items() if key not in ("config", "quiet", "__default_config__")
+    }
+    scores = Trainer(Recipe(**fields), progress=not values.quiet and sys.stderr.isatty()).train()
+    print(", ".join(f"{name}: {score:.2f}° mean geodesic error" for name, score in scores.items()))
+    return 0

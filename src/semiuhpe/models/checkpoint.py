@@ -1,0 +1,82 @@
+"""Checkpoints: one safetensors file whose header carries the state as JSON; written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from semiuhpe.errors import WeightsError
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON state atomically; a readable copy of the state lies beside it as `.json`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    header = json.dumps(state, sort_keys=True)
+    copies = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
+    save_file(copies, str(temporary), metadata={"state": header})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    readable = path.with_suffix(".json.tmp")
+    readable.write_text(json.dumps(state, indent=2, sort_keys=True) + "\n")
+    os.replace(readable, path.with_suffix(".json"))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and state of a checkpoint. Raises WeightsError if it is missing or damaged."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        return tensors, json.loads(metadata.get("state", "{}"))
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such checkpoint; give the path of a .safetensors file of a run") from error
+    except (SafetensorError, ValueError, OSError) as error:
+        raise WeightsError(f"{path}: not a readable checkpoint ({error}); train again or restore a copy") from error
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every key prefixed with `prefix/`."""
+    return {f"{prefix}/{key}": value for key, value in tensors.items()}
+
+
+def under_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under `prefix/`, without it."""
+    start = f"{prefix}/"
+    return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}
+
+
+def load_module(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Load a state dict exactly. Raises WeightsError that names the first keys that do not fit."""
+    try:
+        module.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{origin}: the weights do not fit the network ({reason}); check model.backbone") from error
+
+
+def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
+    """The state of an optimiser as flat tensors `parameter number/name`."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"{number}/{name}": torch.as_tensor(value) for number, values in state.items() for name, value in values.items()
+    }
+
+
+def load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Inverse of `optimiser_tensors`; learning rates are not part of it, they follow from the step."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, name = key.split("/")
+        state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

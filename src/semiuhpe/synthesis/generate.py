@@ -1,0 +1,208 @@
+"""Fill a head store with rendered heads: several processes, resumable, the same pictures whatever the process count.
+
+Every person depends only on (seed, person number), and every picture only on (seed, person number, picture number).
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from semiuhpe.errors import AssetsError
+from semiuhpe.geometry.rotation import azimuth_elevation_tilt
+from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.store import HeadStoreWriter
+from semiuhpe.synthesis.backgrounds import Image, load_backgrounds, random_background
+from semiuhpe.synthesis.identity import random_expression, random_identity
+from semiuhpe.synthesis.makehuman import HeadAssets, load_assets
+from semiuhpe.synthesis.person import build_person, random_outfit
+from semiuhpe.synthesis.picture import over, people_behind, photograph, things_in_front
+from semiuhpe.synthesis.renderer import Renderer
+from semiuhpe.synthesis.scene import pixel_box, random_pose, random_view
+
+SOURCE = "synthesis"
+_VARIANT_SIZE = 4  # pictures that share one outfit and expression
+_SPRITES = 64
+_BACKGROUNDS = 384
+
+
+@dataclass(frozen=True)
+class SynthesisSettings:
+    """What determines every picture. val, test: shares of the identities. size: side of the stored picture, pixels."""
+
+    count: int = 20000
+    identities: int = 4000
+    size: int = 256
+    seed: int = 0
+    front_bias: float = 0.3
+    val: float = 0.05
+    test: float = 0.05
+    quality: int = 90
+    clean: bool = False
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.identities < 1 or not 64 <= self.size <= 1024:
+            raise AssetsError("synthesis needs count ≥ 1, identities ≥ 1 and 64 ≤ size ≤ 1024")
+        if not 0 <= self.front_bias <= 1 or self.val < 0 or self.test < 0 or self.val + self.test > 1:
+            raise AssetsError("synthesis needs 0 ≤ front_bias ≤ 1, val ≥ 0, test ≥ 0 and val + test ≤ 1")
+
+
+def split_of(number: int, settings: SynthesisSettings) -> str:
+    """Split of a person, by a draw of their own, so that no person is in two splits."""
+    draw = np.random.default_rng([settings.seed, number, 2]).random()
+    return "test" if draw < settings.test else "val" if draw < settings.test + settings.val else "train"
+
+
+def head_id(person: int, picture: int) -> str:
+    """The store's id of one picture of one person."""
+    return f"synth-{person:06d}-{picture:03d}"
+
+
+def pictures_of(person: int, settings: SynthesisSettings) -> int:
+    """How many pictures a person gets: the count is spread evenly over the identities."""
+    return settings.count // settings.identities + (person < settings.count % settings.identities)
+
+
+class Studio:
+    """Renders persons one after another. photos: backgrounds; sprites: people for the background, made on demand."""
+
+    def __init__(self, assets: HeadAssets, settings: SynthesisSettings, photos: Sequence[Image] = ()) -> None:
+        self.assets, self.settings, self.photos = assets, settings, list(photos)
+        self.renderer = Renderer(settings.size, assets.texture)
+        self._sprites: list[Image] | None = None
+        self._bank: list[Image] | None = None
+
+    def _background(self, rng: np.random.Generator) -> Image:
+        """A random view of one of a bank of backgrounds, mirrored and tinted at random."""
+        size = self.settings.size
+        if self._bank is None:
+            source = np.random.default_rng([self.settings.seed, 5])
+            self._bank = [random_background(source, size * 3 // 2, self.photos) for _ in range(_BACKGROUNDS)]
+        image = self._bank[int(rng.integers(len(self._bank)))]
+        side = int(rng.integers(size // 2, size * 3 // 2 + 1))
+        x, y = (int(v) for v in rng.integers(0, size * 3 // 2 - side + 1, 2))
+        image = np.asarray(cv2.resize(image[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+        if rng.random() < 0.5:
+            image = np.asarray(cv2.flip(image, 1), np.uint8)
+        gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.1, 3))
+        return np.asarray(cv2.multiply(image, (float(gain[0]), float(gain[1]), float(gain[2]), 1.0)), np.uint8)
+
+    @property
+    def sprites(self) -> list[Image]:
+        """Cut-out people who stand around; they belong to no split and depend on the seed alone."""
+        if self._sprites is None:
+            self._sprites = []
+            for number in range(_SPRITES // 2):
+                rng = np.random.default_rng([self.settings.seed, number, 3])
+                identity = random_identity(number, rng, self.assets)
+                outfit = replace(random_outfit(rng, identity, self.assets), hand=False)
+                person = build_person(identity, random_expression(rng, identity), outfit, self.assets, rng)
+                uploaded = [self.renderer.upload(part) for part in person.parts]
+                for _ in range(2):
+                    view = random_view(person, random_pose(rng), rng)
+                    self._sprites.append(self.renderer.draw(uploaded, view))
+                for item in uploaded:
+                    item.release()
+        return self._sprites
+
+    def shoot(self, number: int, wanted: Sequence[int]) -> Iterator[tuple[HeadRecord, bytes]]:
+        """The wanted pictures of a person, as records with encoded context crops."""
+        settings = self.settings
+        identity = random_identity(number, np.random.default_rng([settings.seed, number, 0]), self.assets)
+        neutral = self.assets.morph(identity.targets)
+        for variant in sorted({picture // _VARIANT_SIZE for picture in wanted}):
+            rng = np.random.default_rng([settings.seed, number, 1, variant])
+            outfit = random_outfit(rng, identity, self.assets)
+            person = build_person(identity, random_expression(rng, identity), outfit, self.assets, rng, neutral)
+            uploaded = [self.renderer.upload(part) for part in person.parts]
+            for picture in wanted:
+                if picture // _VARIANT_SIZE != variant:
+                    continue
+                rng = np.random.default_rng([settings.seed, number, 4, picture])
+                pose = random_pose(rng, settings.front_bias)
+                view = random_view(person, pose, rng)
+                box = pixel_box(person, view, settings.size)
+                drawn = self.renderer.draw(uploaded, view)
+                image = self._finish(drawn, box, rng)
+                angles = np.degrees(azimuth_elevation_tilt(pose.rotation))
+                extras: dict[str, Any] = {
+                    "azimuth_deg": round(float(angles[0]), 2), "elevation_deg": round(float(angles[1]), 2),
+                    "tilt_deg": round(float(angles[2]), 2), "male": identity.male, "age": round(identity.age, 3),
+                    "hair": identity.hair.kind, "hat": outfit.hat, "glasses": outfit.glasses, "distance_dm": round(view.distance, 2),
+                }  # fmt: skip
+                ok, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, settings.quality])
+                if not ok:
+                    raise AssetsError("a rendered picture could not be encoded as JPEG")
+                record = HeadRecord(
+                    head_id(number, picture), SOURCE, split_of(number, settings), identity.subject, box, pose.rotation, extras
+                )
+                yield record, data.tobytes()
+            for item in uploaded:
+                item.release()
+
+    def _finish(self, drawn: Image, box: tuple[float, ...], rng: np.random.Generator) -> Image:
+        size = self.settings.size
+        if self.settings.clean:
+            return over(np.full((size, size, 3), 150, np.uint8), drawn)
+        back = people_behind(self._background(rng), self.sprites, rng)
+        image = things_in_front(over(back, drawn), box, self.sprites, rng)
+        return photograph(image, (box[2] - box[0] + box[3] - box[1]) / 2, rng)
+
+
+_STUDIO: dict[str, Studio] = {}  # one per worker process, filled by its initialiser
+
+
+def _start(assets: str | None, settings: SynthesisSettings, backgrounds: str | None) -> None:
+    os.environ["LP_NUM_THREADS"] = "1"
+    cv2.setNumThreads(1)
+    photos = load_backgrounds(Path(backgrounds)) if backgrounds else []
+    _STUDIO["studio"] = Studio(find_assets(assets), settings, photos)
+
+
+def _work(task: tuple[int, tuple[int, ...]]) -> list[tuple[HeadRecord, bytes]]:
+    return list(_STUDIO["studio"].shoot(*task))
+
+
+def find_assets(folder: str | None) -> HeadAssets:
+    """Assets of a MakeHuman folder."""
+    if folder is None:
+        raise AssetsError("no MakeHuman folder given; pass --assets DIR")
+    return load_assets(Path(folder))
+
+
+def synthesize(
+    store: Path, settings: SynthesisSettings, assets: str | None = None, backgrounds: str | None = None, workers: int = 1
+) -> Iterator[int]:
+    """Fill `store`; yields how many heads it holds after every person, beginning with what was there already.
+
+    Opening a store that was begun with other settings raises StoreError. A kill loses at most the person in work.
+    """
+    meta = {"source": SOURCE, "settings": asdict(settings), "assets": "makehuman" if assets else "anny"}
+    with HeadStoreWriter(store, meta=meta) as writer:
+        tasks = []
+        for person in range(settings.identities):
+            missing = tuple(k for k in range(pictures_of(person, settings)) if head_id(person, k) not in writer)
+            if missing:
+                tasks.append((person, missing))
+        done = len(writer)
+        yield done
+        if not tasks:
+            return
+        if workers <= 1:
+            _start(assets, settings, backgrounds)
+            for task in tasks:
+                done += writer.add_many(_work(task))
+                yield done
+            return
+        context = mp.get_context("spawn")  # an OpenGL context does not survive a fork
+        with context.Pool(workers, _start, (assets, settings, backgrounds)) as pool:
+            for heads in pool.imap_unordered(_work, tasks):
+                done += writer.add_many(heads)
+                yield done

@@ -1,0 +1,128 @@
+"""From a rendered head to a picture as a camera takes it: others around, things in front, blur, noise, compression."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from semiuhpe.synthesis.backgrounds import procedural
+
+Image = NDArray[np.uint8]
+
+
+def over(back: Image, front: Image) -> Image:
+    """Composite premultiplied RGBA over RGB of the same size."""
+    clear = cv2.merge([255 - front[..., 3]] * 3)
+    return np.asarray(cv2.add(cv2.multiply(back, clear, scale=1 / 255), np.ascontiguousarray(front[..., :3])), np.uint8)
+
+
+def place(sprite: Image, scale: float, x: float, y: float, angle: float, gain: NDArray[np.float64]) -> Image:
+    """A sprite (H, W, 4), premultiplied, scaled about its centre, turned (degrees) and moved by (x, y) pixels."""
+    size = sprite.shape[0]
+    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, scale)
+    matrix[:, 2] += [x, y]
+    moved = cv2.warpAffine(sprite, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+    tinted = cv2.multiply(moved, (*(float(g) for g in gain), 1.0))
+    alpha = cv2.merge([moved[..., 3]] * 4)
+    return np.asarray(cv2.min(tinted, alpha), np.uint8)
+
+
+def people_behind(back: Image, sprites: list[Image], rng: np.random.Generator) -> Image:
+    """Other people in the background, sharper or blurrier, never larger than the main head."""
+    size = back.shape[0]
+    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.5, 0.2, 0.18, 0.12])) if sprites else 0):
+        sprite = sprites[int(rng.integers(len(sprites)))]
+        scale = float(rng.uniform(0.35, 1.05))
+        side = float(rng.choice([-1, 1])) * rng.uniform(0.12, 0.55)
+        gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.05, 3))
+        back = over(back, place(sprite, scale, side * size, rng.uniform(-0.35, 0.35) * size, rng.uniform(-12, 12), gain))
+    return back
+
+
+def things_in_front(image: Image, box: tuple[float, ...], sprites: list[Image], rng: np.random.Generator) -> Image:
+    """With some probability another head from below or the side, or a flat thing that covers part of the head."""
+    size = image.shape[0]
+    side = (box[2] - box[0] + box[3] - box[1]) / 2
+    if sprites and rng.random() < 0.12:
+        sprite = sprites[int(rng.integers(len(sprites)))]
+        angle = float(rng.uniform(0.1 * np.pi, 0.9 * np.pi))
+        reach = rng.uniform(0.85, 1.5) * side
+        moved = place(sprite, float(rng.uniform(0.6, 1.4)), reach * np.cos(angle), reach * np.sin(angle), rng.uniform(-15, 15), np.exp(rng.normal(0, 0.3)) * np.ones(3))
+        image = over(image, moved)
+    if rng.random() < 0.14:
+        mask = np.zeros((size, size), np.uint8)
+        centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+        angle = rng.uniform(0, 2 * np.pi)
+        at = centre + side * rng.uniform(0.45, 0.8) * np.array([np.cos(angle), np.sin(angle)])
+        extent = side * rng.uniform(0.15, 0.55, 2)
+        if rng.random() < 0.5:
+            points = (rng.uniform(-1, 1, (int(rng.integers(4, 8)), 2)) * extent + at).astype(np.int32)
+            cv2.fillPoly(mask, [cv2.convexHull(points)], 255, cv2.LINE_AA)
+        else:
+            cv2.ellipse(mask, (int(at[0]), int(at[1])), (int(extent[0]) + 1, int(extent[1]) + 1), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+        cover = procedural(rng, size)
+        weight = mask[..., None].astype(np.float32) / 255
+        image = np.asarray(image * (1 - weight) + cover * weight, np.uint8)
+    return image
+
+
+def _jpeg(image: Image, quality: int) -> Image:
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _tone(image: Image, rng: np.random.Generator) -> Image:
+    """White balance, exposure, contrast, gamma and saturation, as one lookup a channel and one mix."""
+    ramp = np.linspace(0, 1, 256)[:, None]
+    gain = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.06, 3))
+    curve = np.clip(ramp * gain, 0, 1) ** np.exp(rng.normal(0, 0.22))
+    contrast = np.exp(rng.normal(0, 0.2))
+    curve = np.clip((curve - 0.45) * contrast + 0.45 + rng.normal(0.0, 0.04), 0, 1)
+    table = np.asarray(curve * 255 + 0.5, np.uint8)[None]
+    image = np.asarray(cv2.LUT(image, table), np.uint8)
+    saturation = 0.0 if rng.random() < 0.05 else float(np.clip(rng.normal(1.0, 0.25), 0.2, 1.7))
+    mean = np.array([0.299, 0.587, 0.114])
+    mix = saturation * np.eye(3) + (1 - saturation) * np.ones((3, 1)) * mean
+    return np.asarray(cv2.transform(image, mix).clip(0, 255), np.uint8)
+
+
+def photograph(image: Image, head_side: float, rng: np.random.Generator) -> Image:
+    """Degrade a clean render as optics, sensor, distance and compression do; same size and frame as before.
+
+    head_side: pixels. The head is brought down to an apparent 16 px or more (log-uniform), then up again.
+    """
+    size = image.shape[0]
+    image = _tone(image, rng)
+    blur = float(rng.choice([0.0, rng.uniform(0.4, 1.2), rng.uniform(1.2, 3.0)], p=[0.5, 0.38, 0.12])) * size / 256
+    if blur > 0:
+        if rng.random() < 0.25:
+            length = max(3, int(blur * 4) | 1)
+            kernel = np.zeros((length, length), np.float32)
+            kernel[length // 2] = 1.0 / length
+            turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), float(rng.uniform(0, 180)), 1)
+            kernel = cv2.warpAffine(kernel, turn, (length, length))
+            image = np.asarray(cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6)), np.uint8)
+        else:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), blur), np.uint8)
+    small = size
+    if rng.random() < 0.8:
+        apparent = np.exp(rng.uniform(np.log(18.0), np.log(max(head_side, 19.0) * 1.1)))
+        small = int(np.clip(round(size * apparent / head_side), 24, size))
+    if small < size:
+        image = np.asarray(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
+    if rng.random() < 0.7:
+        sigma = float(rng.exponential(4.0))
+        noise = rng.standard_normal((small, small, 1 if rng.random() < 0.4 else 3), dtype=np.float32) * sigma
+        if rng.random() < 0.3:
+            noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), np.float32).reshape(small, small, -1) * 1.8
+        image = np.asarray((image + noise).clip(0, 255), np.uint8)
+    if rng.random() < 0.25:
+        soft = cv2.GaussianBlur(image, (0, 0), 1.0)
+        image = np.asarray(cv2.addWeighted(image, 1.6, soft, -0.6, 0), np.uint8)
+    if rng.random() < 0.7:
+        image = _jpeg(image, int(rng.integers(35, 96)))
+    if small < size:
+        way = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LINEAR][int(rng.integers(3))]
+        image = np.asarray(cv2.resize(image, (size, size), interpolation=way), np.uint8)
+    return image

@@ -1,0 +1,116 @@
+"""A random scene around a person: pose, neck, gaze, camera, light. And the head box that goes with it.
+
+The camera looks straight at the middle of the head, so the pose that is stored is the pose as seen along the optical
+axis: what a crop of a photo shows once it is re-centred. The picture is a window of the image plane around the head
+box, so the box sits in its middle although perspective may shift it off the axis by a degree or two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semiuhpe.geometry.crop import MARGIN
+from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
+from semiuhpe.synthesis.formats import Float
+from semiuhpe.synthesis.frame import mesh_to_head
+from semiuhpe.synthesis.person import Person
+from semiuhpe.synthesis.renderer import Light, View, camera_points, turn
+
+CONTEXT = 2.0
+"""Side of the stored picture over the side of the crop."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """rotation (3, 3): camera←head; bend (3,): rotation vector of the torso relative to the head, mesh frame."""
+
+    rotation: Float
+    bend: Float
+
+
+def random_pose(rng: np.random.Generator, front_bias: float = 0.0) -> Pose:
+    """Pose prior. Azimuth uniform over the circle, or with probability `front_bias` normal about the front (35°).
+
+    Elevation and tilt are mixtures of a narrow and a wide normal, cut at ±88°: most within ±40°, some at ±80°.
+    The neck takes part of the elevation and tilt and turns freely; the rest is the camera's height.
+    """
+    azimuth = rng.uniform(-np.pi, np.pi)
+    if rng.random() < front_bias:
+        azimuth = np.radians(rng.normal(0, 35))
+    wide = rng.random() < 0.35
+    elevation = np.radians(np.clip(rng.normal(-5, 34 if wide else 17), -88, 88))
+    tilt = np.radians(np.clip(rng.normal(0, 32 if rng.random() < 0.25 else 12), -88, 88))
+    rotation = from_azimuth_elevation_tilt(azimuth, elevation, tilt)
+    pitch = np.radians(np.clip(rng.uniform(0.1, 0.9) * np.degrees(elevation) + rng.normal(0, 8), -50, 45))
+    lean = np.radians(np.clip(rng.uniform(0.2, 0.8) * np.degrees(tilt) + rng.normal(0, 6), -35, 35))
+    yaw = np.radians(np.clip(rng.normal(0, 28), -75, 75))
+    # Torso relative to head, mesh axes (x to the person's left, y up, z forward).
+    return Pose(np.asarray(rotation), np.array([pitch, yaw, lean]))
+
+
+def _warmth(rng: np.random.Generator, strength: float) -> Float:
+    t = rng.normal(0, strength)
+    tint = np.array([1.0 + t, 1.0, 1.0 - t]) * np.exp(rng.normal(0, strength / 3, 3))
+    return np.asarray(np.clip(tint, 0.3, 2.0))
+
+
+def _unit(vector: Float) -> Float:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
+
+
+def random_view(person: Person, pose: Pose, rng: np.random.Generator) -> View:
+    """Camera, gaze and light for a person in a pose; the window frames the head with context."""
+    model = pose.rotation @ mesh_to_head()
+    up = model @ turn(np.array([[0.0, 1.0, 0.0]]), pose.bend)[0]
+    # Light tends to come from above the shoulders, and rarely from behind the scene alone.
+    lights = []
+    exposure = float(np.exp(rng.normal(0.0, 0.3)))
+    ambient = float(rng.uniform(0.18, 0.75))
+    key = float(rng.uniform(0.25, 1.5)) * (1.25 - ambient)
+    for number in range(int(rng.integers(1, 4))):
+        direction = _unit(rng.standard_normal(3) + up * rng.uniform(0.2, 1.6) + np.array([0, 0, -0.6]))
+        power = key if number == 0 else key * rng.uniform(0.1, 0.6)
+        colour = exposure * power * _warmth(rng, 0.12 if rng.random() < 0.85 else 0.4)
+        lights.append(Light((direction[0], direction[1], direction[2]), (colour[0], colour[1], colour[2])))
+    sky = exposure * ambient * _warmth(rng, 0.08)
+    ground = sky * rng.uniform(0.35, 0.95) * _warmth(rng, 0.06)
+    gaze = np.radians([np.clip(rng.normal(0, 9), -22, 18), np.clip(rng.normal(0, 15), -32, 32), 0.0])
+    view = View(
+        model=model, centre=person.centre, distance=float(np.exp(rng.uniform(np.log(5.5), np.log(50.0)))),
+        window=(0.0, 0.0, 1.0), bend=pose.bend, pivot=person.pivot, gaze=gaze, eye_pivots=person.eye_pivots,
+        lights=tuple(lights), sky=(sky[0], sky[1], sky[2]), ground=(ground[0], ground[1], ground[2]),
+        up=(up[0], up[1], up[2]), shadow=float(rng.choice([0.0, rng.uniform(0.3, 0.95)], p=[0.35, 0.65])),
+        seed=(float(rng.uniform(0, 1)), float(rng.uniform(0, 1))),
+    )  # fmt: skip
+    return frame_head(person, view)
+
+
+def head_box(person: Person, view: View) -> tuple[float, float, float, float]:
+    """The canonical head box on the plane z = 1: x1, y1, x2, y2.
+
+    Bounding box of the projected skull, ears and chin with the hair and hat that sit on them; no neck, no hair below
+    the chin, no ponytail. This is what annotators of heads (as in SCUT-HEAD) draw.
+    """
+    points = camera_points(person.box_points, np.zeros(len(person.box_points)), view)
+    plane = points[:, :2] / points[:, 2:]
+    (x1, y1), (x2, y2) = plane.min(axis=0), plane.max(axis=0)
+    return float(x1), float(y1), float(x2), float(y2)
+
+
+def frame_head(person: Person, view: View) -> View:
+    """The same view with its window centred on the head box, CONTEXT × MARGIN × its mean side wide."""
+    from dataclasses import replace
+
+    x1, y1, x2, y2 = head_box(person, view)
+    half = CONTEXT * MARGIN * ((x2 - x1) + (y2 - y1)) / 4
+    return replace(view, window=((x1 + x2) / 2, (y1 + y2) / 2, half))
+
+
+def pixel_box(person: Person, view: View, size: int) -> tuple[float, float, float, float]:
+    """The head box in continuous pixels of a size × size picture."""
+    x, y, half = view.window
+    box = head_box(person, view)
+    scaled = [((value - (x, y)[i % 2]) / half + 1.0) * size / 2 for i, value in enumerate(box)]
+    return scaled[0], scaled[1], scaled[2], scaled[3]

@@ -1,0 +1,97 @@
+"""Labelled heads as training samples: a key in, a view and its rotation out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.geometry.crop import Image, crop_head
+from semiuhpe.geometry.rotation import Float
+from semiuhpe.heads.store import HeadStore
+from semiuhpe.training.recipe import LabelledData, Recipe
+from semiuhpe.training.sampler import SampleKey
+from semiuhpe.views import occlusion, photometric
+from semiuhpe.views.warp import draw, draw_view, keyed_generator, turn_label
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HeadSubset:
+    """The heads of a store that one job uses."""
+
+    store: HeadStore
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def labelled_heads(path: str, split: str, limit: int = 0) -> HeadSubset:
+    """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store."""
+    store = HeadStore(path)
+    indices = np.array([i for i, r in enumerate(store) if r.split == split and r.rotation is not None], dtype=np.int64)
+    if 0 < limit < len(indices):
+        indices = indices[np.linspace(0, len(indices) - 1, limit).round().astype(np.int64)]
+    return HeadSubset(store, indices)
+
+
+def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
+    """The training heads of each source. Raises RecipeError for a source without any."""
+    sources = [labelled_heads(data.store, "train", data.limit) for data in labelled]
+    for data, source in zip(labelled, sources, strict=True):
+        if len(source) == 0:
+            raise RecipeError(
+                f"{data.store}: the store has no labelled heads in its train split; check `semiuhpe inspect`"
+            )
+    return sources
+
+
+class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
+    """key → (image (S, S, 3) uint8, rotation (3, 3) float32 camera←head), each a pure function of (seed, key)."""
+
+    def __init__(self, sources: Sequence[HeadSubset], recipe: Recipe) -> None:
+        self.sources = list(sources)
+        self.recipe = recipe
+
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        source = self.sources[key.source]
+        index = int(source.indices[key.position])
+        record = source.store.record(index)
+        rng = keyed_generator(recipe.seed, key.source, key.epoch, index)
+        view = draw_view(recipe.view, rng)
+        image = draw(source.store.image(index), record.box, view, recipe.model.image_size)
+        image = photometric.apply(image, recipe.photometric, rng)
+        if rng.random() < recipe.cut_occlusion:
+            image = occlusion.cut_out(image, rng)
+        if record.rotation is None:
+            raise RecipeError(f"head {record.id} has no rotation")
+        rotation = turn_label(record.rotation, view)
+        return torch.from_numpy(image), torch.from_numpy(rotation.astype(np.float32))
+
+
+def canonical_crops(heads: HeadSubset, size: int) -> Image:
+    """The crops as inference takes them. → (n, size, size, 3) uint8."""
+    crops = [crop_head(heads.store.image(int(i)), heads.store.record(int(i)).box, size) for i in heads.indices]
+    return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
+
+
+def rotations_of(heads: HeadSubset) -> Float:
+    """Labels of the heads, (n, 3, 3) float64 camera←head."""
+    return heads.store.rotations[heads.indices]
+
+
+def one_thread_per_worker(_worker: int) -> None:
+    """Loader workers must not fight the training for cores."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

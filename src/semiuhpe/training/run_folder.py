@@ -1,0 +1,66 @@
+"""The folder of a run: recipe, metrics, checkpoints. Everything in it survives a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.training import recipe as recipes
+from semiuhpe.training.recipe import Recipe
+
+LAST = "last.safetensors"
+BEST = "best.safetensors"
+METRICS = "metrics.jsonl"
+RECIPE = "recipe.json"
+
+_MAY_CHANGE = ("run", "workers", "threads", "log_every", "tensorboard")
+
+
+class RunFolder:
+    """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.path = Path(recipe.run)
+        self.path.mkdir(parents=True, exist_ok=True)
+        known = self.path / RECIPE
+        if known.exists():
+            before, now = json.loads(known.read_text()), recipes.to_dict(recipe)
+            changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+            if changed:
+                raise RecipeError(
+                    f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
+                )
+        recipes.save(recipe, known)
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a resumed run continues from."""
+        return self.path / LAST
+
+    @property
+    def best(self) -> Path:
+        """The averaged weights with the lowest validation error so far."""
+        return self.path / BEST
+
+    def keep_metrics_until(self, step: int) -> None:
+        """Drop lines of steps that a resumed run will do again."""
+        path = self.path / METRICS
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError):  # the line that a kill cut short
+                continue
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(f"{line}\n" for line in kept))
+        temporary.replace(path)
+
+    def log(self, values: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        with (self.path / METRICS).open("a") as file:
+            file.write(json.dumps(values) + "\n")

@@ -1,0 +1,69 @@
+"""Which heads make up step number t: a pure function of (seed, t), so a run can resume at any step.
+
+Each source is an endless stream of shuffled passes over its heads; a batch takes from each stream in
+proportion to its weight, and the running totals never drift from the proportion by more than one head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from semiuhpe.views.warp import keyed_generator
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """One sample of a run: source number, position within the source's heads, and which pass over them this is."""
+
+    source: int
+    position: int
+    epoch: int
+
+
+class StepSampler(Sampler[list[SampleKey]]):
+    """Batches of keys for the steps `first`, ..., `last − 1`.
+
+    sizes: heads in each source. weights: their shares of a batch, relative to each other.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], weights: Sequence[float], batch_size: int, *, seed: int, first: int, last: int
+    ) -> None:
+        self.sizes = list(sizes)
+        total = float(sum(weights))
+        self.edges = [0.0, *accumulate(w / total for w in weights)]
+        self.batch_size, self.seed, self.first, self.last = batch_size, seed, first, last
+        self._permutation = lru_cache(maxsize=2 * len(self.sizes))(self._draw_permutation)
+
+    def __len__(self) -> int:
+        return max(0, self.last - self.first)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        for step in range(self.first, self.last):
+            yield self.batch(step)
+
+    def batch(self, step: int) -> list[SampleKey]:
+        """The keys of one step."""
+        keys = []
+        for source in range(len(self.sizes)):
+            begin = self._drawn(source, step * self.batch_size)
+            end = self._drawn(source, (step + 1) * self.batch_size)
+            keys += [self._key(source, count) for count in range(begin, end)]
+        return keys
+
+    def _drawn(self, source: int, total: int) -> int:
+        """How many of the first `total` samples of the run come from this source; sums to `total` over the sources."""
+        return round(total * self.edges[source + 1]) - round(total * self.edges[source])
+
+    def _key(self, source: int, count: int) -> SampleKey:
+        epoch, place = divmod(count, self.sizes[source])
+        return SampleKey(source, int(self._permutation(source, epoch)[place]), epoch)
+
+    def _draw_permutation(self, source: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return keyed_generator(self.seed, source, epoch).permutation(self.sizes[source])

@@ -1,0 +1,34 @@
+"""An average of a network's weights over its training (the mean teacher), buffers included."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class AveragedNetwork:
+    """Exponential moving average of a network: starts as a copy, always in evaluation mode.
+
+    update number k (from 0) uses the factor `min(1 − 1/(k + 1), decay)` (method §2), so the first update copies
+    and early ones average what there is. Floating-point buffers (batch-norm statistics) are averaged as the
+    parameters are; integer ones are copied.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the current weights of `network`, the one this was copied from."""
+        factor = min(1 - 1 / (self.updates + 1), self.decay)
+        self.updates += 1
+        own, new = self.network.state_dict(), network.state_dict()
+        floating = [key for key, value in own.items() if value.is_floating_point()]
+        torch._foreach_lerp_([own[key] for key in floating], [new[key] for key in floating], 1 - factor)
+        for key, value in own.items():
+            if not value.is_floating_point():
+                value.copy_(new[key])

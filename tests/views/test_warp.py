@@ -1,0 +1,116 @@
+"""Views against the slow way: flip, turn, scale and shift one after the other on points and on pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semiuhpe.geometry.crop import crop_head
+from semiuhpe.geometry.rotation import geodesic_distance, image_rotation, mirror, random_rotations
+from semiuhpe.views.warp import CANONICAL, View, ViewRange, draw, draw_view, keyed_generator, turn_label, view_matrix
+
+BOX = (40.0, 30.0, 90.0, 100.0)
+
+
+def smooth_picture(rng: np.random.Generator, size: int = 140) -> np.ndarray:
+    coarse = rng.uniform(0, 255, (7, 7, 3)).astype(np.float32)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
+views = st.builds(
+    View,
+    scale=st.floats(0.5, 2.0),
+    shift_x=st.floats(-0.3, 0.3),
+    shift_y=st.floats(-0.3, 0.3),
+    rotation=st.floats(-np.pi, np.pi),
+    flip=st.booleans(),
+)
+
+
+@given(views, st.floats(0, 140), st.floats(0, 140))
+@settings(max_examples=60, deadline=None)
+def test_matrix_is_flip_then_turn_then_scale_then_shift(view: View, x: float, y: float) -> None:
+    point = np.array([x, y]) - [65.0, 65.0]
+    if view.flip:
+        point[0] = -point[0]
+    cos, sin = np.cos(view.rotation), np.sin(view.rotation)
+    # Counter-clockwise as seen, with y pointing down.
+    point = np.array([cos * point[0] + sin * point[1], -sin * point[0] + cos * point[1]])
+    side = 1.3 * 60.0 * view.scale
+    expected = point * 64 / side + 32 - np.array([view.shift_x, view.shift_y]) * 64
+    matrix = view_matrix(BOX, view, 64)
+    np.testing.assert_allclose(matrix @ [x, y, 1.0], expected, atol=1e-9)
+
+
+def test_canonical_view_is_the_crop_of_inference(rng: np.random.Generator) -> None:
+    image = smooth_picture(rng)
+    np.testing.assert_array_equal(draw(image, BOX, CANONICAL, 64), crop_head(image, BOX, 64))
+
+
+def test_flip_mirrors_the_picture_and_the_label(rng: np.random.Generator) -> None:
+    image = smooth_picture(rng)
+    flipped = draw(image, BOX, View(flip=True), 64)
+    assert np.abs(flipped[:, ::-1].astype(int) - draw(image, BOX, CANONICAL, 64)).max() <= 1
+    rotation = random_rotations(5, rng)
+    np.testing.assert_allclose(turn_label(rotation, View(flip=True)), mirror(rotation), atol=1e-12)
+
+
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_quarter_turns_agree_with_rot90(rng: np.random.Generator, quarter: int) -> None:
+    image = smooth_picture(rng)
+    turned = draw(image, BOX, View(rotation=quarter * np.pi / 2), 64)
+    expected = np.rot90(draw(image, BOX, CANONICAL, 64), quarter)
+    assert np.abs(turned.astype(int) - expected).max() <= 1
+
+
+@given(st.floats(-np.pi, np.pi), st.integers(0, 2**31))
+@settings(max_examples=30, deadline=None)
+def test_label_moves_with_projected_points(theta: float, seed: int) -> None:
+    """Turn a picture of a head's axes: where they are drawn then is where the turned label draws them."""
+    rng = np.random.default_rng(seed)
+    view = View(rotation=theta, flip=bool(seed % 2))
+    rotation = random_rotations(1, rng)[0]
+    linear = view_matrix(BOX, view, 64)[:, :2] * (1.3 * 60.0) / 64
+    moved = linear @ rotation[:2, :]
+    if view.flip:
+        moved[:, 0] *= -1  # the mirrored head's own left–right axis is mirrored too
+    np.testing.assert_allclose(turn_label(rotation, view)[:2, :], moved, atol=1e-9)
+
+
+def test_turned_label_is_the_left_product(rng: np.random.Generator) -> None:
+    rotation = random_rotations(10, rng)
+    turned = turn_label(rotation, View(rotation=0.4))
+    assert geodesic_distance(turned, image_rotation(0.4) @ rotation).max() == 0
+    # "roll −= θ" in Euler angles is something else away from the front.
+    np.testing.assert_allclose(geodesic_distance(turned, rotation), 0.4, atol=1e-9)
+
+
+def test_context_fills_the_corners(rng: np.random.Generator) -> None:
+    """A turned view of a stored head has no padding that would tell the angle."""
+    size = 256
+    image = np.full((size, size, 3), 200, np.uint8)
+    side = size / 2 / 1.3
+    box = (size / 2 - side / 2, size / 2 - side / 2, size / 2 + side / 2, size / 2 + side / 2)
+    assert draw(image, box, View(rotation=np.pi / 4, scale=1.2), 112).min() == 200
+
+
+def test_drawn_views_cover_their_ranges_and_nothing_more() -> None:
+    ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.5, flip=0.3)
+    drawn = [draw_view(ranges, keyed_generator(0, i)) for i in range(2000)]
+    scales = np.array([v.scale for v in drawn])
+    assert 0.5 <= scales.min() < 0.52
+    assert 1.95 < scales.max() <= 2.0
+    assert np.median(scales) == pytest.approx(1.0, abs=0.06)
+    rotations = np.array([v.rotation for v in drawn])
+    assert np.abs(rotations).max() <= 0.5
+    assert np.std(rotations) == pytest.approx(0.5 / np.sqrt(3), rel=0.05)
+    assert np.mean([v.flip for v in drawn]) == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_key_makes_the_same_view_again() -> None:
+    ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.5, flip=0.5)
+    assert draw_view(ranges, keyed_generator(1, 2, 3)) == draw_view(ranges, keyed_generator(1, 2, 3))
+    assert draw_view(ranges, keyed_generator(1, 2, 3)) != draw_view(ranges, keyed_generator(1, 3, 2))
