@@ -8,7 +8,7 @@ from semiuhpe.training.sampler import StepSampler
 
 
 def sampler(first: int = 0, last: int = 40) -> StepSampler:
-    return StepSampler([10, 7, 31], [0.5, 0.2, 0.3], 8, seed=3, first=first, last=last)
+    return StepSampler([10, 7, 31], [0.5, 0.2, 0.3], 8, seed=3, first=first, last=last, picture_size=lambda step: 64 + step)
 
 
 def test_batches_keep_size_and_proportion() -> None:
@@ -18,6 +18,10 @@ def test_batches_keep_size_and_proportion() -> None:
     assert counts[0] == pytest.approx(160, abs=1)
     assert counts[1] == pytest.approx(64, abs=1)
     assert counts[2] == pytest.approx(96, abs=1)
+
+
+def test_every_sample_knows_the_size_of_its_step() -> None:
+    assert [{key.size for key in batch} for batch in sampler(first=5, last=8)] == [{69}, {70}, {71}]
 
 
 def test_every_head_comes_once_a_pass() -> None:

@@ -24,15 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-NODES = 36
-"""Gauss–Legendre nodes; the error in log c is then below 1e-11 for s up to 10⁴."""
+NODES = 32
+"""Gauss–Legendre nodes; the error in log c is then below 1e-10 for s up to 10⁴."""
 
 _CUT = 18.0
 _BEND = 2.0
-_PIECES = 1024
-_DEGREE = 4
+_PIECES = 4096
+_DEGREE = 3
 _SCALE = 5.0
 _SERIES_FROM = 25.0
+_CHUNK = 512
 
 
 def log_normalizer_and_slack(s: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,6 +67,10 @@ def expected_angle(s: Tensor) -> Tensor:
     `∝ exp(−sin²½θ·Σ λᵢnᵢ²)`, λ = 2(s2+s3), 2(s1+s3), 2(s1+s2), times the Haar weight `1 − cos θ`. n is integrated along
     the axis of the smallest λ (its azimuth gives a Bessel function), θ outside of that; both with bent nodes.
     """
+    return torch.cat([_expected_angle(chunk) for chunk in torch.split(s, _CHUNK)])
+
+
+def _expected_angle(s: Tensor) -> Tensor:
     s1, s2, s3 = s.unbind(-1)
     low, middle, high = 2.0 * (s2 + s3), 2.0 * (s1 + s3), 2.0 * (s1 + s2)
     low = low.clamp_min(0.0)
@@ -88,21 +93,19 @@ def expected_angle(s: Tensor) -> Tensor:
 def scaled_bessel(x: Tensor) -> tuple[Tensor, Tensor]:
     """`I0e(x) = e⁻ˣI0(x)` and `1 − I1(x)/I0(x)`, relative error below 1e-12. x: any shape, float64, ≥ 0.
 
-    A table of quartics in x/(x+5): five times faster on a CPU than `torch.special.i0e` and `i1e`, and the ratio's
+    A table of cubics in x/(x+5): five times faster on a CPU than `torch.special.i0e` and `i1e`, and the ratio's
     distance to 1 keeps its digits for large x, where the difference of the two would lose them.
     """
     table = _bessel_table().to(x.device)
-    position = x / (x + _SCALE) * _PIECES
-    piece = position.long().clamp_max(_PIECES - 1)
-    offset = position - piece
-    index = piece.reshape(-1)
-    value = table[0, _DEGREE][index].reshape(x.shape)
-    slack = table[1, _DEGREE][index].reshape(x.shape)
+    position = (x / (x + _SCALE)).reshape(-1) * _PIECES
+    piece = position.to(torch.int32).clamp_(max=_PIECES - 1)
+    position -= piece
+    value, slack = (coefficients[_DEGREE].index_select(0, piece) for coefficients in table)
     for power in range(_DEGREE - 1, -1, -1):
-        value = torch.addcmul(table[0, power][index].reshape(x.shape), value, offset)
-        slack = torch.addcmul(table[1, power][index].reshape(x.shape), slack, offset)
+        value = value.mul_(position).add_(table[0, power].index_select(0, piece))
+        slack = slack.mul_(position).add_(table[1, power].index_select(0, piece))
     growth = 1.0 + 2.0 * x
-    return value * torch.rsqrt(growth), slack / growth
+    return value.reshape(x.shape) * torch.rsqrt(growth), slack.reshape(x.shape) / growth
 
 
 def _bent_nodes(upper: Tensor, curvature: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -111,8 +114,10 @@ def _bent_nodes(upper: Tensor, curvature: Tensor, count: int) -> tuple[Tensor, T
     nodes, weights = nodes.to(upper.device), weights.to(upper.device)
     bend = torch.minimum(_BEND * torch.rsqrt(2.0 * curvature.clamp_min(1e-30)), 8.0 * upper)
     span = torch.asinh(upper / bend)
-    y = span[:, None] * nodes
-    return bend[:, None] * torch.sinh(y), (bend * span)[:, None] * weights * torch.cosh(y)
+    growth = torch.exp(span[:, None] * nodes)
+    decay = 1.0 / growth
+    half = 0.5 * bend[:, None]
+    return half * (growth - decay), half * span[:, None] * weights * (growth + decay)
 
 
 @lru_cache(maxsize=4)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -47,11 +48,42 @@ def _number(index: int) -> bytes:
     return b"%012d" % index
 
 
-def _environment(path: Path, *, readonly: bool) -> lmdb.Environment:
-    # lock=False for readers: many loader processes read at once and nobody writes under them.
-    return lmdb.open(
-        str(path / "heads.lmdb"), map_size=_MAP_SIZE, max_dbs=4, readonly=readonly, lock=not readonly, readahead=False
-    )
+# LMDB forbids opening a folder twice in one process, so those who open the same store share its environment; it is
+# closed when the last of them is gone. The process id is part of the key: an environment must not cross a fork.
+_SHARED: weakref.WeakValueDictionary[tuple[int, str], _Environment] = weakref.WeakValueDictionary()
+
+
+class _Environment:
+    """One open LMDB folder with its four tables."""
+
+    def __init__(self, folder: Path, *, readonly: bool) -> None:
+        options: dict[str, Any] = {"map_size": _MAP_SIZE, "max_dbs": 4, "readonly": readonly, "readahead": False}
+        try:
+            self.env = lmdb.open(str(folder), **options)
+        except lmdb.ReadonlyError:
+            # Readers take part in locking, so that one may read while another process writes; read-only media need none.
+            self.env = lmdb.open(str(folder), lock=False, **options)
+        self.images = self.env.open_db(b"images", create=not readonly)
+        self.records = self.env.open_db(b"records", create=not readonly)
+        self.ids = self.env.open_db(b"ids", create=not readonly)
+        self.info = self.env.open_db(b"info", create=not readonly)
+        self.readonly = readonly
+
+
+def _environment(store: Path, *, readonly: bool) -> _Environment:
+    folder = (store / "heads.lmdb").resolve()
+    key = (os.getpid(), str(folder))
+    known = _SHARED.get(key)
+    if known is not None and (readonly or not known.readonly):
+        return known
+    if known is not None:
+        raise StoreError(f"{store}: the store is open for reading in this process; close that reader before writing")
+    try:
+        opened = _Environment(folder, readonly=readonly)
+    except lmdb.Error as error:
+        raise StoreError(f"{store}: the head store cannot be opened ({error}); import the source again") from error
+    _SHARED[key] = opened
+    return opened
 
 
 def table_of(records: Iterable[HeadRecord]) -> pa.Table:
@@ -85,18 +117,13 @@ class HeadStoreWriter:
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "heads.lmdb").is_dir():
             raise StoreError(f"{self.path}: the folder is not empty and holds no head store; choose another path")
         (self.path / "heads.lmdb").mkdir(parents=True, exist_ok=True)
-        self._env = _environment(self.path, readonly=False)
-        self._images = self._env.open_db(b"images")
-        self._records = self._env.open_db(b"records")
-        self._ids = self._env.open_db(b"ids")
-        self._info = self._env.open_db(b"info")
-        with self._env.begin(write=True) as txn:
-            known = txn.get(b"meta", db=self._info)
+        self._db = _environment(self.path, readonly=False)
+        with self._db.env.begin(write=True) as txn:
+            known = txn.get(b"meta", db=self._db.info)
             if known is None:
-                txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._info)
-                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._info)
+                txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
+                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
             elif meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
-                self._env.close()
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )
@@ -111,12 +138,12 @@ class HeadStoreWriter:
         self.close()
 
     def __contains__(self, head_id: str) -> bool:
-        with self._env.begin(db=self._ids) as txn:
+        with self._db.env.begin(db=self._db.ids) as txn:
             return txn.get(head_id.encode()) is not None
 
     def __len__(self) -> int:
-        with self._env.begin() as txn:
-            return int(txn.stat(self._records)["entries"])
+        with self._db.env.begin() as txn:
+            return int(txn.stat(self._db.records)["entries"])
 
     def add(self, record: HeadRecord, encoded: bytes) -> bool:
         """Add one head with its context crop as JPEG or PNG bytes; False if its id was already there."""
@@ -125,22 +152,22 @@ class HeadStoreWriter:
     def add_many(self, heads: Iterable[tuple[HeadRecord, bytes]]) -> int:
         """Add heads in one transaction: after a kill either all of them are there or none. Returns how many were new."""
         added = 0
-        with self._env.begin(write=True) as txn:
-            index = int(txn.stat(self._records)["entries"])
+        with self._db.env.begin(write=True) as txn:
+            index = int(txn.stat(self._db.records)["entries"])
             for record, encoded in heads:
-                if not txn.put(record.id.encode(), _number(index), db=self._ids, overwrite=False):
+                if not txn.put(record.id.encode(), _number(index), db=self._db.ids, overwrite=False):
                     continue
-                txn.put(_number(index), encoded, db=self._images, append=True)
-                txn.put(_number(index), record.to_json().encode(), db=self._records, append=True)
+                txn.put(_number(index), encoded, db=self._db.images, append=True)
+                txn.put(_number(index), record.to_json().encode(), db=self._db.records, append=True)
                 index += 1
                 added += 1
         return added
 
     def close(self) -> None:
         """Write the table and release the store."""
-        with self._env.begin(db=self._records) as txn:
+        with self._db.env.begin(db=self._db.records) as txn:
             records = [HeadRecord.from_json(value) for _, value in txn.cursor()]
-        self._env.close()
+        del self._db
         _write_table(self.path, records)
 
 
@@ -165,28 +192,21 @@ class HeadStore:
                 f"{self.path}: no head store here; make one with `semiuhpe synthesize` or `semiuhpe prepare`"
             )
         self._open()
-        with self._env.begin() as txn:
-            version = int(txn.get(b"version", default=b"0", db=self._info))
+        with self._db.env.begin() as txn:
+            version = int(txn.get(b"version", default=b"0", db=self._db.info))
             if version != FORMAT_VERSION:
                 raise StoreError(
                     f"{self.path}: store format {version}, this version reads {FORMAT_VERSION}; import again"
                 )
-            self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._info))
-            self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._records)]
+            self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._db.info))
+            self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._db.records)]
 
     def _open(self) -> None:
-        try:
-            self._env = _environment(self.path, readonly=True)
-            self._images = self._env.open_db(b"images", create=False)
-            self._records = self._env.open_db(b"records", create=False)
-            self._info = self._env.open_db(b"info", create=False)
-        except lmdb.Error as error:
-            raise StoreError(
-                f"{self.path}: the head store cannot be opened ({error}); import the source again"
-            ) from error
+        self._process = os.getpid()
+        self._db = _environment(self.path, readonly=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        hidden = {"_env", "_images", "_records", "_info"}
+        hidden = {"_db", "_process"}
         return {key: value for key, value in self.__dict__.items() if key not in hidden}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -205,7 +225,9 @@ class HeadStore:
 
     def encoded(self, index: int) -> bytes:
         """The context crop as it was stored (JPEG or PNG bytes)."""
-        with self._env.begin(db=self._images) as txn:
+        if self._process != os.getpid():  # LMDB must not be used across a fork
+            self._open()
+        with self._db.env.begin(db=self._db.images) as txn:
             value = txn.get(_number(index))
         if value is None:
             raise StoreError(f"{self.path}: no head number {index} (the store holds {len(self)})")

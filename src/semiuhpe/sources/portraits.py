@@ -39,7 +39,7 @@ def head_box_of_landmarks(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_portraits(folder: str | os.PathLike[str]) -> tuple[list[AnnotatedPhoto], list[str]]:
-    """All `.pts` files below a folder with the `.jpg` beside each. → photos with one box each, what was skipped and why.
+    """All `.pts` files below a folder with the `.jpg` beside each. → photos with one box each, what was skipped.
 
     Raises AssetsError if there is none.
     """

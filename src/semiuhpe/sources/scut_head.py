@@ -97,16 +97,13 @@ def read_scut_head(folder: str | os.PathLike[str], forced_test: Collection[str] 
     """Read a SCUT-HEAD folder.
 
     forced_test: photo names (without suffix) that other evaluations use and that training must not see.
-    A photo without annotation, or with a malformed one, is skipped and listed. Raises AssetsError if the folder
-    holds no usable photo, or if a forced name is not among the photos.
+    A photo without annotation, or with a malformed one, is skipped and listed. Names that are
+    not among the photos do no harm. Raises AssetsError if the folder holds no usable photo.
     """
     root = Path(folder)
     images = sorted((root / "JPEGImages").glob("*.jpg"))
     if not images:
         raise AssetsError(f"{root}: no SCUT-HEAD here; expected JPEGImages/*.jpg and Annotations/*.xml")
-    unknown = sorted(set(forced_test) - {path.stem for path in images})
-    if unknown:
-        raise AssetsError(f"{root}: {len(unknown)} photos to keep out of training are not there, e.g. {unknown[0]}")
     parts: dict[str, list[AnnotatedPhoto]] = {"train": [], "val": [], "test": []}
     skipped: list[str] = []
     for path in images:

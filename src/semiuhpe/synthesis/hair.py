@@ -6,12 +6,14 @@ short back-and-sides, fringes, bobs of any length, ponytails, pigtails.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from semiuhpe.synthesis.fields import CROWN_AXIS, smoothstep
 from semiuhpe.synthesis.formats import Float, Int
 from semiuhpe.synthesis.identity import Hairstyle
-from semiuhpe.synthesis.parts import HAIR, Look, Part, Topology, make_part, vertex_normals
+from semiuhpe.synthesis.parts import HAIR, Look, Part, Topology, make_part
 
 
 def _waves(points: Float, rng: np.random.Generator, count: int = 5, frequency: float = 3.0) -> Float:
@@ -22,19 +24,18 @@ def _waves(points: Float, rng: np.random.Generator, count: int = 5, frequency: f
 
 
 def shell(
-    base: Float, vertices: Float, fields: Float, topology: Topology, style: Hairstyle, rng: np.random.Generator,
+    base: Float, vertices: Float, normals: Float, fields: Float, topology: Topology, style: Hairstyle, rng: np.random.Generator,
     look: Look, layers: int = 3,
 ) -> list[Part]:  # fmt: skip
     """Short hair: copies of the scalp, pushed outwards, the outer ones thinner.
 
-    base, vertices (v, 3): undeformed and this identity's mesh; fields (v, 4); topology: the body's.
+    base, vertices (v, 3): undeformed and this identity's mesh; normals (v, 3) of the latter; fields (v, 4); topology: the body's.
     """
     line = fields[:, 1] + style.shift
     fringe = style.fringe * smoothstep(0.9, 1.3, base[:, 2]) * smoothstep(7.3, 7.6, base[:, 1])
     line = line + fringe
     keep = (line[topology.mesh_triangles] > -0.35).all(axis=1)
     scalp = topology.subset(keep)
-    normals = vertex_normals(vertices, topology.mesh_triangles)
     # Straight up from the crown rather than along bumps of the mesh.
     centre = np.array([0.0, *CROWN_AXIS])
     radial = vertices - centre
@@ -50,13 +51,11 @@ def shell(
         fraction = 0.55 + 0.45 * layer / max(layers - 1, 1)
         moved = vertices + outward * (np.maximum(thick, 0.012) * fraction)[:, None]
         fullness = (1.0, 0.62, 0.38)[min(layer, 2)]
-        parts.append(make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness))))
+        parts.append(make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness)), normals=normals))
     return parts
 
 
 def _with(look: Look, scalp: tuple[float, float, float]) -> Look:
-    from dataclasses import replace
-
     return replace(look, mode=HAIR, strands=1.0, scalp=scalp)
 
 

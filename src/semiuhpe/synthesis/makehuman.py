@@ -20,6 +20,7 @@ from semiuhpe.synthesis.parts import Topology, topology_of
 
 BODY_VERTICES = 13380
 TEXTURE_LIMIT = 1024
+BLEND_SIZE = 768  # a face is then some 300 texels wide, three times its pixels in a default picture
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class HeadAssets:
 
     def _skin(self, key: str) -> NDArray[np.uint8]:
         if key not in self._skins:
-            self._skins[key] = self.texture(key)
+            size = (BLEND_SIZE, BLEND_SIZE)
+            self._skins[key] = np.asarray(cv2.resize(self.texture(key), size, interpolation=cv2.INTER_AREA), np.uint8)
         return self._skins[key]
 
     def texture(self, key: str) -> NDArray[np.uint8]:
@@ -91,8 +93,6 @@ class HeadAssets:
         if "|" in key:
             first, second, share = key.split("|")
             a, b = self._skin(first), self._skin(second)
-            if b.shape != a.shape:
-                b = np.asarray(cv2.resize(b, a.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
             return np.asarray(cv2.addWeighted(a, 1 - float(share), b, float(share), 0), np.uint8)
         path = self.root / key
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
@@ -151,9 +151,11 @@ def load_assets(root: Path) -> HeadAssets:
         raise AssetsError(f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08")
     quads = mesh.faces[mesh.groups["body"]]
     corners = base[quads]
-    shown = (corners[:, :, 1] > 2.0) & (np.abs(corners[:, :, 0]) < 3.3)
+    shown = (corners[:, :, 1] > 2.6) & (np.abs(corners[:, :, 0]) < 3.3)
     mouth = (np.abs(corners[:, :, 0]) < 0.35) & (corners[:, :, 2] < 1.32) & (np.abs(corners[:, :, 1] - 6.6) < 0.38) & (corners[:, :, 2] > 0.55)
-    upper = mesh.groups["body"][shown.all(axis=1) & ~mouth.all(axis=1)]
+    socket = np.linalg.norm(np.abs(corners) * [1, 1, 1] - [0.308, 7.284, 1.245], axis=2) < 0.28
+    hidden = mouth.all(axis=1) | (socket & (corners[:, :, 2] < 1.29)).all(axis=1)
+    upper = mesh.groups["body"][shown.all(axis=1) & ~hidden]
     fields = all_fields(base)
     skins: dict[str, str] = {}
     for path in sorted(root.glob("skins/*/*.mhmat")):

@@ -72,7 +72,8 @@ def topology_of(mesh: ObjMesh, faces: Int | None = None) -> Topology:
 def vertex_normals(vertices: Float, triangles: Int) -> Float:
     """Area-weighted unit normals. vertices (n, 3), triangles (k, 3) → (n, 3); unused vertices get (0, 0, 1)."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    face = np.cross(b - a, c - a)
+    u, v = b - a, c - a
+    face = np.stack([u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1], u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2], u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]], 1)
     normals = np.stack(
         [sum(np.bincount(triangles[:, i], face[:, axis], len(vertices)) for i in range(3)) for axis in range(3)], axis=1
     )
@@ -104,9 +105,12 @@ class Part:
         return self.name in ("eye", "lash", "brow", "teeth")
 
 
-def make_part(name: str, vertices: Float, topology: Topology, fields: Float, look: Look, eye: int = 0) -> Part:
-    """A part from mesh vertices (v, 3) and per-vertex fields (v, 4)."""
-    normals = vertex_normals(vertices, topology.mesh_triangles)
+def make_part(
+    name: str, vertices: Float, topology: Topology, fields: Float, look: Look, eye: int = 0, normals: Float | None = None
+) -> Part:
+    """A part from mesh vertices (v, 3), per-vertex fields (v, 4) and, where they are known, normals (v, 3)."""
+    if normals is None:
+        normals = vertex_normals(vertices, topology.mesh_triangles)
     return Part(
         name,
         vertices[topology.source].astype(np.float32),

@@ -124,7 +124,7 @@ def _eyes(assets: HeadAssets, vertices: Float, identity: Identity) -> tuple[list
 
 
 def _hair(
-    assets: HeadAssets, identity: Identity, vertices: Float, outfit: Outfit, rng: np.random.Generator
+    assets: HeadAssets, identity: Identity, vertices: Float, normals: Float, rng: np.random.Generator
 ) -> list[Part]:
     style = identity.hair
     look = Look(HAIR, hair=identity.hair_colour, gloss=identity.hair_gloss)
@@ -137,9 +137,9 @@ def _hair(
         part = _fit(asset, vertices, replace(look, strands=1.0, scalp=(1.0, 0.1, 0.85)), "hair")
         part.fields[:, 1] = 0.3
         return [part]
-    parts = shell(assets.base, vertices, assets.fields, assets.body, style, rng, look) if style.kind == "short" else []
+    parts = shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look) if style.kind == "short" else []
     if style.kind == "curtain":
-        parts += shell(assets.base, vertices, assets.fields, assets.body, style, rng, look, layers=2)
+        parts += shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look, layers=2)
         parts += curtain(vertices, assets.fields, style, rng, look)
     if style.tail:
         parts += tail(vertices, assets.fields, style, rng, look)
@@ -227,7 +227,8 @@ def build_person(
     gone = np.zeros(len(vertices), bool)
     gone[hidden] = True
     body_topology = assets.body.subset(~gone[assets.body.mesh_triangles].all(axis=1))
-    parts = [make_part("body", vertices, body_topology, assets.fields, skin), *clothes]
+    normals = vertex_normals(vertices, assets.body.mesh_triangles)
+    parts = [make_part("body", vertices, body_topology, assets.fields, skin, normals=normals), *clothes]
     eyes, eye_pivots = _eyes(assets, vertices, identity)
     parts += eyes
     for name, colour in (("helper-upper-teeth", 0.6), ("helper-lower-teeth", 0.55), ("helper-tongue", 0.0)):
@@ -241,7 +242,7 @@ def build_person(
     if identity.lash in assets.lashes:
         asset = assets.lashes[identity.lash]
         parts.append(_fit(asset, vertices, replace(strand, hair=(0.01, 0.008, 0.006), texture_a=asset.texture, alpha=0.9), "lash"))
-    hair = _hair(assets, identity, vertices, outfit, rng)
+    hair = _hair(assets, identity, vertices, normals, rng)
     hat_look = Look(CLOTH, colour=outfit.hat_colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern, recolour=2.0)
     worn: list[Part] = []
     if outfit.hat in assets.hats:
@@ -249,7 +250,7 @@ def build_person(
         worn = [_fit(asset, vertices, hat_look, "hat")]
         hair = _under_hat(hair, vertices, assets.fields, 7.75)
     elif outfit.hat:
-        worn = headwear(outfit.hat, assets.base, vertices, assets.fields, assets.body, rng, hat_look)
+        worn = headwear(outfit.hat, assets.base, vertices, normals, assets.fields, assets.body, rng, hat_look)
         hair = [] if outfit.hat in ("hood", "scarf") else _under_hat(hair, vertices, assets.fields, 7.65)
     parts += hair + worn
     centre, half = skull_ellipsoid(vertices, assets.fields)

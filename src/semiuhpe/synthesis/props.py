@@ -9,7 +9,7 @@ import numpy as np
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.hair import _grid, skull_ellipsoid
-from semiuhpe.synthesis.parts import CLOTH, FLAT, Look, Part, Topology, make_part, vertex_normals
+from semiuhpe.synthesis.parts import CLOTH, FLAT, Look, Part, Topology, make_part
 
 
 def _plain(name: str, points: Float, triangles: np.ndarray, look: Look) -> Part:
@@ -70,7 +70,7 @@ def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Genera
 
 
 def headwear(
-    kind: str, base: Float, vertices: Float, fields: Float, topology: Topology, rng: np.random.Generator, look: Look
+    kind: str, base: Float, vertices: Float, normals: Float, fields: Float, topology: Topology, rng: np.random.Generator, look: Look
 ) -> list[Part]:
     """kind: "beanie", "cap" (with a peak), "helmet", "hood" or "scarf" (both leave only the face free)."""
     y, z = base[:, 1], base[:, 2]
@@ -88,7 +88,6 @@ def headwear(
         low = 6.0
         thick = {"beanie": 0.16, "cap": 0.14, "helmet": 0.36}[kind]
     keep_vertex = (inside > 0) & (y > low)
-    normals = vertex_normals(vertices, topology.mesh_triangles)
     centre, _ = skull_ellipsoid(vertices, fields)
     radial = vertices - centre
     radial /= np.maximum(np.linalg.norm(radial, axis=1, keepdims=True), 1e-9)

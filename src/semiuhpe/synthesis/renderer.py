@@ -75,11 +75,15 @@ def _matrix(vector: Float) -> bytes:
     return turn(np.eye(3), vector).astype(np.float32).tobytes()
 
 
-def camera_points(points: Float, share: Float, view: View) -> Float:
-    """Mesh points (n, 3) with their shares of the torso's turn (n,) → camera frame (n, 3), as the shader does."""
-    bent = turn(points - view.pivot, view.bend) + view.pivot
-    bent = points + (bent - points) * np.asarray(share)[:, None]
-    return np.asarray((bent - view.centre) @ view.model.T + [0.0, 0.0, view.distance])
+_IDENTITY = np.eye(3, dtype=np.float32).tobytes()
+
+
+def camera_points(points: Float, view: View, share: Float | None = None) -> Float:
+    """Mesh points (n, 3) → camera frame (n, 3), as the shader does. share (n,) of the torso's turn; None = the rigid head."""
+    if share is not None:
+        bent = turn(points - view.pivot, view.bend) + view.pivot
+        points = points + (bent - points) * np.asarray(share)[:, None]
+    return np.asarray((points - view.centre) @ view.model.T + [0.0, 0.0, view.distance])
 
 
 def picture_points(camera: Float, view: View, size: int) -> Float:
@@ -167,9 +171,7 @@ class Renderer:
     def _texture(self, key: str) -> tuple[Any, float]:
         if key not in self._textures:
             image = self._source(key) if key else np.full((2, 2, 4), 255, np.uint8)
-            weight = image[..., 3].astype(np.float64)
-            light = image[..., :3] @ np.array([0.3, 0.59, 0.11]) / 255
-            mean = float((light * weight).sum() / max(weight.sum(), 1.0))
+            mean = _mean_light(image) if key.startswith("hair") else 0.8
             if len(self._textures) >= _TEXTURES_KEPT:
                 self._textures.pop(next(iter(self._textures)))[0].release()
             self._textures[key] = (self._upload_texture(image), 0.8 / max(mean, 0.05))
@@ -196,10 +198,18 @@ class Renderer:
         """Render. → (size, size, 4) uint8 RGBA with colour premultiplied by coverage."""
         ctx = self._context
         light_view = _light_view(view)
-        self._set_geometry(self._shadow_program, view)
-        self._shadow_program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
-        self._shadow_program["u_texture_a"].value = 0
+        geometry: dict[str, Any] = {
+            "u_model": np.asarray(view.model, dtype=np.float32).T.tobytes(),
+            "u_bend": _matrix(view.bend),
+            "u_eye_bend": _IDENTITY,
+            "u_light_view": light_view.T.astype(np.float32).tobytes(),
+            "u_centre": tuple(map(float, view.centre)),
+            "u_pivot": tuple(map(float, view.pivot)),
+            "u_eye_pivot": (0.0, 0.0, 0.0),
+            "u_distance": float(view.distance),
+        }
         if view.shadow > 0:
+            _set(self._shadow_program, geometry | {"u_texture_a": 0})
             self._depth_target.use()
             self._depth_target.clear(depth=1.0)
             for item in parts:
@@ -212,9 +222,9 @@ class Renderer:
                 item.shadow.render()
         self._target.use()
         self._target.clear(0.0, 0.0, 0.0, 0.0)
-        for program in self._programs.values():
-            self._set_geometry(program, view)
-            self._set_scene(program, view, light_view)
+        scene = geometry | self._scene(view)
+        for key in {_program_key(item.part.look) for item in parts}:
+            _set(self._programs[key], scene)
         self._noise.use(2)
         self._depth.use(3)
         # What only shows from the front is left out from behind.
@@ -236,30 +246,21 @@ class Renderer:
         raw = np.frombuffer(self._target.read(components=4), np.uint8).reshape(self._drawn, self._drawn, 4)
         return np.asarray(cv2.resize(raw, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _set_geometry(self, program: Any, view: View) -> None:
-        program["u_model"].write(np.asarray(view.model, dtype=np.float32).T.tobytes())
-        program["u_centre"].value = tuple(map(float, view.centre))
-        program["u_distance"].value = float(view.distance)
-        program["u_bend"].write(_matrix(view.bend))
-        self._set_eye(program, 0, view)
-        program["u_pivot"].value = tuple(map(float, view.pivot))
-
     def _set_eye(self, program: Any, eye: int, view: View) -> None:
-        pivot = view.eye_pivots[(eye + 1) // 2] if eye else np.zeros(3)
+        pivot = view.eye_pivots[(eye + 1) // 2] if eye else (0.0, 0.0, 0.0)
         program["u_eye_pivot"].value = tuple(map(float, pivot))
-        program["u_eye_bend"].write(_matrix(view.gaze if eye else np.zeros(3)))
+        program["u_eye_bend"].write(_matrix(view.gaze) if eye else _IDENTITY)
 
-    def _set_scene(self, program: Any, view: View, light_view: Float) -> None:
+    @staticmethod
+    def _scene(view: View) -> dict[str, Any]:
         off = Light((0.0, 0.0, -1.0), (0.0, 0.0, 0.0))
         lights = (*view.lights, off, off, off)[:3]
-        values: dict[str, Any] = {
+        return {
             "u_window": view.window, "u_clip": (max(0.3, view.distance - 7.0), view.distance + 9.0),
             "u_light_direction": [light.direction for light in lights], "u_light_colour": [light.colour for light in lights],
             "u_sky": view.sky, "u_ground": view.ground, "u_up": view.up, "u_shadow_strength": view.shadow, "u_seed": view.seed,
             "u_texture_a": 0, "u_noise": 2, "u_shadow": 3,
         }  # fmt: skip
-        _set(program, values)
-        program["u_light_view"].write(light_view.T.astype(np.float32).tobytes())
 
     def _set_look(self, program: Any, look: Look) -> None:
         texture, brightness = self._texture(look.texture_a)
@@ -272,11 +273,22 @@ class Renderer:
         _set(program, values)
 
 
+def _mean_light(image: Texture) -> float:
+    """Mean luminance, 0 to 1, of what the texture does not leave clear."""
+    weight = image[..., 3].astype(np.float64)
+    light = image[..., :3] @ np.array([0.3, 0.59, 0.11]) / 255
+    return float((light * weight).sum() / max(weight.sum(), 1.0))
+
+
 def _set(program: Any, values: dict[str, Any]) -> None:
-    """Set those uniforms that the compiler kept."""
+    """Set those uniforms that the compiler kept; bytes are written as they are."""
     for name, value in values.items():
         uniform = program.get(name, None)
-        if uniform is not None:
+        if uniform is None:
+            continue
+        if isinstance(value, bytes):
+            uniform.write(value)
+        else:
             uniform.value = value
 
 

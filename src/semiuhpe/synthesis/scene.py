@@ -7,7 +7,7 @@ box, so the box sits in its middle although perspective may shift it off the axi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def head_box(person: Person, view: View) -> tuple[float, float, float, float]:
     Bounding box of the projected skull, ears and chin with the hair and hat that sit on them; no neck, no hair below
     the chin, no ponytail. This is what annotators of heads (as in SCUT-HEAD) draw.
     """
-    points = camera_points(person.box_points, np.zeros(len(person.box_points)), view)
+    points = camera_points(person.box_points, view)
     plane = points[:, :2] / points[:, 2:]
     (x1, y1), (x2, y2) = plane.min(axis=0), plane.max(axis=0)
     return float(x1), float(y1), float(x2), float(y2)
@@ -101,8 +101,6 @@ def head_box(person: Person, view: View) -> tuple[float, float, float, float]:
 
 def frame_head(person: Person, view: View) -> View:
     """The same view with its window centred on the head box, CONTEXT × MARGIN × its mean side wide."""
-    from dataclasses import replace
-
     x1, y1, x2, y2 = head_box(person, view)
     half = CONTEXT * MARGIN * ((x2 - x1) + (y2 - y1)) / 4
     return replace(view, window=((x1 + x2) / 2, (y1 + y2) / 2, half))

@@ -55,7 +55,7 @@ def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
 
 
 class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
-    """key → (image (S, S, 3) uint8, rotation (3, 3) float32 camera←head), each a pure function of (seed, key)."""
+    """key → (image (key.size, key.size, 3) uint8, rotation (3, 3) float32 camera←head), each a pure function of (seed, key)."""
 
     def __init__(self, sources: Sequence[HeadSubset], recipe: Recipe) -> None:
         self.sources = list(sources)
@@ -68,7 +68,7 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
         record = source.store.record(index)
         rng = keyed_generator(recipe.seed, key.source, key.epoch, index)
         view = draw_view(recipe.view, rng)
-        image = draw(source.store.image(index), record.box, view, recipe.model.image_size)
+        image = draw(source.store.image(index), record.box, view, key.size)
         image = photometric.apply(image, recipe.photometric, rng)
         if rng.random() < recipe.cut_occlusion:
             image = occlusion.cut_out(image, rng)

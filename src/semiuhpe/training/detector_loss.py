@@ -72,7 +72,7 @@ def paired_iou(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor) -> Tensor:
-    """|quality − score|² × cross-entropy, elementwise (Li et al. 2020, eq. 4 with β = 2). logits, quality: same shape."""
+    """|quality − score|² × cross-entropy, elementwise (Li et al. 2020, eq. 4, β = 2). logits, quality: same shape."""
     entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
     return (quality - logits.sigmoid()).square() * entropy
 
@@ -81,8 +81,8 @@ def detector_loss(logits: Tensor, boxes: Tensor, heads: list[Tensor], targets: l
     """Score loss and box loss of a batch, each a scalar.
 
     logits (B, N), boxes (B, N, 4) from the network; heads: B boxes arrays (n_i, 4). Positive cells learn the IoU of
-    their present box as score, all others 0. Both losses are sums over the batch divided by the positive cells' summed
-    IoU weights, so that crowded pictures do not outweigh the rest of training.
+    their present box as score, all others 0. The score loss is divided by the number of positive cells of the batch;
+    the box loss is their mean, weighted by their scores, so that boxes are best where they will be believed.
     """
     quality = torch.zeros_like(logits)
     counted = torch.ones_like(logits)

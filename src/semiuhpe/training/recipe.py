@@ -71,7 +71,12 @@ def _labelled_photometric() -> Photometric:
 
 @dataclass
 class Recipe:
-    """A whole training run; `run` is its folder. Lengths are in optimiser steps."""
+    """A whole training run; `run` is its folder. Lengths are in optimiser steps.
+
+    warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
+    cut_occlusion: share of the heads with holes cut out. initial_weights: a .safetensors of a run to start from.
+    validation_limit: heads of each validation split in use (0 = all).
+    """
 
     run: str = "runs/pose"
     seed: int = 0
@@ -82,6 +87,8 @@ class Recipe:
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     view: ViewRange = field(default_factory=_labelled_view)
     photometric: Photometric = field(default_factory=_labelled_photometric)
+    warm_size: int = 0
+    warm_steps: int = 0
     cut_occlusion: float = 0.3
     initial_weights: str = ""
     validate_every: int = 500
@@ -107,6 +114,8 @@ def check(recipe: Recipe) -> None:
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
+    if recipe.warm_steps and recipe.warm_size < 32:
+        raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
     low, high = recipe.view.scale
     if not 0 < low <= high:
         raise RecipeError(f"view.scale must be 0 < low <= high, got {recipe.view.scale}")

@@ -6,7 +6,7 @@ proportion to its weight, and the running totals never drift from the proportion
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -19,27 +19,41 @@ from semiuhpe.views.warp import keyed_generator
 
 @dataclass(frozen=True)
 class SampleKey:
-    """One sample of a run: source number, position within the source's heads, and which pass over them this is."""
+    """One sample of a run.
+
+    source: number of the source. position: within the source's heads. epoch: which pass over them this is. size: pixels
+    a side of the picture that the step sees.
+    """
 
     source: int
     position: int
     epoch: int
+    size: int
 
 
 class StepSampler(Sampler[list[SampleKey]]):
     """Batches of keys for the steps `first`, ..., `last − 1`.
 
-    sizes: heads in each source. weights: their shares of a batch, relative to each other.
+    counts: heads in each source. weights: their shares of a batch, relative to each other. picture_size: step → pixels.
     """
 
     def __init__(
-        self, sizes: Sequence[int], weights: Sequence[float], batch_size: int, *, seed: int, first: int, last: int
+        self,
+        counts: Sequence[int],
+        weights: Sequence[float],
+        batch_size: int,
+        *,
+        seed: int,
+        first: int,
+        last: int,
+        picture_size: Callable[[int], int],
     ) -> None:
-        self.sizes = list(sizes)
+        self.counts = list(counts)
+        self.picture_size = picture_size
         total = float(sum(weights))
         self.edges = [0.0, *accumulate(w / total for w in weights)]
         self.batch_size, self.seed, self.first, self.last = batch_size, seed, first, last
-        self._permutation = lru_cache(maxsize=2 * len(self.sizes))(self._draw_permutation)
+        self._permutation = lru_cache(maxsize=2 * len(self.counts))(self._draw_permutation)
 
     def __len__(self) -> int:
         return max(0, self.last - self.first)
@@ -51,19 +65,20 @@ class StepSampler(Sampler[list[SampleKey]]):
     def batch(self, step: int) -> list[SampleKey]:
         """The keys of one step."""
         keys = []
-        for source in range(len(self.sizes)):
+        size = self.picture_size(step)
+        for source in range(len(self.counts)):
             begin = self._drawn(source, step * self.batch_size)
             end = self._drawn(source, (step + 1) * self.batch_size)
-            keys += [self._key(source, count) for count in range(begin, end)]
+            keys += [self._key(source, count, size) for count in range(begin, end)]
         return keys
 
     def _drawn(self, source: int, total: int) -> int:
         """How many of the first `total` samples of the run come from this source; sums to `total` over the sources."""
         return round(total * self.edges[source + 1]) - round(total * self.edges[source])
 
-    def _key(self, source: int, count: int) -> SampleKey:
-        epoch, place = divmod(count, self.sizes[source])
-        return SampleKey(source, int(self._permutation(source, epoch)[place]), epoch)
+    def _key(self, source: int, count: int, size: int) -> SampleKey:
+        epoch, place = divmod(count, self.counts[source])
+        return SampleKey(source, int(self._permutation(source, epoch)[place]), epoch, size)
 
     def _draw_permutation(self, source: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return keyed_generator(self.seed, source, epoch).permutation(self.sizes[source])
+        return keyed_generator(self.seed, source, epoch).permutation(self.counts[source])

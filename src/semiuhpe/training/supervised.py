@@ -105,6 +105,7 @@ class Trainer:
             seed=recipe.seed,
             first=self.step,
             last=recipe.steps,
+            picture_size=lambda step: recipe.warm_size if step < recipe.warm_steps else recipe.model.image_size,
         )
         loader = DataLoader(
             LabelledViews(self.sources, recipe),

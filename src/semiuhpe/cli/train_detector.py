@@ -1,0 +1,76 @@
+"""`semiuhpe train-detector`: train the head detector on SCUT-HEAD, portraits and renders, and export it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from typing import Any
+
+from semiuhpe.training.detector_recipe import DetectorRecipe, read_recipe
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="semiuhpe train-detector",
+        description="Train the head detector. Run it again to continue a run that was interrupted.",
+    )
+    parser.add_argument("--config", metavar="YAML", help="recipe, e.g. settings/HeadDetector.yml; flags override it")
+    parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a model card")
+    parser.add_argument(
+        "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
+    )
+    for entry in fields(DetectorRecipe):
+        kind: dict[str, Any] = {"nargs": "*"} if entry.name == "portraits" else {}
+        if entry.type in ("int", "float"):
+            kind["type"] = int if entry.type == "int" else float
+        parser.add_argument(f"--{entry.name}", default=None, help=argparse.SUPPRESS, **kind)
+    parser.epilog = "Settings, each also a flag: " + ", ".join(f"--{entry.name}" for entry in fields(DetectorRecipe))
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit status. Raises SemiUHPEError for bad input."""
+    from tqdm import tqdm
+
+    from semiuhpe.training import detector_data as data
+    from semiuhpe.training.detector_loop import DetectorTraining
+    from semiuhpe.training.detector_scenes import Mix, SceneMaker
+
+    args = _parser().parse_args(argv)
+    recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
+    photos = data.open_photos(recipe.photos, recipe.excluded)
+    for line in photos.skipped:
+        print(f"skipped: {line}", file=sys.stderr)
+    scenes = SceneMaker(
+        recipe.size,
+        Mix(recipe.photo_share, recipe.zoom_share, recipe.paste_share, recipe.headless_share, recipe.render_share),
+        photos.train,
+        data.open_portraits(recipe.portraits),
+        data.rendered_heads(recipe.renders, recipe.render_count) if recipe.renders else [],
+        data.headless_pictures(recipe.headless),
+    )
+    training = DetectorTraining(recipe, scenes, changed_data=args.changed_data)
+    with tqdm(total=recipe.steps, initial=training.step, unit="step", desc=recipe.run) as bar:
+
+        def report(values: dict[str, Any]) -> None:
+            bar.update(values["step"] - bar.n)
+            bar.set_postfix({key: f"{values[key]:.3f}" for key in ("score_loss", "box_loss", "val_ap50") if key in values})
+
+        training.run(photos.val, report)
+    if args.output:
+        from semiuhpe.models.detector_export import export_detector
+
+        card = {"data": _sources(recipe, len(photos.train), len(photos.val)), "step": training.step}
+        export_detector(training.average.network, args.output, card)
+    return 0
+
+
+def _sources(recipe: DetectorRecipe, train: int, val: int) -> dict[str, Any]:
+    return {
+        "photos": {"train": train, "validation": val},
+        "portrait_folders": len(recipe.portraits),
+        "renders": recipe.render_count,
+        "headless": recipe.headless,
+        "seed": recipe.seed,
+    }
