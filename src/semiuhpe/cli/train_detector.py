@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the head detector. Run it again to continue a run that was interrupted.",
     )
     parser.add_argument("--config", metavar="YAML", help="recipe, e.g. settings/HeadDetector.yml; flags override it")
-    parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a model card")
+    parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a card")
     parser.add_argument(
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
     )
@@ -55,7 +55,8 @@ def main(argv: list[str]) -> int:
 
         def report(values: dict[str, Any]) -> None:
             bar.update(values["step"] - bar.n)
-            bar.set_postfix({key: f"{values[key]:.3f}" for key in ("score_loss", "box_loss", "val_ap50") if key in values})
+            shown = [key for key in ("score_loss", "box_loss", "val_ap50") if key in values]
+            bar.set_postfix({key: f"{values[key]:.3f}" for key in shown})
 
         training.run(photos.val, report)
     if args.output:

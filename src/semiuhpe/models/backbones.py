@@ -64,8 +64,8 @@ def _repvgg_b1g2(name: str, pretrained: bool) -> nn.Module:
             "false, or start from a checkpoint with --initial_weights"
         )
     cfg = byobnet.model_cfgs["repvgg_b1g4"]
-    four = dict(d=(4, 6, 16, 1), wf=(2.0, 2.0, 2.0, 4.0))
-    cfg = dataclasses.replace(cfg, blocks=byobnet._rep_vgg_bcfg(**four, groups=2))
+    blocks = byobnet._rep_vgg_bcfg(d=(4, 6, 16, 1), wf=(2.0, 2.0, 2.0, 4.0), groups=2)
+    cfg = dataclasses.replace(cfg, blocks=blocks)
     module: nn.Module = byobnet.ByobNet(cfg, num_classes=0)
     return module
 

@@ -79,7 +79,7 @@ class FastDepthwiseConv2d(nn.Conv2d):
         ):
             return super().forward(x)
         padding = int(self.padding[0])
-        result: Tensor = _DepthwiseConvolution.apply(x, self.weight, self.stride[0], padding)  # type: ignore[no-untyped-call]
+        result: Tensor = _DepthwiseConvolution.apply(x, self.weight, self.stride[0], padding)
         return result
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import json
 import os
 from pathlib import Path
@@ -35,7 +34,7 @@ _HALF_FROM = 1024  # numbers in a tensor from which storing it in half precision
 
 
 class _Deployed(nn.Module):
-    def __init__(self, network: PoseNet) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
@@ -66,7 +65,6 @@ def to_onnx(network: PoseNet, image_size: int, *, half: bool = False) -> onnx.Mo
     """The deployed graph of a network: re-parameterised where it has branches to merge, dynamic in the batch."""
     deployed = _Deployed(reparameterize_model(copy.deepcopy(network).eval())).eval()
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    buffer = io.BytesIO()
     program = torch.onnx.export(
         deployed,
         (example,),
@@ -80,8 +78,7 @@ def to_onnx(network: PoseNet, image_size: int, *, half: bool = False) -> onnx.Mo
     )
     if program is None:
         raise WeightsError("the network cannot be exported to ONNX; update torch and onnxscript")
-    program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
+    model: onnx.ModelProto = program.model_proto
     return store_in_half(model) if half else model
 
 

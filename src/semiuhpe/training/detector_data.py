@@ -17,13 +17,12 @@ from semiuhpe.geometry.crop import Image
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.portraits import read_portraits
 from semiuhpe.sources.scut_head import AnnotatedPhoto, PhotoSet, read_scut_head
-from semiuhpe.training.detector_scenes import BoxedPicture
 
 HEADLESS = (
     "brick", "cell", "chelsea", "clock", "coffee", "colorwheel", "grass", "gravel", "hubble_deep_field",
     "immunohistochemistry", "moon", "page", "retina", "rocket", "text",
 )  # fmt: skip
-"""Pictures that scikit-image carries in its wheel and that show no head; its astronaut and cameraman are for testing."""
+"""Pictures without heads in scikit-image's wheel; its astronaut and cameraman are for testing."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ def open_photos(folder: str, excluded: str) -> PhotoSet:
     return read_scut_head(folder, excluded_photos(excluded))
 
 
-def open_portraits(folders: Sequence[str]) -> list[BoxedPicture]:
+def open_portraits(folders: Sequence[str]) -> list[AnnotatedPhoto]:
     """Landmarked portraits of all folders."""
     portraits: list[AnnotatedPhoto] = []
     for folder in folders:
         portraits.extend(read_portraits(folder)[0])
-    return list(portraits)
+    return portraits

@@ -78,7 +78,9 @@ class DetectorTraining:
     `changed_data` allows new pictures to come in), WeightsError if its checkpoint is damaged.
     """
 
-    def __init__(self, recipe: DetectorRecipe, scenes: SceneMaker, *, pretrained: bool = True, changed_data: bool = False):
+    def __init__(
+        self, recipe: DetectorRecipe, scenes: SceneMaker, *, pretrained: bool = True, changed_data: bool = False
+    ):
         torch.set_num_threads(recipe.threads)
         torch.set_flush_denormal(True)
         self.recipe, self.scenes = recipe, scenes
@@ -207,7 +209,9 @@ class DetectorTraining:
 
 
 @torch.no_grad()
-def average_precision(network: nn.Module, photos: Sequence[AnnotatedPhoto], scale: float = 1.5, smallest: float = 10.0) -> float:
+def average_precision(
+    network: nn.Module, photos: Sequence[AnnotatedPhoto], scale: float = 1.5, smallest: float = 10.0
+) -> float:
     """AP50 of heads of at least `smallest` pixels, each photo seen once, at `scale`; for following a run."""
     network.eval()
     found: list[Detections] = []

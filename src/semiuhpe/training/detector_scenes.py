@@ -48,7 +48,9 @@ class Scene:
 class BoxedPicture(Protocol):
     """A picture with boxes (n, 4), such as `AnnotatedPhoto`."""
 
-    boxes: Float
+    @property
+    def boxes(self) -> Float:
+        """(n, 4) float64, pixels of the picture."""
 
     def image(self) -> Image:
         """(H, W, 3) uint8 RGB."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class AveragedNetwork:
+
+class AveragedNetwork(Generic[Network]):
     """Exponential moving average of a network: starts as a copy, always in evaluation mode.
 
     update number k (from 0) uses the factor `min(1 − 1/(k + 1), decay)` (method §2), so the first update copies
@@ -16,13 +19,13 @@ class AveragedNetwork:
     parameters are; integer ones are copied.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network: Network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
+    def update(self, network: Network) -> None:
         """Take in the current weights of `network`, the one this was copied from."""
         factor = min(1 - 1 / (self.updates + 1), self.decay)
         self.updates += 1

@@ -23,7 +23,7 @@ def draw_holes(size: int, rng: np.random.Generator, holes: int = HOLES) -> Boxes
     centre = rng.normal(0.5, SPREAD, (holes, 2)) * size
     half = rng.uniform(*HALF_SIDE, (holes, 2)) * size
     corners = np.concatenate([centre - half, centre + half], axis=1)
-    return np.clip(np.rint(corners), 0, size).astype(np.int64)
+    return np.asarray(np.clip(np.rint(corners), 0, size), dtype=np.int64)
 
 
 def cut_out(image: Image, rng: np.random.Generator, holes: int = HOLES) -> Image:

@@ -94,7 +94,7 @@ def _motion_kernel(size: int, rng: np.random.Generator) -> np.ndarray[tuple[int,
     reach = np.array([np.cos(angle), np.sin(angle)]) * (length // 2)
     centre = np.array([length // 2, length // 2])
     cv2.line(kernel, tuple(np.rint(centre - reach).astype(int)), tuple(np.rint(centre + reach).astype(int)), 1.0)
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
 def _colour(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:

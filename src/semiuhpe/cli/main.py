@@ -1,0 +1,58 @@
+"""The command `semiuhpe`: the first word chooses a module, which is imported only then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from semiuhpe.errors import SemiUHPEError
+
+COMMANDS = {
+    "predict": "poses of the heads in photos and folders",
+    "synthesize": "render labelled heads into a store",
+    "prepare": "import a data set into a store",
+    "inspect": "what a store holds, with a contact sheet",
+    "train": "train a pose network by a recipe",
+    "train-detector": "train the head detector",
+    "export": "write a trained network as ONNX",
+    "evaluate": "measure weights by a protocol",
+}
+
+
+def _help() -> str:
+    from semiuhpe import __version__
+
+    lines = [f"  {name:<16}{text}" for name, text in COMMANDS.items()]
+    head = f"semiuhpe {__version__}: how every head in a photo is turned"
+    return "\n".join([head, "", "usage: semiuhpe COMMAND ...", "", *lines, "", "semiuhpe COMMAND --help tells more."])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from semiuhpe import __version__
+
+        print(__version__)
+        return 0
+    command = arguments[0]
+    if command not in COMMANDS:
+        print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        run = import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main
+        return int(run(arguments[1:]))
+    except SemiUHPEError as error:
+        print(f"semiuhpe: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; a second failure at exit would only add noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

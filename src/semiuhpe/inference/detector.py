@@ -1,0 +1,110 @@
+"""`HeadDetector`: the box of every head in a photo, whichever way it is turned. Needs onnxruntime, not torch."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.geometry import boxes as box_math
+from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.preprocess import draw, padded
+from semiuhpe.inference.tiling import View, plan_views
+from semiuhpe.weights import WeightsFile, open_weights
+
+SCORE_THRESHOLD = 0.4
+_PER_VIEW = 2000
+
+
+class HeadDetector:
+    """Finds heads, faces and backs of heads alike.
+
+    weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
+    score_threshold: boxes below it are left out, in [0, 1]. max_side: pixels of the longer side at which a photo is
+    seen whole. max_tiles: at most this many closer views of a large photo; 0 for none. overlap_threshold: of two boxes
+    with a larger IoU, the better one stays. threads: of onnxruntime; None = as many as there are cores.
+
+    Raises WeightsError if the weights are missing, damaged or not a head detector's, InputError for wrong settings.
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] = "default",
+        *,
+        score_threshold: float = SCORE_THRESHOLD,
+        max_side: int = 960,
+        max_tiles: int = 16,
+        overlap_threshold: float = 0.5,
+        threads: int | None = None,
+    ) -> None:
+        if not 0 <= score_threshold <= 1 or not 0 < overlap_threshold <= 1:
+            raise InputError(
+                f"score_threshold and overlap_threshold are between 0 and 1, got {score_threshold}, {overlap_threshold}"
+            )
+        if max_side < 64 or max_tiles < 0 or (threads is not None and threads < 1):
+            raise InputError(
+                "max_side is at least 64, max_tiles at least 0 and threads at least 1, "
+                f"got {max_side}, {max_tiles}, {threads}"
+            )
+        self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
+        self.max_side, self.max_tiles = max_side, max_tiles
+        self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
+        self._session = _session(self.weights, threads)
+
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Find the heads of a photo.
+
+        image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, inside the frame, best first;
+        scores (n,) float32 in [0, 1]. Without heads the shapes are (0, 4) and (0,). Raises InputError otherwise.
+        """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            kind = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise InputError(f"image: expected (H, W, 3) uint8 RGB, got {kind}")
+        height, width = image.shape[:2]
+        if height == 0 or width == 0:
+            raise InputError(f"image: expected at least one pixel, got {height} × {width}")
+        found = [self._look(image, view) for view in plan_views(height, width, self.max_side, self.max_tiles)]
+        boxes = box_math.clip(np.concatenate([b for b, _ in found]), height, width)
+        scores = np.concatenate([s for _, s in found])
+        solid = box_math.area(boxes) > 0
+        boxes, scores = boxes[solid], scores[solid]
+        kept = box_math.non_maximum_suppression(boxes, scores, self.overlap_threshold, inside_threshold=0.85)
+        return boxes[kept].astype(np.float32), scores[kept].astype(np.float32)
+
+    def _look(self, image: NDArray[np.uint8], view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """One view's boxes (n, 4) in the photo's pixels, clear duplicates removed, and scores (n,)."""
+        matrix = np.array([[view.scale, 0.0, -view.scale * view.x], [0.0, view.scale, -view.scale * view.y]])
+        canvas = draw(image, matrix, padded(view.height * view.scale), padded(view.width * view.scale))
+        raw_boxes, raw_scores = self._session.run(["boxes", "scores"], {"pixels": canvas[None]})
+        candidates = np.flatnonzero(raw_scores >= self.score_threshold)
+        if len(candidates) > _PER_VIEW:
+            candidates = candidates[np.argsort(-raw_scores[candidates], kind="stable")[:_PER_VIEW]]
+        boxes = np.asarray(raw_boxes[candidates], dtype=np.float64)
+        scores = np.asarray(raw_scores[candidates], dtype=np.float64)
+        boxes = box_math.clip(boxes, view.height * view.scale, view.width * view.scale)
+        good = view.trusts(boxes)
+        boxes, scores = boxes[good], scores[good]
+        kept = box_math.non_maximum_suppression(boxes, scores, self.overlap_threshold)
+        return boxes[kept] / view.scale + [view.x, view.y, view.x, view.y], scores[kept]
+
+
+def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base but this
+        reason = " ".join(str(error).split())[:160]
+        raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export again") from error
+    inputs = [entry.name for entry in session.get_inputs()]
+    outputs = {entry.name for entry in session.get_outputs()}
+    if inputs != ["pixels"] or not {"boxes", "scores"} <= outputs:
+        raise WeightsError(
+            f"{weights.path}: not a head detector's weights (its inputs are {', '.join(inputs)}); give a detector's"
+        )
+    return session

@@ -1,0 +1,152 @@
+"""`HeadPoseEstimator`: a photo in, the pose of every head out. Needs onnxruntime, not torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import ArrayLike, NDArray
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.geometry.crop import MARGIN, Image, crop_head
+from semiuhpe.geometry.rotation import mirror, project_to_rotation
+from semiuhpe.inference.belief import ErrorModel
+from semiuhpe.inference.checks import InputError, as_boxes, usable_boxes
+from semiuhpe.inference.media import load_image
+from semiuhpe.inference.results import HeadPoses
+from semiuhpe.weights import WeightsFile, open_weights
+
+Float = NDArray[np.float64]
+Device = Literal["auto", "cpu", "cuda"]
+Detector = Callable[[Image], tuple[ArrayLike, ArrayLike]]
+
+
+class HeadPoseEstimator:
+    """Estimates the pose of heads in photos.
+
+    weights: "default" or "open" for embedded ones, or the path of an .onnx file that `semiuhpe export` wrote. device:
+    "cpu", "cuda" (needs onnxruntime-gpu) or "auto". detector: anything that maps an RGB image to boxes (n, 4) and
+    scores (n,), the path of detector weights, or None for the embedded detector (made when first needed).
+    mirrored: estimate the mirror image too and add both beliefs up: twice the time, slightly lower error. threads: of
+    onnxruntime, None = as many as there are cores. batch_size: heads in one pass of the network.
+
+    Raises WeightsError for weights that are missing, damaged or not a pose network's.
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] = "default",
+        *,
+        device: Device = "auto",
+        detector: Detector | str | os.PathLike[str] | None = None,
+        mirrored: bool = False,
+        threads: int | None = None,
+        batch_size: int = 64,
+    ) -> None:
+        if batch_size < 1 or (threads is not None and threads < 1):
+            raise InputError(f"batch_size and threads must be at least 1, got {batch_size} and {threads}")
+        self.weights: WeightsFile = open_weights(weights)
+        self._session, self.size = _pose_session(self.weights, device, threads)
+        self._error = ErrorModel(self.weights.card)
+        self._detector = detector
+        self.mirrored, self.threads, self.batch_size = mirrored, threads, batch_size
+
+    @property
+    def detector(self) -> Detector:
+        """The head detector in use; the embedded one is opened when first needed."""
+        if self._detector is None or isinstance(self._detector, str | os.PathLike):
+            from semiuhpe.inference.detector import HeadDetector
+
+            self._detector = HeadDetector(self._detector or "default", threads=self.threads)
+        return self._detector
+
+    def __call__(self, image: Any) -> HeadPoses:
+        """Find every head and estimate its pose.
+
+        image: a path, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file. Raises ImageError if it is none.
+        """
+        pixels = load_image(image)
+        boxes, scores = self.detector(pixels)
+        found = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        good = usable_boxes(found)
+        return self.estimate(pixels, found[good], np.asarray(scores, dtype=np.float64).reshape(-1)[good])
+
+    def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
+        """The pose of heads whose boxes are known.
+
+        boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image; they may reach outside of it. scores: (n,)
+        kept as detection_score (1 where none are given). Raises InputError for malformed boxes.
+        """
+        pixels = load_image(image)
+        checked = as_boxes(boxes)
+        belief = self._belief([(pixels, box) for box in checked])
+        known = np.ones(len(checked)) if scores is None else np.asarray(scores, dtype=np.float64)
+        return self._poses(belief, checked, known)
+
+    def estimate_crops(self, crops: Sequence[Any]) -> HeadPoses:
+        """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
+
+        A crop is taken to be the square that training sees, 1.3 × the head box; one that is not square is centred in
+        one of its mean side, so the aspect ratio stays. The boxes that come back are those heads' within each crop.
+        """
+        pictures, boxes = [load_image(crop) for crop in crops], []
+        for picture in pictures:
+            height, width = picture.shape[:2]
+            half = (height + width) / 2 / MARGIN / 2
+            boxes.append([width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half])
+        checked = as_boxes(np.reshape(boxes, (-1, 4)))
+        belief = self._belief(list(zip(pictures, checked, strict=True)))
+        return self._poses(belief, checked, np.ones(len(checked)))
+
+    def _belief(self, heads: Sequence[tuple[Image, Float]]) -> Float:
+        """Matrix Fisher parameters of heads, (n, 3, 3) float64."""
+        parts = [np.zeros((0, 3, 3))]
+        for start in range(0, len(heads), self.batch_size):
+            crops = np.stack(
+                [crop_head(image, box, self.size) for image, box in heads[start : start + self.batch_size]]
+            )
+            belief = self._run(crops)
+            if self.mirrored:
+                belief = (belief + mirror(self._run(np.ascontiguousarray(crops[:, :, ::-1])))) / 2
+            parts.append(belief)
+        return np.concatenate(parts)
+
+    def _run(self, crops: Image) -> Float:
+        name = self._session.get_inputs()[0].name
+        return np.asarray(self._session.run(None, {name: crops})[0], dtype=np.float64).reshape(-1, 3, 3)
+
+    def _poses(self, belief: Float, boxes: Float, scores: Float) -> HeadPoses:
+        finite = np.isfinite(belief).all(axis=(1, 2))
+        rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
+        entropy, error = self._error(belief)
+        return HeadPoses(rotation, boxes, scores, error, entropy)
+
+
+def _pose_session(
+    weights: WeightsFile, device: Device, threads: int | None
+) -> tuple[onnxruntime.InferenceSession, int]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    available = onnxruntime.get_available_providers()
+    if device == "cuda" and "CUDAExecutionProvider" not in available:
+        raise WeightsError("device 'cuda' needs the package onnxruntime-gpu and a CUDA device; use device='cpu'")
+    wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    try:
+        session = onnxruntime.InferenceSession(
+            weights.content, options, providers=[p for p in wanted if p in available]
+        )
+    except Exception as error:  # onnxruntime raises classes of its own for every kind of malformed file
+        raise WeightsError(f"{weights.path}: not a network that onnxruntime can open; export it again") from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shape = inputs[0].shape if inputs else []
+    fits = len(inputs) == 1 and len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
+    if not fits or inputs[0].type != "tensor(uint8)" or not outputs or outputs[0].shape[-1] != 9:
+        raise WeightsError(
+            f"{weights.path}: not a pose network (input (n, S, S, 3) uint8, output (n, 9)); export one with: semiuhpe export"
+        )
+    return session, int(shape[1])

@@ -1,0 +1,66 @@
+"""The head detector as ONNX: uint8 pixels in, boxes and scores out, any size that is a multiple of 32."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from semiuhpe.inference.preprocess import STEP
+
+OPSET = 18
+
+
+class _Decoded(nn.Module):
+    """One picture: pixels (1, H, W, 3) uint8 → boxes (N, 4), scores (N,)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        logits, boxes = self.network(pixels)
+        return boxes[0], logits[0].sigmoid()
+
+
+def detector_onnx(network: nn.Module) -> bytes:
+    """The network as a checked ONNX model: input `pixels`, outputs `boxes` and `scores`, all cells, unsuppressed."""
+    height, width = torch.export.Dim("height32", min=1, max=512), torch.export.Dim("width32", min=1, max=512)
+    program = torch.onnx.export(
+        _Decoded(network).eval(),
+        (torch.zeros(1, 6 * STEP, 8 * STEP, 3, dtype=torch.uint8),),
+        input_names=["pixels"],
+        output_names=["boxes", "scores"],
+        dynamic_shapes=({1: STEP * height, 2: STEP * width},),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    model = program.model_proto
+    # Where each node was traced is of no use to anyone else, and names files of this machine.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def export_detector(network: nn.Module, path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:
+    """Write `path` (.onnx) and its model card (.json) with the SHA-256; each is written whole or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = detector_onnx(network)
+    full = {"sha256": hashlib.sha256(content).hexdigest(), "name": target.stem, "task": "head detection", **card}
+    for file, data in ((target, content), (target.with_suffix(".json"), json.dumps(full, indent=2).encode() + b"\n")):
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(data)
+        os.replace(temporary, file)
