@@ -131,7 +131,7 @@ class ErrorModel:
 
         A parameter that is not finite has entropy 0 and the error bar `UNKNOWN_DEG`.
         """
-        finite = np.isfinite(parameter).all(axis=(-2, -1))
+        finite = np.asarray(np.isfinite(parameter).all(axis=(-2, -1)))
         safe = np.where(finite[..., None, None], parameter, 0.0)
         amount = entropy(safe)
         if self.table is None:

@@ -20,7 +20,7 @@ def as_array(name: str, value: Any, shape: tuple[int | str, ...], dtype: type = 
     Raises InputError: "NAME: expected shape (n, 4), got (3, 5)".
     """
     try:
-        array = np.array(value, dtype=dtype)
+        array: NDArray[Any] = np.array(value, dtype=dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: expected numbers of shape {_text(shape)}, got {type(value).__name__}") from error
     if array.size == 0 and shape and isinstance(shape[0], str):

@@ -119,7 +119,7 @@ class HeadPoseEstimator:
         return np.asarray(self._session.run(None, {name: crops})[0], dtype=np.float64).reshape(-1, 3, 3)
 
     def _poses(self, belief: Float, boxes: Float, scores: Float) -> HeadPoses:
-        finite = np.isfinite(belief).all(axis=(1, 2))
+        finite = np.asarray(np.isfinite(belief).all(axis=(1, 2)))
         rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
         entropy, error = self._error(belief)
         return HeadPoses(rotation, boxes, scores, error, entropy)
@@ -147,6 +147,7 @@ def _pose_session(
     fits = len(inputs) == 1 and len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
     if not fits or inputs[0].type != "tensor(uint8)" or not outputs or outputs[0].shape[-1] != 9:
         raise WeightsError(
-            f"{weights.path}: not a pose network (input (n, S, S, 3) uint8, output (n, 9)); export one with: semiuhpe export"
+            f"{weights.path}: not a pose network (input (n, S, S, 3) uint8, output (n, 9)); "
+            "export one with: semiuhpe export"
         )
     return session, int(shape[1])

@@ -202,7 +202,7 @@ class HeadPoses:
         if len(self) == 0:
             return "HeadPoses(no heads)"
         lines = [
-            f"  azimuth {a:+7.1f}°  elevation {e:+6.1f}°  tilt {t:+7.1f}°  ±{u:.0f}°  box ({', '.join(f'{v:.0f}' for v in b)})"
+            f"  azimuth {a:+7.1f}°  elevation {e:+6.1f}°  tilt {t:+7.1f}°  ±{u:.0f}°  box {b.round().astype(int).tolist()}"
             for a, e, t, u, b in zip(
                 self.azimuth_deg[:20], self.elevation_deg[:20], self.tilt_deg[:20],
                 self.expected_error_deg[:20], self.box[:20], strict=True,

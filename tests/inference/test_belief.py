@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import special
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
+from semiuhpe.inference.belief import (
+    UNKNOWN_DEG,
+    ErrorModel,
+    entropy,
+    expected_error_deg,
+    scaled_bessel,
+    scaled_log_normalizer_and_resultant_deficit,
+)
+
+
+def test_bessel_functions_agree_with_scipy() -> None:
+    x = np.concatenate([[0.0], np.geomspace(1e-6, 1e5, 300), [29.99, 30.0, 30.01]])
+    i0, i1 = scaled_bessel(x)
+    np.testing.assert_allclose(i0, special.i0e(x), rtol=1e-12)
+    np.testing.assert_allclose(i1, special.i1e(x), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("s", [(0, 0, 0), (5, 3, 1), (20, 20, -19.9), (300, 10, -2), (9000, 9000, 9000)])
+def test_normaliser_agrees_with_mpmath(s: tuple[float, float, float]) -> None:
+    s1, s2, s3 = s
+
+    def integrand(x: mpmath.mpf) -> mpmath.mpf:
+        low, high = (s2 - s3) * (1 - x) / 2, (s2 + s3) * (1 + x) / 2
+        return mpmath.besseli(0, low) * mpmath.besseli(0, high) * mpmath.exp(s1 * x) / 2
+
+    rate = max(s1 + s3, 1.0)
+    cuts = sorted({mpmath.mpf(-1), mpmath.mpf(1), *(1 - min(2.0, c / rate) for c in (0.5, 2, 8, 30, 80))})
+    with mpmath.workdps(30):
+        exact = mpmath.log(mpmath.quad(integrand, cuts)) - (s1 + s2 + s3)
+    ours, _ = scaled_log_normalizer_and_resultant_deficit(np.array(s, float))
+    assert float(ours) == pytest.approx(float(exact), abs=1e-8)
+
+
+def test_expected_error_agrees_with_the_density_on_a_grid(rng: np.random.Generator) -> None:
+    rotations = random_rotations(200_000, rng)
+    for kappa in (0.5, 3.0, 8.0):
+        parameter = kappa * np.eye(3)
+        weight = np.exp(np.einsum("ij,nij->n", parameter, rotations) - 3 * kappa)
+        angle = geodesic_distance(rotations, np.eye(3))
+        mean_cosine = np.average(np.cos(angle), weights=weight)
+        assert expected_error_deg(parameter, 1.0) == pytest.approx(np.degrees(np.arccos(mean_cosine)), abs=0.7)
+
+
+def test_entropy_is_zero_for_uniform_and_falls_with_sharpness() -> None:
+    assert entropy(np.zeros((3, 3))) == pytest.approx(0, abs=1e-12)
+    assert entropy(20.63 * np.eye(3)) == pytest.approx(-5.673, abs=2e-3)  # the floor that ω = 1.025 sets
+    values = [float(entropy(k * np.eye(3))) for k in (1, 5, 20, 100, 1000)]
+    assert values == sorted(values, reverse=True)
+
+
+def test_calibrations_are_checked() -> None:
+    good = {"kind": "isotonic", "entropy": [-5, 0], "expected_error_deg": [3, 60]}
+    amount, error = ErrorModel({"calibration": good})(np.stack([np.eye(3) * 1e4, np.zeros((3, 3)), np.full((3, 3), np.inf)]))
+    assert error.tolist() == pytest.approx([3, 60, UNKNOWN_DEG])
+    assert amount[2] == 0
+    for change in ({"kind": "x"}, {"entropy": [0, -5]}, {"entropy": [1]}, {"expected_error_deg": "no"}):
+        with pytest.raises(WeightsError, match="calibration"):
+            ErrorModel({"calibration": {**good, **change}})

@@ -1,0 +1,142 @@
+"""Every odd file gives a documented picture or one line that names it."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semiuhpe.errors import ImageError
+from semiuhpe.inference.media import list_images, load_image
+
+
+def quadrants() -> np.ndarray:
+    """Red, green / blue, white: every orientation looks different. 40 × 60."""
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:20, :30], image[:20, 30:] = (255, 0, 0), (0, 255, 0)
+    image[20:, :30], image[20:, 30:] = (0, 0, 255), (255, 255, 255)
+    return image
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
+    upright = quadrants()
+    undo = {
+        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(undo(upright))).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(load_image(tmp_path / "a.png"), upright)
+
+
+def test_colour_modes_become_rgb(tmp_path: Path) -> None:
+    image = Image.fromarray(quadrants())
+    for mode, suffix in [("L", "png"), ("1", "png"), ("P", "gif"), ("LA", "png"), ("CMYK", "jpg"), ("YCbCr", "jpg")]:
+        path = tmp_path / f"{mode}.{suffix}"
+        image.convert(mode).save(path)
+        loaded = load_image(path)
+        assert loaded.shape == (40, 60, 3), mode
+        assert loaded.dtype == np.uint8, mode
+        assert loaded[30, 45].min() > 240, mode
+
+
+def test_cmyk_keeps_colours(tmp_path: Path) -> None:
+    Image.fromarray(quadrants()).convert("CMYK").save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    assert np.abs(load_image(tmp_path / "a.jpg").astype(int) - quadrants())[5:15, 5:25].max() < 30
+
+
+def test_sixteen_bit_and_float_are_scaled(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    Image.fromarray((ramp / 7.0).astype(np.float32)).save(tmp_path / "b.tiff")
+    expected = (ramp.astype(float) / 65535 * 255).round()
+    for name in ("a.png", "b.tiff"):
+        assert np.abs(load_image(tmp_path / name)[..., 0] - expected).max() <= 1
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[:4] = (255, 0, 0, 255)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    loaded = load_image(tmp_path / "a.png")
+    assert (loaded[:4] == (255, 0, 0)).all()
+    assert (loaded[4:] == 255).all()
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tiff"])
+def test_the_first_frame_of_an_animation_counts(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.fromarray(np.full((16, 16, 3), v, np.uint8)) for v in (250, 10, 10)]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    assert load_image(tmp_path / f"a.{suffix}").mean() > 240
+
+
+def png_header(width: int, height: int) -> bytes:
+    data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + data + struct.pack(">I", zlib.crc32(data))
+
+
+def test_bad_files_are_told_in_one_line_with_their_name(tmp_path: Path) -> None:
+    good = tmp_path / "good.jpg"
+    Image.fromarray(quadrants()).save(good)
+    bad = {
+        "empty.jpg": b"",
+        "text.jpg": b"this is no picture at all, whatever its name says",
+        "cut.jpg": good.read_bytes()[:400],
+        "bomb.png": png_header(60_000, 60_000),
+        "cut.png": png_header(50, 50),
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ImageError) as caught:
+            load_image(tmp_path / name)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ImageError, match="limit"):
+        load_image(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="no such file"):
+        load_image(tmp_path / "absent.jpg")
+    with pytest.raises(ImageError, match="folder"):
+        load_image(tmp_path)
+
+
+def test_arrays_bytes_and_pil_are_taken(tmp_path: Path) -> None:
+    image = quadrants()
+    assert load_image(image) is image
+    np.testing.assert_array_equal(load_image(Image.fromarray(image)), image)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(load_image((tmp_path / "a.png").read_bytes()), image)
+    assert load_image(image[..., 0]).shape == (40, 60, 3)
+    for wrong in (image.astype(float), image[..., :2], np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(ImageError, match="array"):
+            load_image(wrong)
+
+
+def test_extreme_shapes(tmp_path: Path) -> None:
+    for shape in [(1, 1), (1, 5000), (5000, 1)]:
+        Image.fromarray(np.full((*shape, 3), 9, np.uint8)).save(tmp_path / "a.png")
+        assert load_image(tmp_path / "a.png").shape == (*shape, 3)
+
+
+def test_sources_expand_in_natural_order(tmp_path: Path) -> None:
+    for name in ("a10.png", "a2.png", "note.md", "sub/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(quadrants()).save(tmp_path / name, format="PNG")
+    names = [p.name for p in list_images([tmp_path])]
+    assert names == ["a2.png", "a10.png"]
+    assert [p.name for p in list_images([tmp_path], recursive=True)] == ["a2.png", "a10.png", "b.png"]
+    assert [p.name for p in list_images([str(tmp_path / "a*.png"), tmp_path / "a2.png"])] == ["a2.png", "a10.png"]
+    (tmp_path / "list.txt").write_text("# mine\nsub/b.png\n\na2.png\n")
+    assert [p.name for p in list_images([tmp_path / "list.txt"])] == ["b.png", "a2.png"]
+    for wrong in ("nothing", "z*.png"):
+        with pytest.raises(ImageError, match=r"no such|matches no"):
+            list_images([tmp_path / wrong])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ImageError, match="holds no pictures"):
+        list_images([tmp_path / "none"])

@@ -1,0 +1,46 @@
+"""A pose network small enough to build in a test: the mean colour of the crop chooses the belief."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def write_pose_weights(folder: Path, *, size: int = 32, bias: np.ndarray | None = None, **card: Any) -> Path:
+    """An .onnx and its card: A = bias + (mean RGB / 255)·W with W fixed. Returns the path of the .onnx."""
+    rng = np.random.default_rng(1)
+    weight = rng.normal(0, 3, (3, 9)).astype(np.float32)
+    offset = (np.eye(3).ravel() * 12 if bias is None else np.asarray(bias).ravel()).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["crops"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["colour"], keepdims=0),
+        helper.make_node("Div", ["colour", "white"], ["unit"]),
+        helper.make_node("MatMul", ["unit", "weight"], ["product"]),
+        helper.make_node("Add", ["product", "offset"], ["parameter"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([1, 2]), "axes"),
+        numpy_helper.from_array(np.array(255.0, np.float32), "white"),
+        numpy_helper.from_array(weight, "weight"),
+        numpy_helper.from_array(offset, "offset"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "pose",
+        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", size, size, 3])],
+        [helper.make_tensor_value_info("parameter", TensorProto.FLOAT, ["n", 9])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    content = model.SerializeToString()
+    path = folder / "tiny.onnx"
+    path.write_bytes(content)
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest(), **card}))
+    return path
