@@ -126,7 +126,7 @@ def test_round_trips(convention: str, pitch: float, yaw: float, roll: float) -> 
     np.testing.assert_allclose(euler.from_matrix(euler.to_matrix(pose, convention), convention), pose, atol=0)
 
 
-@given(st.sampled_from(LIKE_300W_LP + ("openface", "mediapipe")), angles, st.floats(-1.57, 1.57), angles)
+@given(st.sampled_from((*LIKE_300W_LP, "openface", "mediapipe")), angles, st.floats(-1.57, 1.57), angles)
 def test_angles_round_trip_away_from_the_lock(convention: str, pitch: float, yaw: float, roll: float) -> None:
     back = euler.euler(euler.from_euler([pitch, yaw, roll], convention), convention)
     np.testing.assert_allclose(rotation.circular_difference(back, [pitch, yaw, roll]), 0, atol=1e-9)
@@ -153,7 +153,7 @@ def test_gimbal_band(convention: str, pitch: float, sign: float, exponent: float
         assert abs(triple[1]) == pytest.approx(math.pi / 2, abs=1e-6)
 
 
-@given(st.sampled_from(LIKE_300W_LP + ("whenet",)), angles, st.floats(-1.5, 1.5), angles)
+@given(st.sampled_from((*LIKE_300W_LP, "whenet")), angles, st.floats(-1.5, 1.5), angles)
 def test_mirror_negates_yaw_and_roll(convention: str, pitch: float, yaw: float, roll: float) -> None:
     mirrored = rotation.mirror(euler.from_euler([pitch, yaw, roll], convention))
     np.testing.assert_allclose(mirrored, euler.from_euler([pitch, -yaw, -roll], convention), atol=1e-14)
