@@ -25,7 +25,7 @@ demo: $(VENV)/.runtime
 	@echo "Pictures and predictions.json are in $(DEMO)/"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m semiuhpe.synthesis.check_system
+	@ldconfig -p 2>/dev/null | grep -q libEGL.so || echo "rendering is not tested: apt-get install libegl1 libgl1-mesa-dri"
 	$(MAKE) lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 

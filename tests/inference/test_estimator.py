@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny_onnx import write_pose_weights  # noqa: E402
+from tiny_onnx import write_pose_weights
 
-from semiuhpe.errors import WeightsError  # noqa: E402
-from semiuhpe.geometry.crop import crop_head  # noqa: E402
-from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation  # noqa: E402
-from semiuhpe.inference.checks import InputError  # noqa: E402
-from semiuhpe.inference.estimator import HeadPoseEstimator  # noqa: E402
+from semiuhpe.errors import WeightsError
+from semiuhpe.geometry.crop import crop_head
+from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.estimator import HeadPoseEstimator
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:

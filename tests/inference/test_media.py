@@ -79,7 +79,9 @@ def test_the_first_frame_of_an_animation_counts(tmp_path: Path, suffix: str) -> 
 
 def png_header(width: int, height: int) -> bytes:
     data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + data + struct.pack(">I", zlib.crc32(data))
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + data + struct.pack(">I", zlib.crc32(data))
+    pixels = b"IDAT" + zlib.compress(b"")
+    return header + struct.pack(">I", len(pixels) - 4) + pixels + struct.pack(">I", zlib.crc32(pixels))
 
 
 def test_bad_files_are_told_in_one_line_with_their_name(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ def heads(count: int = 4, seed: int = 0) -> HeadPoses:
     rng = np.random.default_rng(seed)
     corner = rng.uniform(0, 50, (count, 2))
     box = np.concatenate([corner, corner + 20], axis=1)
-    return HeadPoses(random_rotations(count, rng), box, rng.random(count), rng.uniform(2, 60, count), -rng.random(count))
+    return HeadPoses(
+        random_rotations(count, rng), box, rng.random(count), rng.uniform(2, 60, count), -rng.random(count)
+    )
 
 
 def test_angles_of_hand_made_poses() -> None:

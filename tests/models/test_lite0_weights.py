@@ -68,7 +68,8 @@ def test_features_and_logits_equal_the_sources(size: tuple[int, int]) -> None:
 def test_the_map_is_one_to_one_and_complete() -> None:
     names = set(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict())
     mapped = [lite0_weights.timm_key(key) for key in lite0_weights.source_state_dict()]
-    assert len(set(mapped)) == len(mapped) and set(mapped) == names
+    assert len(set(mapped)) == len(mapped)
+    assert set(mapped) == names
     with pytest.raises(KeyError):
         lite0_weights.timm_key("_blocks.16._bn0.weight")
 

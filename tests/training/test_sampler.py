@@ -8,7 +8,9 @@ from semiuhpe.training.sampler import StepSampler
 
 
 def sampler(first: int = 0, last: int = 40) -> StepSampler:
-    return StepSampler([10, 7, 31], [0.5, 0.2, 0.3], 8, seed=3, first=first, last=last, picture_size=lambda step: 64 + step)
+    return StepSampler(
+        [10, 7, 31], [0.5, 0.2, 0.3], 8, seed=3, first=first, last=last, picture_size=lambda step: 64 + step
+    )
 
 
 def test_batches_keep_size_and_proportion() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -108,7 +109,11 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path) -> None:
 
 def test_a_run_learns_to_read_axes(tmp_path: Path) -> None:
     recipe = recipe_for(
-        tmp_path, steps=60, batch_size=16, validate_every=60, optimiser=OptimiserRecipe(lr=2e-3, warmup_steps=5, ema_decay=0.9)
+        tmp_path,
+        steps=60,
+        batch_size=16,
+        validate_every=60,
+        optimiser=OptimiserRecipe(lr=2e-3, warmup_steps=5, ema_decay=0.9),
     )
     Trainer(recipe, progress=False).train()
     values = [line["nll"] for line in metrics_of(tmp_path / "run") if "nll" in line]
@@ -153,7 +158,7 @@ def test_learning_rate_warms_up_then_falls() -> None:
     rates = [learning_rate(settings, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == pytest.approx(1.0)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates))
     assert rates[-1] == pytest.approx(0.01, abs=0.002)
 
 

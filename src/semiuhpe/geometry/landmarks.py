@@ -165,9 +165,7 @@ def _jacobian(turned: Float, rotation: Float, modes: Float) -> Float:
     """Derivative of the projection in face units by (turn about x, y, z, log scale, shift x, y, coefficients)."""
     x, y, z = np.moveaxis(turned, -1, 0)
     zero, one = np.zeros_like(x), np.ones_like(x)
-    rigid = [
-        np.stack(row, axis=-1) for row in ((zero, z, -y, x, one, zero), (-z, zero, x, y, zero, one))
-    ]
+    rigid = [np.stack(row, axis=-1) for row in ((zero, z, -y, x, one, zero), (-z, zero, x, y, zero, one))]
     bends = np.einsum("nab,kmb->nmak", rotation[:, :2], modes)
     return np.concatenate([np.stack(rigid, axis=-2), bends], axis=-1)
 

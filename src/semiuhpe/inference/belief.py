@@ -134,10 +134,7 @@ class ErrorModel:
         finite = np.asarray(np.isfinite(parameter).all(axis=(-2, -1)))
         safe = np.where(finite[..., None, None], parameter, 0.0)
         amount = entropy(safe)
-        if self.table is None:
-            error = expected_error_deg(safe, self.overreg)
-        else:
-            error = np.interp(amount, *self.table)
+        error = expected_error_deg(safe, self.overreg) if self.table is None else np.interp(amount, *self.table)
         return np.where(finite, amount, 0.0), np.where(finite, error, UNKNOWN_DEG)
 
 
@@ -150,7 +147,9 @@ def _table(calibration: Any) -> tuple[Float, Float] | None:
         y = np.asarray(calibration["expected_error_deg"], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"model card: the calibration is malformed ({error}); calibrate and export again") from error
-    well_formed = x.ndim == 1 and x.shape == y.shape and x.size > 0 and bool(np.isfinite(x).all() and np.isfinite(y).all())
+    well_formed = (
+        x.ndim == 1 and x.shape == y.shape and x.size > 0 and bool(np.isfinite(x).all() and np.isfinite(y).all())
+    )
     if kind != "isotonic" or not well_formed or np.any(np.diff(x) < 0) or np.any(np.diff(y) < 0) or np.any(y < 0):
         raise WeightsError(
             "model card: a calibration is of kind 'isotonic' with two equally long ascending lists, 'entropy' and "

@@ -63,7 +63,7 @@ class PhotoSet:
 
 
 def split_of(name: str, forced_test: Collection[str] = ()) -> str:
-    """"train", "val" or "test" for a photo's name; what is in `forced_test` is test."""
+    """ "train", "val" or "test" for a photo's name; what is in `forced_test` is test."""
     if name in forced_test:
         return "test"
     frame = re.fullmatch(r"PartA_(\d+)", name)

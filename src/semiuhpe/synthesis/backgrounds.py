@@ -23,7 +23,9 @@ def load_backgrounds(folder: Path, limit: int = 400) -> list[Image]:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
             if image is not None and min(image.shape[:2]) >= 32:
                 scale = min(1.0, 640 / max(image.shape[:2]))
-                images.append(np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8))
+                images.append(
+                    np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+                )
     if not images:
         raise AssetsError(f"{folder}: no readable photos for backgrounds here; give a folder of JPEG or PNG files")
     return images
@@ -56,7 +58,11 @@ def procedural(rng: np.random.Generator, size: int) -> Image:
     ramp = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]
     canvas[:] = top * (1 - ramp) + bottom * ramp
     if rng.random() < 0.5:
-        canvas += clouds(rng, size, float(rng.uniform(0.4, 0.9)))[..., None] * rng.uniform(2, 35) * rng.uniform(0.3, 1, 3).astype(np.float32)
+        canvas += (
+            clouds(rng, size, float(rng.uniform(0.4, 0.9)))[..., None]
+            * rng.uniform(2, 35)
+            * rng.uniform(0.3, 1, 3).astype(np.float32)
+        )
     amount = int(rng.choice([0, rng.integers(1, 6), rng.integers(6, 30)], p=[0.2, 0.4, 0.4]))
     for _ in range(amount):
         _shape(canvas, rng, size)

@@ -69,7 +69,9 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise AssetsError(f"{path}: the asset cannot be read ({error.strerror}); give a complete MakeHuman folder") from error
+        raise AssetsError(
+            f"{path}: the asset cannot be read ({error.strerror}); give a complete MakeHuman folder"
+        ) from error
 
 
 def _fail(path: Path, number: int, what: str) -> AssetsError:

@@ -65,7 +65,7 @@ def offset_of(landmarks: Float, reference: Float) -> tuple[Float, float]:
     Only the 51 inner landmarks are used: those on the jaw line are drawn on silhouettes, not on anatomy.
     """
     inner = slice(17, 68)
-    scale, rotation, _, residual = similarity_fit(landmarks[inner] @ FLIP, reference[inner])
+    _scale, rotation, _, residual = similarity_fit(landmarks[inner] @ FLIP, reference[inner])
     size = float(np.sqrt(np.mean(np.sum((reference[inner] - reference[inner].mean(0)) ** 2, axis=1))))
     return rotation, residual / size
 

@@ -23,14 +23,15 @@ from semiuhpe.synthesis.backgrounds import Image, load_backgrounds, random_backg
 from semiuhpe.synthesis.identity import random_expression, random_identity
 from semiuhpe.synthesis.makehuman import HeadAssets, load_assets
 from semiuhpe.synthesis.person import build_person, random_outfit
-from semiuhpe.synthesis.picture import over, people_behind, photograph, things_in_front
-from semiuhpe.synthesis.renderer import Renderer
+from semiuhpe.synthesis.picture import apparent_size, over, people_behind, photograph, things_in_front
+from semiuhpe.synthesis.renderer import Renderer, Uploaded, View
 from semiuhpe.synthesis.scene import pixel_box, random_pose, random_view
 
 SOURCE = "synthesis"
 _VARIANT_SIZE = 4  # pictures that share one outfit and expression
 _SPRITES = 64
 _BACKGROUNDS = 384
+_SHARPEST = 1.25  # a picture is composed at up to this many times the stored side, or 1.5 × what its sensor samples
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ class Studio:
 
     def __init__(self, assets: HeadAssets, settings: SynthesisSettings, photos: Sequence[Image] = ()) -> None:
         self.assets, self.settings, self.photos = assets, settings, list(photos)
-        self.renderer = Renderer(settings.size, assets.texture)
+        self.renderer = Renderer(round(settings.size * _SHARPEST), assets.texture)
         self._sprites: list[Image] | None = None
         self._bank: list[Image] | None = None
 
-    def _background(self, rng: np.random.Generator) -> Image:
+    def _background(self, rng: np.random.Generator, drawn: int) -> Image:
         """A random view of one of a bank of backgrounds, mirrored and tinted at random."""
         size = self.settings.size
         if self._bank is None:
@@ -88,7 +89,9 @@ class Studio:
         image = self._bank[int(rng.integers(len(self._bank)))]
         side = int(rng.integers(size // 2, size * 3 // 2 + 1))
         x, y = (int(v) for v in rng.integers(0, size * 3 // 2 - side + 1, 2))
-        image = np.asarray(cv2.resize(image[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+        image = np.asarray(
+            cv2.resize(image[y : y + side, x : x + side], (drawn, drawn), interpolation=cv2.INTER_LINEAR), np.uint8
+        )
         if rng.random() < 0.5:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
         gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.1, 3))
@@ -107,7 +110,7 @@ class Studio:
                 uploaded = [self.renderer.upload(part) for part in person.parts]
                 for _ in range(2):
                     view = random_view(person, random_pose(rng), rng)
-                    self._sprites.append(self.renderer.draw(uploaded, view))
+                    self._sprites.append(self.renderer.draw(uploaded, view, self.settings.size))
                 for item in uploaded:
                     item.release()
         return self._sprites
@@ -129,8 +132,7 @@ class Studio:
                 pose = random_pose(rng, settings.front_bias)
                 view = random_view(person, pose, rng)
                 box = pixel_box(person, view, settings.size)
-                drawn = self.renderer.draw(uploaded, view)
-                image = self._finish(drawn, box, rng)
+                image = self._take(uploaded, view, box, rng)
                 angles = np.degrees(azimuth_elevation_tilt(pose.rotation))
                 extras: dict[str, Any] = {
                     "azimuth_deg": round(float(angles[0]), 2), "elevation_deg": round(float(angles[1]), 2),
@@ -141,19 +143,32 @@ class Studio:
                 if not ok:
                     raise AssetsError("a rendered picture could not be encoded as JPEG")
                 record = HeadRecord(
-                    head_id(number, picture), SOURCE, split_of(number, settings), identity.subject, box, pose.rotation, extras
+                    head_id(number, picture),
+                    SOURCE,
+                    split_of(number, settings),
+                    identity.subject,
+                    box,
+                    pose.rotation,
+                    extras,
                 )
                 yield record, data.tobytes()
             for item in uploaded:
                 item.release()
 
-    def _finish(self, drawn: Image, box: tuple[float, ...], rng: np.random.Generator) -> Image:
+    def _take(
+        self, uploaded: Sequence[Uploaded], view: View, box: tuple[float, ...], rng: np.random.Generator
+    ) -> Image:
+        """Render, surround and photograph. box: in pixels of the stored picture."""
         size = self.settings.size
         if self.settings.clean:
-            return over(np.full((size, size, 3), 150, np.uint8), drawn)
-        back = people_behind(self._background(rng), self.sprites, rng)
-        image = things_in_front(over(back, drawn), box, self.sprites, rng)
-        return photograph(image, (box[2] - box[0] + box[3] - box[1]) / 2, rng)
+            return over(np.full((size, size, 3), 150, np.uint8), self.renderer.draw(uploaded, view, size))
+        small = apparent_size((box[2] - box[0] + box[3] - box[1]) / (2 * size), size, rng)
+        # What the sensor will not resolve need not be drawn.
+        side = min(self.renderer.size, max(64, round(1.5 * small)))
+        drawn = self.renderer.draw(uploaded, view, side)
+        back = people_behind(self._background(rng, side), self.sprites, rng)
+        scaled = tuple(value * side / size for value in box)
+        return photograph(things_in_front(over(back, drawn), scaled, self.sprites, rng), small, size, rng)
 
 
 _STUDIO: dict[str, Studio] = {}  # one per worker process, filled by its initialiser
@@ -178,7 +193,11 @@ def find_assets(folder: str | None) -> HeadAssets:
 
 
 def synthesize(
-    store: Path, settings: SynthesisSettings, assets: str | None = None, backgrounds: str | None = None, workers: int = 1
+    store: Path,
+    settings: SynthesisSettings,
+    assets: str | None = None,
+    backgrounds: str | None = None,
+    workers: int = 1,
 ) -> Iterator[int]:
     """Fill `store`; yields how many heads it holds after every person, beginning with what was there already.
 

@@ -44,14 +44,18 @@ def shell(
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
     height = smoothstep(7.3, 8.3, base[:, 1])
     thick = style.thickness * smoothstep(-0.15, 0.25, line) + style.top * height
-    thick = thick * (1 + 0.25 * _waves(base, rng)) + style.wave * _waves(base, rng, frequency=9.0) * smoothstep(0, 0.3, line)
+    thick = thick * (1 + 0.25 * _waves(base, rng)) + style.wave * _waves(base, rng, frequency=9.0) * smoothstep(
+        0, 0.3, line
+    )
     shown = np.stack([fields[:, 0], line, fields[:, 2], fields[:, 3]], axis=1)
     parts = []
     for layer in range(layers):
         fraction = 0.55 + 0.45 * layer / max(layers - 1, 1)
         moved = vertices + outward * (np.maximum(thick, 0.012) * fraction)[:, None]
         fullness = (1.0, 0.62, 0.38)[min(layer, 2)]
-        parts.append(make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness)), normals=normals))
+        parts.append(
+            make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness)), normals=normals)
+        )
     return parts
 
 
@@ -69,9 +73,13 @@ def _grid(rows: int, columns: int, closed: bool) -> Int:
 
 
 def _surface(name: str, points: Float, triangles: Int, share: Float, look: Look, line: Float | None = None) -> Part:
-    fields = np.stack([share, np.ones(len(points)) if line is None else line, np.zeros(len(points)), np.zeros(len(points))], 1)
+    fields = np.stack(
+        [share, np.ones(len(points)) if line is None else line, np.zeros(len(points)), np.zeros(len(points))], 1
+    )
     uv = np.zeros((len(points), 2), np.float32)
-    return make_part(name, points, Topology(np.arange(len(points)), uv, triangles, triangles), fields, _with(look, (0.0, 0.12, 1.0)))
+    return make_part(
+        name, points, Topology(np.arange(len(points)), uv, triangles, triangles), fields, _with(look, (0.0, 0.12, 1.0))
+    )
 
 
 def skull_ellipsoid(vertices: Float, fields: Float) -> tuple[Float, Float]:
@@ -99,7 +107,16 @@ def curtain(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Gen
             squeeze = smoothstep(0.55, 1.15, np.array(angle))
             front = opening * squeeze
             turn = np.linspace(front, 2 * np.pi - front, columns)
-            rows.append(np.stack([half_out[0] * np.sin(angle) * np.sin(turn), np.full(columns, half_out[1] * np.cos(angle)), half_out[2] * np.sin(angle) * np.cos(turn)], 1))
+            rows.append(
+                np.stack(
+                    [
+                        half_out[0] * np.sin(angle) * np.sin(turn),
+                        np.full(columns, half_out[1] * np.cos(angle)),
+                        half_out[2] * np.sin(angle) * np.cos(turn),
+                    ],
+                    1,
+                )
+            )
         last = rows[-1]
         narrow = rng.uniform(-0.12, 0.18)
         share = [np.zeros(columns)] * over
@@ -115,7 +132,9 @@ def curtain(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Gen
         points += (style.wave * 0.6 * _waves(points, rng, frequency=6.0))[:, None] * np.array([1, 0.3, 1])
         ragged = np.concatenate([np.full(columns, 1.0)] * (over + hang - 1) + [np.full(columns, -0.15 + 0.0)])
         ragged.reshape(over + hang, columns)[:, [0, -1]] = 0.1
-        parts.append(_surface(f"curtain{layer}", points, _grid(over + hang, columns, False), np.concatenate(share), look, ragged))
+        parts.append(
+            _surface(f"curtain{layer}", points, _grid(over + hang, columns, False), np.concatenate(share), look, ragged)
+        )
     return parts
 
 
@@ -128,11 +147,18 @@ def tail(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Genera
     if style.tail == "bun":
         rows, columns = 10, 14
         polar, azimuth = np.linspace(0, np.pi, rows), np.arange(columns) * 2 * np.pi / columns
-        grid = np.stack([np.outer(np.sin(polar), np.sin(azimuth)), np.outer(np.cos(polar), np.ones(columns)), np.outer(np.sin(polar), np.cos(azimuth))], -1)
+        grid = np.stack(
+            [
+                np.outer(np.sin(polar), np.sin(azimuth)),
+                np.outer(np.cos(polar), np.ones(columns)),
+                np.outer(np.sin(polar), np.cos(azimuth)),
+            ],
+            -1,
+        )
         points = grid.reshape(-1, 3) * size * np.array([1, 0.9, 0.8]) + centre + back * (1 + 0.4 * size)
         points += (0.03 * _waves(points, rng, frequency=9.0))[:, None]
         return [_surface("bun", points, _grid(rows, columns, True), np.zeros(len(points)), look)]
-    starts = [back] if style.tail == "pony" else [back + [s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
+    starts = [back] if style.tail == "pony" else [[*back, s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
     parts = []
     length = float(rng.uniform(0.8, 2.6))
     for start in starts:

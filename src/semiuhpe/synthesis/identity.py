@@ -130,7 +130,7 @@ def _expand(name: str, side: str) -> str:
 def _age_weights(age: float) -> dict[str, float]:
     """MakeHuman's piecewise-linear ages: 0 baby, 0.1875 child, 0.5 young adult, 1 old."""
     knots = (0.0, 0.1875, 0.5, 1.0)
-    weights = {name: 0.0 for name in AGES}
+    weights = dict.fromkeys(AGES, 0.0)
     for i in range(3):
         if knots[i] <= age <= knots[i + 1]:
             t = (age - knots[i]) / (knots[i + 1] - knots[i])
@@ -206,7 +206,12 @@ def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, a
         return Hairstyle("shaved", shift=shift)
     styled = sorted(assets.hair)
     if rng.random() < 0.45 and styled:
-        odds = np.array([("short" in n or "afro" in n) * (3.0 if male else 0.7) + (not ("short" in n)) * (0.25 if male else 1.5) for n in styled])
+        odds = np.array(
+            [
+                ("short" in n or "afro" in n) * (3.0 if male else 0.7) + ("short" not in n) * (0.25 if male else 1.5)
+                for n in styled
+            ]
+        )
         odds = odds * np.array([0.4 if "afro" in n else 1.0 for n in styled])
         return Hairstyle(styled[int(rng.choice(len(styled), p=odds / odds.sum()))], shift=shift)
     if rng.random() < (0.92 if male else 0.30):
@@ -226,7 +231,13 @@ def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, a
 def random_identity(number: int, rng: np.random.Generator, assets: HeadAssets) -> Identity:
     """Draw a person. number: names the subject; rng: the only source of chance."""
     male = bool(rng.random() < 0.55)
-    age = float(np.clip(rng.choice([rng.uniform(0.12, 0.3), rng.uniform(0.3, 0.6), rng.uniform(0.5, 1.0)], p=[0.25, 0.5, 0.25]), 0, 1))
+    age = float(
+        np.clip(
+            rng.choice([rng.uniform(0.12, 0.3), rng.uniform(0.3, 0.6), rng.uniform(0.5, 1.0)], p=[0.25, 0.5, 0.25]),
+            0,
+            1,
+        )
+    )
     main = int(rng.choice(3, p=[0.2, 0.42, 0.38]))
     share = rng.dirichlet(np.ones(3) * 0.4) * 0.4
     ancestry = tuple(float(v) for v in share + 0.6 * np.eye(3)[main])

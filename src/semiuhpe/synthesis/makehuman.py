@@ -95,7 +95,9 @@ class HeadAssets:
             a, b = self._skin(first), self._skin(second)
             return np.asarray(cv2.addWeighted(a, 1 - float(share), b, float(share), 0), np.uint8)
         path = self.root / key
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+        image = (
+            cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+        )
         if image is None:
             raise AssetsError(f"{path}: the texture is missing or damaged")
         if image.dtype != np.uint8:
@@ -128,7 +130,9 @@ def _proxy(root: Path, path: Path, count: int, base_fields: Float) -> ProxyAsset
     proxy = read_mhclo(path, count)
     mesh = read_obj(proxy.mesh)
     if len(mesh.vertices) != len(proxy.references):
-        raise AssetsError(f"{path}: fits {len(proxy.references)} vertices, its mesh has {len(mesh.vertices)}; damaged asset")
+        raise AssetsError(
+            f"{path}: fits {len(proxy.references)} vertices, its mesh has {len(mesh.vertices)}; damaged asset"
+        )
     texture = ""
     if proxy.material is not None and proxy.material.is_file():
         file = read_mhmat(proxy.material).texture
@@ -144,15 +148,24 @@ def _ranged(mesh: ObjMesh, name: str) -> Topology:
 def load_assets(root: Path) -> HeadAssets:
     """Read a MakeHuman folder (its `data` folder, or the part of it that concerns heads). Raises AssetsError."""
     if not (root / "3dobjs" / "base.obj").is_file():
-        raise AssetsError(f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins")
+        raise AssetsError(
+            f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins"
+        )
     mesh = read_obj(root / "3dobjs" / "base.obj")
     base = mesh.vertices
     if "body" not in mesh.groups or len(base) < BODY_VERTICES:
-        raise AssetsError(f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08")
+        raise AssetsError(
+            f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08"
+        )
     quads = mesh.faces[mesh.groups["body"]]
     corners = base[quads]
     shown = (corners[:, :, 1] > 2.6) & (np.abs(corners[:, :, 0]) < 3.3)
-    mouth = (np.abs(corners[:, :, 0]) < 0.35) & (corners[:, :, 2] < 1.32) & (np.abs(corners[:, :, 1] - 6.6) < 0.38) & (corners[:, :, 2] > 0.55)
+    mouth = (
+        (np.abs(corners[:, :, 0]) < 0.35)
+        & (corners[:, :, 2] < 1.32)
+        & (np.abs(corners[:, :, 1] - 6.6) < 0.38)
+        & (corners[:, :, 2] > 0.55)
+    )
     socket = np.linalg.norm(np.abs(corners) * [1, 1, 1] - [0.308, 7.284, 1.245], axis=2) < 0.28
     hidden = mouth.all(axis=1) | (socket & (corners[:, :, 2] < 1.29)).all(axis=1)
     upper = mesh.groups["body"][shown.all(axis=1) & ~hidden]

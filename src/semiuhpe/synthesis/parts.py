@@ -73,7 +73,14 @@ def vertex_normals(vertices: Float, triangles: Int) -> Float:
     """Area-weighted unit normals. vertices (n, 3), triangles (k, 3) → (n, 3); unused vertices get (0, 0, 1)."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     u, v = b - a, c - a
-    face = np.stack([u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1], u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2], u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]], 1)
+    face = np.stack(
+        [
+            u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1],
+            u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2],
+            u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0],
+        ],
+        1,
+    )
     normals = np.stack(
         [sum(np.bincount(triangles[:, i], face[:, axis], len(vertices)) for i in range(3)) for axis in range(3)], axis=1
     )
@@ -106,7 +113,13 @@ class Part:
 
 
 def make_part(
-    name: str, vertices: Float, topology: Topology, fields: Float, look: Look, eye: int = 0, normals: Float | None = None
+    name: str,
+    vertices: Float,
+    topology: Topology,
+    fields: Float,
+    look: Look,
+    eye: int = 0,
+    normals: Float | None = None,
 ) -> Part:
     """A part from mesh vertices (v, 3), per-vertex fields (v, 4) and, where they are known, normals (v, 3)."""
     if normals is None:

@@ -12,7 +12,18 @@ from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.hair import curtain, shell, skull_ellipsoid, tail
 from semiuhpe.synthesis.identity import Identity
 from semiuhpe.synthesis.makehuman import BODY_VERTICES, HeadAssets, ProxyAsset
-from semiuhpe.synthesis.parts import CLOTH, FLAT, HAIR, SKIN, Look, Part, Topology, make_part, topology_of, vertex_normals
+from semiuhpe.synthesis.parts import (
+    CLOTH,
+    FLAT,
+    HAIR,
+    SKIN,
+    Look,
+    Part,
+    Topology,
+    make_part,
+    topology_of,
+    vertex_normals,
+)
 from semiuhpe.synthesis.props import glasses, headwear
 
 _SHOULDER, _ELBOW, _WRIST = (1.677, 5.246, 0.146), (3.129, 3.493, 0.132), (4.312, 2.452, 1.757)
@@ -67,7 +78,7 @@ def random_outfit(rng: np.random.Generator, identity: Identity, assets: HeadAsse
     suits = sorted(n for n in assets.clothes if n.startswith("male" if identity.male else "female")) or [""]
     hat = ""
     if rng.random() < 0.13:
-        kinds = ["beanie", "cap", "cap", "helmet", "hood", "scarf"] + sorted(assets.hats)
+        kinds = ["beanie", "cap", "cap", "helmet", "hood", "scarf", *sorted(assets.hats)]
         hat = str(rng.choice(kinds))
         if identity.male and hat == "scarf":
             hat = "hood"
@@ -76,7 +87,9 @@ def random_outfit(rng: np.random.Generator, identity: Identity, assets: HeadAsse
         hat=hat,
         glasses=bool(rng.random() < 0.24),
         hand=bool(rng.random() < 0.10),
-        shirt=float(rng.choice([rng.normal(0, 0.15), rng.uniform(0.2, 0.55), rng.uniform(-0.8, -0.2)], p=[0.6, 0.28, 0.12])),
+        shirt=float(
+            rng.choice([rng.normal(0, 0.15), rng.uniform(0.2, 0.55), rng.uniform(-0.8, -0.2)], p=[0.6, 0.28, 0.12])
+        ),
         colour=_cloth_colour(rng),
         colour_b=_cloth_colour(rng),
         hat_colour=_cloth_colour(rng),
@@ -137,7 +150,11 @@ def _hair(
         part = _fit(asset, vertices, replace(look, strands=1.0, scalp=(1.0, 0.1, 0.85)), "hair")
         part.fields[:, 1] = 0.3
         return [part]
-    parts = shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look) if style.kind == "short" else []
+    parts = (
+        shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look)
+        if style.kind == "short"
+        else []
+    )
     if style.kind == "curtain":
         parts += shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look, layers=2)
         parts += curtain(vertices, assets.fields, style, rng, look)
@@ -159,7 +176,9 @@ def _under_hat(parts: list[Part], vertices: Float, fields: Float, level: float) 
     return result
 
 
-def _hand(assets: HeadAssets, vertices: Float, look: Look, centre: Float, half: Float, rng: np.random.Generator) -> Part:
+def _hand(
+    assets: HeadAssets, vertices: Float, look: Look, centre: Float, half: Float, rng: np.random.Generator
+) -> Part:
     """The left hand with its wrist, put somewhere before or beside the face."""
     along = np.array(_WRIST) - _ELBOW
     along /= np.linalg.norm(along)
@@ -181,7 +200,9 @@ def _hand(assets: HeadAssets, vertices: Float, look: Look, centre: Float, half: 
     place = centre + [0, -0.45, 0] + direction * (half + rng.uniform(0.25, 1.0))
     moved = vertices.copy()
     moved[ids] = (vertices[ids] - middle) @ rotation.T * rng.uniform(0.85, 1.1) + place
-    return make_part("hand", moved, topology, np.zeros((len(moved), 4)) - [0, 9, 0, 9], replace(look, shirt=None, scalp=(0, 0.1, 0)))
+    return make_part(
+        "hand", moved, topology, np.zeros((len(moved), 4)) - [0, 9, 0, 9], replace(look, shirt=None, scalp=(0, 0.1, 0))
+    )
 
 
 def _clothes(assets: HeadAssets, vertices: Float, outfit: Outfit) -> tuple[list[Part], NDArray[np.int64]]:
@@ -234,16 +255,26 @@ def build_person(
     for name, colour in (("helper-upper-teeth", 0.6), ("helper-lower-teeth", 0.55), ("helper-tongue", 0.0)):
         tone = (colour, colour * 0.95, colour * 0.85) if colour else (0.35, 0.1, 0.09)
         if len(assets.mouth[name].triangles):
-            parts.append(make_part("teeth", vertices, assets.mouth[name], assets.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2)))
+            parts.append(
+                make_part(
+                    "teeth", vertices, assets.mouth[name], assets.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2)
+                )
+            )
     strand = Look(HAIR, hair=tuple(0.7 * c for c in identity.hair_colour), gloss=0.01)  # type: ignore[arg-type]
     if identity.brow in assets.brows:
         asset = assets.brows[identity.brow]
         parts.append(_fit(asset, vertices, replace(strand, texture_a=asset.texture, alpha=0.9), "brow"))
     if identity.lash in assets.lashes:
         asset = assets.lashes[identity.lash]
-        parts.append(_fit(asset, vertices, replace(strand, hair=(0.01, 0.008, 0.006), texture_a=asset.texture, alpha=0.9), "lash"))
+        parts.append(
+            _fit(
+                asset, vertices, replace(strand, hair=(0.01, 0.008, 0.006), texture_a=asset.texture, alpha=0.9), "lash"
+            )
+        )
     hair = _hair(assets, identity, vertices, normals, rng)
-    hat_look = Look(CLOTH, colour=outfit.hat_colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern, recolour=2.0)
+    hat_look = Look(
+        CLOTH, colour=outfit.hat_colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern, recolour=2.0
+    )
     worn: list[Part] = []
     if outfit.hat in assets.hats:
         asset = assets.hats[outfit.hat]

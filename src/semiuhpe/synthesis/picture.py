@@ -17,11 +17,13 @@ def over(back: Image, front: Image) -> Image:
     return np.asarray(cv2.add(cv2.multiply(back, clear, scale=1 / 255), np.ascontiguousarray(front[..., :3])), np.uint8)
 
 
-def place(sprite: Image, scale: float, x: float, y: float, angle: float, gain: NDArray[np.float64]) -> Image:
-    """A sprite (H, W, 4), premultiplied, scaled about its centre, turned (degrees) and moved by (x, y) pixels."""
-    size = sprite.shape[0]
-    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, scale)
-    matrix[:, 2] += [x, y]
+def place(sprite: Image, size: int, scale: float, x: float, y: float, angle: float, gain: NDArray[np.float64]) -> Image:
+    """A square sprite, premultiplied RGBA, on a canvas of size × size: in the middle and as large as the canvas, but
+    scaled, turned (degrees) and moved by (x, y) pixels.
+    """
+    side = sprite.shape[0]
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale * size / side)
+    matrix[:, 2] += [x + (size - side) / 2, y + (size - side) / 2]
     moved = cv2.warpAffine(sprite, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
     tinted = cv2.multiply(moved, (*(float(g) for g in gain), 1.0))
     alpha = cv2.merge([moved[..., 3]] * 4)
@@ -36,7 +38,9 @@ def people_behind(back: Image, sprites: list[Image], rng: np.random.Generator) -
         scale = float(rng.uniform(0.35, 1.05))
         side = float(rng.choice([-1, 1])) * rng.uniform(0.12, 0.55)
         gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.05, 3))
-        back = over(back, place(sprite, scale, side * size, rng.uniform(-0.35, 0.35) * size, rng.uniform(-12, 12), gain))
+        back = over(
+            back, place(sprite, size, scale, side * size, rng.uniform(-0.35, 0.35) * size, rng.uniform(-12, 12), gain)
+        )
     return back
 
 
@@ -48,7 +52,15 @@ def things_in_front(image: Image, box: tuple[float, ...], sprites: list[Image], 
         sprite = sprites[int(rng.integers(len(sprites)))]
         angle = float(rng.uniform(0.1 * np.pi, 0.9 * np.pi))
         reach = rng.uniform(0.85, 1.5) * side
-        moved = place(sprite, float(rng.uniform(0.6, 1.4)), reach * np.cos(angle), reach * np.sin(angle), rng.uniform(-15, 15), np.exp(rng.normal(0, 0.3)) * np.ones(3))
+        moved = place(
+            sprite,
+            size,
+            float(rng.uniform(0.6, 1.4)),
+            reach * np.cos(angle),
+            reach * np.sin(angle),
+            rng.uniform(-15, 15),
+            np.exp(rng.normal(0, 0.3)) * np.ones(3),
+        )
         image = over(image, moved)
     if rng.random() < 0.14:
         mask = np.zeros((size, size), np.uint8)
@@ -60,7 +72,17 @@ def things_in_front(image: Image, box: tuple[float, ...], sprites: list[Image], 
             points = (rng.uniform(-1, 1, (int(rng.integers(4, 8)), 2)) * extent + at).astype(np.int32)
             cv2.fillPoly(mask, [cv2.convexHull(points)], 255, cv2.LINE_AA)
         else:
-            cv2.ellipse(mask, (int(at[0]), int(at[1])), (int(extent[0]) + 1, int(extent[1]) + 1), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                mask,
+                (int(at[0]), int(at[1])),
+                (int(extent[0]) + 1, int(extent[1]) + 1),
+                float(rng.uniform(0, 180)),
+                0,
+                360,
+                255,
+                -1,
+                cv2.LINE_AA,
+            )
         cover = procedural(rng, size)
         weight = mask[..., None].astype(np.float32) / 255
         image = np.asarray(image * (1 - weight) + cover * weight, np.uint8)
@@ -87,42 +109,58 @@ def _tone(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.transform(image, mix).clip(0, 255), np.uint8)
 
 
-def photograph(image: Image, head_side: float, rng: np.random.Generator) -> Image:
-    """Degrade a clean render as optics, sensor, distance and compression do; same size and frame as before.
+def apparent_size(head_share: float, size: int, rng: np.random.Generator) -> int:
+    """Side in pixels at which the scene is sampled before it is enlarged to `size`.
 
-    head_side: pixels. The head is brought down to an apparent 16 px or more (log-uniform), then up again.
+    head_share: head side over picture side. The head then spans 18 px or more, log-uniform; one picture in five is
+    as sharp as its size allows.
     """
-    size = image.shape[0]
+    if rng.random() < 0.2:
+        return size
+    head = head_share * size
+    apparent = np.exp(rng.uniform(np.log(18.0), np.log(max(head, 19.0) * 1.1)))
+    return int(np.clip(round(size * apparent / head), 24, size))
+
+
+def photograph(image: Image, small: int, size: int, rng: np.random.Generator) -> Image:
+    """What optics, sensor, distance and compression do to a clean picture of any side → (size, size, 3).
+
+    small: the side at which the sensor samples (`apparent_size`), before the enlargement to `size`.
+    """
     image = _tone(image, rng)
-    blur = float(rng.choice([0.0, rng.uniform(0.4, 1.2), rng.uniform(1.2, 3.0)], p=[0.5, 0.38, 0.12])) * size / 256
-    if blur > 0:
-        if rng.random() < 0.25:
-            length = max(3, int(blur * 4) | 1)
-            kernel = np.zeros((length, length), np.float32)
-            kernel[length // 2] = 1.0 / length
-            turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), float(rng.uniform(0, 180)), 1)
-            kernel = cv2.warpAffine(kernel, turn, (length, length))
-            image = np.asarray(cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6)), np.uint8)
-        else:
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), blur), np.uint8)
-    small = size
-    if rng.random() < 0.8:
-        apparent = np.exp(rng.uniform(np.log(18.0), np.log(max(head_side, 19.0) * 1.1)))
-        small = int(np.clip(round(size * apparent / head_side), 24, size))
-    if small < size:
+    blur = (
+        float(rng.choice([0.0, rng.uniform(0.4, 1.2), rng.uniform(1.2, 3.0)], p=[0.5, 0.38, 0.12]))
+        * image.shape[0]
+        / 256
+    )
+    if blur > 0.15:
+        image = _blur(image, blur, rng)
+    if small < image.shape[0]:
         image = np.asarray(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
     if rng.random() < 0.7:
         sigma = float(rng.exponential(4.0))
-        noise = rng.standard_normal((small, small, 1 if rng.random() < 0.4 else 3), dtype=np.float32) * sigma
+        noise = rng.standard_normal((*image.shape[:2], 1 if rng.random() < 0.4 else 3), dtype=np.float32) * sigma
         if rng.random() < 0.3:
-            noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), np.float32).reshape(small, small, -1) * 1.8
+            noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), np.float32).reshape(noise.shape) * 1.8
         image = np.asarray((image + noise).clip(0, 255), np.uint8)
     if rng.random() < 0.25:
         soft = cv2.GaussianBlur(image, (0, 0), 1.0)
         image = np.asarray(cv2.addWeighted(image, 1.6, soft, -0.6, 0), np.uint8)
     if rng.random() < 0.7:
         image = _jpeg(image, int(rng.integers(35, 96)))
-    if small < size:
-        way = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LINEAR][int(rng.integers(3))]
+    if image.shape[0] != size:
+        way = cv2.INTER_CUBIC if rng.random() < 0.33 else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (size, size), interpolation=way), np.uint8)
     return image
+
+
+def _blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
+    """Out of focus, or one time in four smeared along a line."""
+    if rng.random() >= 0.25:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    length = max(3, int(sigma * 4) | 1)
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1.0 / length
+    turned = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), float(rng.uniform(0, 180)), 1)
+    kernel = np.asarray(cv2.warpAffine(kernel, turned, (length, length)), np.float32)
+    return np.asarray(cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6)), np.uint8)

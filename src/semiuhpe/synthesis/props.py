@@ -36,7 +36,11 @@ def _tube(path: Float, radius: float, closed: bool, sides: int = 5) -> tuple[Flo
 def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Generator) -> list[Part]:
     """Spectacles on an identity's face. eyes (3,): eyeball centres; ear (3,): top of the left ear's root."""
     dark = rng.random() < 0.22
-    shade = np.exp(rng.normal(-3.2, 0.8, 3) * [1, 0.2, 0.2] + [0, -2.5, -2.5]) if rng.random() < 0.3 else np.full(3, rng.uniform(0.005, 0.06))
+    shade = (
+        np.exp(rng.normal(-3.2, 0.8, 3) * [1, 0.2, 0.2] + [0, -2.5, -2.5])
+        if rng.random() < 0.3
+        else np.full(3, rng.uniform(0.005, 0.06))
+    )
     frame = Look(FLAT, colour=(float(shade[0]), float(shade[1]), float(shade[2])), gloss=float(rng.uniform(0.1, 0.6)))
     lens = Look(FLAT, colour=(0.01, 0.01, 0.012), gloss=0.5, alpha=float(rng.uniform(0.75, 1.0)))
     wide, tall = rng.uniform(0.25, 0.32), rng.uniform(0.15, 0.27)
@@ -49,7 +53,7 @@ def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Genera
         c, s = np.cos(angle), np.sin(angle)
         x = wide * np.sign(c) * np.abs(c) ** (2 / power)
         y = tall * np.sign(s) * np.abs(s) ** (2 / power)
-        centre = eye + [0.03 * side, -0.03, forward]
+        centre = [*eye, 0.03 * side, -0.03, forward]
         ring = np.stack([centre[0] + x, centre[1] + y, centre[2] - 0.18 * np.maximum(side * x, 0) ** 1.5 - 0.05 * y], 1)
         parts.append(_plain("rim", *_tube(ring, float(radius), True), frame))
         if dark:
@@ -64,13 +68,20 @@ def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Genera
         parts.append(_plain("temple", *_tube(temple, float(radius) * 1.1, False), frame))
     middle = (eye_left + eye_right) / 2 + [0, 0.02, forward + 0.06]
     gap = abs(eye_left[0] - eye_right[0]) / 2 - wide + 0.05
-    bridge = np.stack([middle + [d * gap, 0.02 * (1 - d * d), 0.0] for d in np.linspace(-1, 1, 6)])
+    bridge = np.stack([[*middle, d * gap, 0.02 * (1 - d * d), 0.0] for d in np.linspace(-1, 1, 6)])
     parts.append(_plain("bridge", *_tube(bridge, float(radius), False), frame))
     return parts
 
 
 def headwear(
-    kind: str, base: Float, vertices: Float, normals: Float, fields: Float, topology: Topology, rng: np.random.Generator, look: Look
+    kind: str,
+    base: Float,
+    vertices: Float,
+    normals: Float,
+    fields: Float,
+    topology: Topology,
+    rng: np.random.Generator,
+    look: Look,
 ) -> list[Part]:
     """kind: "beanie", "cap" (with a peak), "helmet", "hood" or "scarf" (both leave only the face free)."""
     y, z = base[:, 1], base[:, 2]

@@ -20,7 +20,7 @@ from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.parts import FLAT, HAIR, SKIN, Look, Part
 from semiuhpe.synthesis.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
 
-_SHADOW_SIZE = 256
+_SHADOW_SIZE = 192
 _SUPERSAMPLING = 1.25
 _TEXTURES_KEPT = 96
 
@@ -94,13 +94,16 @@ def picture_points(camera: Float, view: View, size: int) -> Float:
 
 
 @dataclass(frozen=True)
-class _Uploaded:
+class Uploaded:
+    """A part in the renderer's memory."""
+
     part: Part
     array: Any
     shadow: Any
     buffers: tuple[Any, ...]
 
     def release(self) -> None:
+        """Free the memory; the part cannot be drawn any more."""
         for item in (self.array, self.shadow, *self.buffers):
             item.release()
 
@@ -149,9 +152,10 @@ class Renderer:
             key: ctx.program(vertex_shader=_specialise(VERTEX, *key), fragment_shader=_specialise(FRAGMENT, *key))
             for key in ((0, False), (1, False), (1, True), (2, False), (3, False))
         }
-        self._shadow_program: Any = ctx.program(vertex_shader=_specialise(SHADOW_VERTEX, 0, False), fragment_shader=SHADOW_FRAGMENT)
-        self._drawn = round(size * _SUPERSAMPLING)
-        shape = (self._drawn, self._drawn)
+        self._shadow_program: Any = ctx.program(
+            vertex_shader=_specialise(SHADOW_VERTEX, 0, False), fragment_shader=SHADOW_FRAGMENT
+        )
+        shape = (round(size * _SUPERSAMPLING),) * 2
         self._target: Any = ctx.framebuffer([ctx.renderbuffer(shape, 4)], ctx.depth_renderbuffer(shape))
         self._depth: Any = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._depth.compare_func = "<="
@@ -178,7 +182,7 @@ class Renderer:
         self._textures[key] = self._textures.pop(key)  # most recently used last
         return self._textures[key]
 
-    def upload(self, part: Part) -> _Uploaded:
+    def upload(self, part: Part) -> Uploaded:
         """Copy a part to the renderer's memory; `release()` it when its identity is done."""
         ctx = self._context
         data = np.concatenate([part.positions, part.normals, part.uv, part.fields], axis=1, dtype=np.float32)
@@ -187,16 +191,21 @@ class Renderer:
         program = self._programs[_program_key(part.look)]
         full = [(vertices, "3f 3f 2f 4f", "a_position", "a_normal", "a_uv", "a_fields")]
         bare = [(vertices, "3f 3x4 2f 4f", "a_position", "a_uv", "a_fields")]
-        return _Uploaded(
+        return Uploaded(
             part,
             ctx.vertex_array(program, full, indices, skip_errors=True),
             ctx.vertex_array(self._shadow_program, bare, indices, skip_errors=True),
             (vertices, indices),
         )
 
-    def draw(self, parts: Sequence[_Uploaded], view: View) -> Texture:
-        """Render. → (size, size, 4) uint8 RGBA with colour premultiplied by coverage."""
+    def draw(self, parts: Sequence[Uploaded], view: View, size: int | None = None) -> Texture:
+        """Render at `size` pixels (default: and at most: the renderer's own).
+
+        → (size, size, 4) uint8 RGBA with colour premultiplied by coverage.
+        """
         ctx = self._context
+        size = min(size or self.size, self.size)
+        drawn = round(size * _SUPERSAMPLING)
         light_view = _light_view(view)
         geometry: dict[str, Any] = {
             "u_model": np.asarray(view.model, dtype=np.float32).T.tobytes(),
@@ -215,12 +224,20 @@ class Renderer:
             for item in parts:
                 look = item.part.look
                 cut = look.mode == HAIR and look.strands < 0.5 and bool(look.texture_a)
-                if item.part.inner or look.alpha < 1.0 or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8):
+                if (
+                    item.part.inner
+                    or look.alpha < 1.0
+                    or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8)
+                ):
                     continue
                 self._shadow_program["u_cut"].value = int(cut)
                 self._texture(look.texture_a)[0].use(0)
+                if look.mode == SKIN:
+                    ctx.enable(self._moderngl.CULL_FACE)
                 item.shadow.render()
+                ctx.disable(self._moderngl.CULL_FACE)
         self._target.use()
+        self._target.viewport = (0, 0, drawn, drawn)
         self._target.clear(0.0, 0.0, 0.0, 0.0)
         scene = geometry | self._scene(view)
         for key in {_program_key(item.part.look) for item in parts}:
@@ -243,8 +260,8 @@ class Renderer:
             ctx.disable(self._moderngl.CULL_FACE)
             if item.part.eye:
                 self._set_eye(program, 0, view)
-        raw = np.frombuffer(self._target.read(components=4), np.uint8).reshape(self._drawn, self._drawn, 4)
-        return np.asarray(cv2.resize(raw, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
+        raw = np.frombuffer(self._target.read((0, 0, drawn, drawn), components=4), np.uint8).reshape(drawn, drawn, 4)
+        return np.asarray(cv2.resize(raw, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
     def _set_eye(self, program: Any, eye: int, view: View) -> None:
         pivot = view.eye_pivots[(eye + 1) // 2] if eye else (0.0, 0.0, 0.0)

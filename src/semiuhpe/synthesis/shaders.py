@@ -101,7 +101,10 @@ vec3 fabric(vec3 a, vec3 b, float mottle) {
 // Strands run from the crown down: streaks across the azimuth, long along the way down.
 vec2 strand(float scale) {
     vec3 d = v_rest - vec3(0.0, 7.75, 0.05);
-    return vec2(atan(d.x, -d.z) * 0.15915494 * scale, length(d) * 0.13) + u_seed;
+    // A diamond's perimeter instead of a circle's: an angle without an arc tangent; its seam is at the front.
+    float along = d.x / max(abs(d.x) + abs(d.z), 1e-5);
+    float azimuth = 0.25 * (d.z > 0.0 ? 2.0 * sign(d.x) - along : along);
+    return vec2(azimuth * scale, length(d) * 0.13) + u_seed;
 }
 
 void main() {

@@ -161,7 +161,7 @@ class Trainer:
         score = averaged["mean"]
         if score < self.best_score or not self.sets:
             self.best_score = score if self.sets else self.best_score
-            tensors = {k: v for k, v in self.teacher.network.state_dict().items()}
+            tensors = dict(self.teacher.network.state_dict().items())
             state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
             save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
         self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})

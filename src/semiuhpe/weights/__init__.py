@@ -73,7 +73,9 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         card = json.loads(card_file.read_bytes())
     except FileNotFoundError:
-        raise WeightsError(f"{path}: its model card {card_file.name} is missing beside it; export writes both") from None
+        raise WeightsError(
+            f"{path}: its model card {card_file.name} is missing beside it; export writes both"
+        ) from None
     except OSError as error:
         raise WeightsError(f"{card_file}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
