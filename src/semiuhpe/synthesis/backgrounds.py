@@ -63,7 +63,7 @@ def procedural(rng: np.random.Generator, size: int) -> Image:
             * rng.uniform(2, 35)
             * rng.uniform(0.3, 1, 3).astype(np.float32)
         )
-    amount = int(rng.choice([0, rng.integers(1, 6), rng.integers(6, 30)], p=[0.2, 0.4, 0.4]))
+    amount = int(rng.choice(np.array([0, rng.integers(1, 6), rng.integers(6, 30)]), p=[0.2, 0.4, 0.4]))
     for _ in range(amount):
         _shape(canvas, rng, size)
     blur = float(rng.choice([0.0, rng.uniform(0.5, 2.0), rng.uniform(2.0, 9.0)], p=[0.25, 0.35, 0.4])) * size / 256

@@ -95,7 +95,7 @@ class Studio:
         if rng.random() < 0.5:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
         gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.1, 3))
-        return np.asarray(cv2.multiply(image, (float(gain[0]), float(gain[1]), float(gain[2]), 1.0)), np.uint8)
+        return np.asarray(cv2.multiply(image, np.array([*(float(g) for g in gain), 1.0])), np.uint8)
 
     @property
     def sprites(self) -> list[Image]:

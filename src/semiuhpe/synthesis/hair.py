@@ -158,7 +158,7 @@ def tail(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Genera
         points = grid.reshape(-1, 3) * size * np.array([1, 0.9, 0.8]) + centre + back * (1 + 0.4 * size)
         points += (0.03 * _waves(points, rng, frequency=9.0))[:, None]
         return [_surface("bun", points, _grid(rows, columns, True), np.zeros(len(points)), look)]
-    starts = [back] if style.tail == "pony" else [[*back, s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
+    starts = [back] if style.tail == "pony" else [back + [s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
     parts = []
     length = float(rng.uniform(0.8, 2.6))
     for start in starts:

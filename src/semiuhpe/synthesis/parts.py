@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.synthesis.formats import Float, Int, ObjMesh
 
@@ -51,9 +51,10 @@ class Topology:
     triangles: Int
     mesh_triangles: Int
 
-    def subset(self, keep: NDArray[np.bool_]) -> Topology:
+    def subset(self, keep: ArrayLike) -> Topology:
         """Only the triangles that `keep` (k,) marks."""
-        return replace(self, triangles=self.triangles[keep], mesh_triangles=self.mesh_triangles[keep])
+        kept = np.asarray(keep, dtype=bool)
+        return replace(self, triangles=self.triangles[kept], mesh_triangles=self.mesh_triangles[kept])
 
 
 def topology_of(mesh: ObjMesh, faces: Int | None = None) -> Topology:

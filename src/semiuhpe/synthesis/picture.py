@@ -25,7 +25,7 @@ def place(sprite: Image, size: int, scale: float, x: float, y: float, angle: flo
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale * size / side)
     matrix[:, 2] += [x + (size - side) / 2, y + (size - side) / 2]
     moved = cv2.warpAffine(sprite, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
-    tinted = cv2.multiply(moved, (*(float(g) for g in gain), 1.0))
+    tinted = cv2.multiply(moved, np.array([*(float(g) for g in gain), 1.0]))
     alpha = cv2.merge([moved[..., 3]] * 4)
     return np.asarray(cv2.min(tinted, alpha), np.uint8)
 

@@ -53,7 +53,7 @@ def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Genera
         c, s = np.cos(angle), np.sin(angle)
         x = wide * np.sign(c) * np.abs(c) ** (2 / power)
         y = tall * np.sign(s) * np.abs(s) ** (2 / power)
-        centre = [*eye, 0.03 * side, -0.03, forward]
+        centre = eye + [0.03 * side, -0.03, forward]
         ring = np.stack([centre[0] + x, centre[1] + y, centre[2] - 0.18 * np.maximum(side * x, 0) ** 1.5 - 0.05 * y], 1)
         parts.append(_plain("rim", *_tube(ring, float(radius), True), frame))
         if dark:
@@ -68,7 +68,7 @@ def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Genera
         parts.append(_plain("temple", *_tube(temple, float(radius) * 1.1, False), frame))
     middle = (eye_left + eye_right) / 2 + [0, 0.02, forward + 0.06]
     gap = abs(eye_left[0] - eye_right[0]) / 2 - wide + 0.05
-    bridge = np.stack([[*middle, d * gap, 0.02 * (1 - d * d), 0.0] for d in np.linspace(-1, 1, 6)])
+    bridge = np.stack([middle + [d * gap, 0.02 * (1 - d * d), 0.0] for d in np.linspace(-1, 1, 6)])
     parts.append(_plain("bridge", *_tube(bridge, float(radius), False), frame))
     return parts
 

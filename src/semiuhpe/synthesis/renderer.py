@@ -138,7 +138,7 @@ class Renderer:
         except ImportError as error:
             raise MissingExtraError("synthesis", "synth") from error
         try:
-            self._context: Any = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[call-arg]
+            self._context: Any = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
         except Exception as error:  # moderngl and glcontext raise bare Exception
             raise AssetsError(
                 f"no OpenGL without a screen ({error}); on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
