@@ -83,7 +83,7 @@ def precision_recall(
     iou_threshold: float = 0.5,
     band: tuple[float, float] = (0.0, float("inf")),
 ) -> PrecisionRecall:
-    """The curve over photos. found, heads: one entry a photo; heads (n, 4). band: smallest size, and one beyond the last.
+    """The curve over photos. found, heads: one entry a photo; heads (n, 4). band: sizes from, below.
 
     Raises ValueError if there are not as many entries of one as of the other.
     """

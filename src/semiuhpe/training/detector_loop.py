@@ -108,7 +108,7 @@ class DetectorTraining:
         data = {"portraits", "renders", "render_count", "headless"} | {key for key in now if key.endswith("_share")}
         if set(changed) - (data if changed_data else set()):
             raise RecipeError(
-                f"{self.folder}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
+                f"{self.folder}: was begun with another {', '.join(changed)}; choose another --run or delete the folder"
             )
         origin = str(self.folder / LAST)
         load_module(self.network, under_prefix("network", tensors), origin)
@@ -173,7 +173,7 @@ class DetectorTraining:
     def run(
         self, validation: Sequence[AnnotatedPhoto], report: Callable[[dict[str, Any]], None] = lambda values: None
     ) -> None:
-        """Train to the recipe's last step, with checkpoints and validation on the way. `report` gets each line of metrics."""
+        """Train to the recipe's last step, with checkpoints and validation. `report` gets each line of metrics."""
         began = time.perf_counter()
         while self.step < self.recipe.steps:
             values: dict[str, Any] = {"step": self.step + 1, **self.advance()}
