@@ -21,7 +21,6 @@ from semiuhpe import HeadPoseEstimator
 from semiuhpe.evaluation import metrics
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, facing_direction, from_azimuth_elevation_tilt
-from semiuhpe.inference.media import load_image
 
 
 def rendered(estimator: HeadPoseEstimator, path: Path, limit: int) -> dict[str, Any]:

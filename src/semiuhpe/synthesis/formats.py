@@ -5,6 +5,8 @@ Each returns plain arrays and raises AssetsError, with the file's name and line,
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +69,12 @@ class Material:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise AssetsError(
-            f"{path}: the asset cannot be read ({error.strerror}); give a complete MakeHuman folder"
-        ) from error
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise AssetsError(f"{path}: the asset cannot be read ({error}); give a complete MakeHuman folder") from error
+    return raw.decode("utf-8", errors="replace").splitlines()
 
 
 def _fail(path: Path, number: int, what: str) -> AssetsError:
@@ -125,7 +128,7 @@ def read_obj(path: Path) -> ObjMesh:
 
 
 def read_target(path: Path, count: int) -> tuple[Int, Float]:
-    """Read a .target: (k,) vertex numbers and (k, 3) displacements. count: vertices of the base mesh."""
+    """Read a .target (or .target.gz): (k,) vertex numbers and (k, 3) displacements. count: vertices of the base mesh."""
     text = [line for line in _lines(path) if line and not line.lstrip().startswith("#")]
     try:
         values = np.array(" ".join(text).split(), dtype=np.float64).reshape(-1, 4)

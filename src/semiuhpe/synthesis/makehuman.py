@@ -6,6 +6,7 @@ skin or suit does not matter: it is left out as long as one of its kind remains.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,44 +36,59 @@ class ProxyAsset:
     texture: str
 
 
-@dataclass
-class HeadAssets:
-    """What a folder offers. `root` must hold 3dobjs/base.obj, targets/ and at least one skin and one eye.
+@dataclass(frozen=True)
+class BaseMesh:
+    """MakeHuman's base mesh hm08 and what is fixed on it.
 
-    base (v, 3) neutral vertices; fields (v, 4), see Part. skins: name → texture key. textures are loaded lazily.
+    root: folder with 3dobjs and targets; mesh: neutral; fields (v, 4), see Part; arms (v,): share of an arm's turn;
+    body: the drawn part of the skin; mouth: teeth and tongue.
     """
 
     root: Path
-    base: Float
     mesh: ObjMesh
     fields: Float
     arms: Float
     body: Topology
-    mouth: dict[str, Topology]
+    mouth: tuple[tuple[str, Topology], ...]
+
+
+@dataclass
+class HeadAssets:
+    """What heads are made of. skins: name → texture key; irises: texture keys; the rest: fitted meshes by name.
+
+    paint: makes textures whose key begins with "painted/". Targets and textures are loaded lazily.
+    """
+
+    base: BaseMesh
     skins: dict[str, str]
     eyes: ProxyAsset
     irises: list[str]
-    hair: dict[str, ProxyAsset]
-    hats: dict[str, ProxyAsset]
-    clothes: dict[str, ProxyAsset]
-    brows: dict[str, ProxyAsset]
-    lashes: dict[str, ProxyAsset]
+    hair: dict[str, ProxyAsset] = field(default_factory=dict)
+    hats: dict[str, ProxyAsset] = field(default_factory=dict)
+    clothes: dict[str, ProxyAsset] = field(default_factory=dict)
+    brows: dict[str, ProxyAsset] = field(default_factory=dict)
+    lashes: dict[str, ProxyAsset] = field(default_factory=dict)
+    paint: Callable[[str], NDArray[np.uint8]] | None = None
     _targets: dict[str, tuple[Int, Float]] = field(default_factory=dict)
     _skins: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def _target_file(self, name: str) -> Path:
+        path = self.base.root / "targets" / f"{name}.target"
+        return path if path.is_file() else path.with_suffix(".target.gz")
 
     def target(self, name: str) -> tuple[Int, Float]:
         """Vertex numbers and displacements of `targets/<name>.target`; cached."""
         if name not in self._targets:
-            self._targets[name] = read_target(self.root / "targets" / f"{name}.target", len(self.base))
+            self._targets[name] = read_target(self._target_file(name), len(self.base.mesh.vertices))
         return self._targets[name]
 
     def has_target(self, name: str) -> bool:
         """Whether the folder has that target."""
-        return name in self._targets or (self.root / "targets" / f"{name}.target").is_file()
+        return name in self._targets or self._target_file(name).is_file()
 
     def morph(self, weights: dict[str, float], start: Float | None = None) -> Float:
         """Base vertices (or those of `start`) moved by a weighted sum of targets. → (v, 3)."""
-        vertices = (self.base if start is None else start).copy()
+        vertices = (self.base.mesh.vertices if start is None else start).copy()
         for name, weight in weights.items():
             if weight and self.has_target(name):
                 indices, deltas = self.target(name)
@@ -94,7 +110,9 @@ class HeadAssets:
             first, second, share = key.split("|")
             a, b = self._skin(first), self._skin(second)
             return np.asarray(cv2.addWeighted(a, 1 - float(share), b, float(share), 0), np.uint8)
-        path = self.root / key
+        if key.startswith("painted/") and self.paint is not None:
+            return self.paint(key)
+        path = self.base.root / key
         image = (
             cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
         )
@@ -141,59 +159,49 @@ def _proxy(root: Path, path: Path, count: int, base_fields: Float) -> ProxyAsset
     return ProxyAsset(path.stem, proxy, topology_of(mesh), mesh, fields, texture)
 
 
-def _ranged(mesh: ObjMesh, name: str) -> Topology:
-    return topology_of(mesh, mesh.groups.get(name, np.zeros(0, np.int64)))
+def load_base(root: Path) -> BaseMesh:
+    """The base mesh of a MakeHuman data folder. Raises AssetsError if it is not there or another one."""
+    if not (root / "3dobjs" / "base.obj").is_file():
+        raise AssetsError(f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins")
+    mesh = read_obj(root / "3dobjs" / "base.obj")
+    base = mesh.vertices
+    if "body" not in mesh.groups or len(base) < BODY_VERTICES:
+        raise AssetsError(f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08")
+    corners = base[mesh.faces[mesh.groups["body"]]]
+    shown = (corners[:, :, 1] > 2.6) & (np.abs(corners[:, :, 0]) < 3.3)
+    # What no camera sees: the inside of the mouth and of the eye sockets.
+    mouth = (np.abs(corners[:, :, 0]) < 0.35) & (np.abs(corners[:, :, 1] - 6.6) < 0.38)
+    mouth &= (corners[:, :, 2] < 1.32) & (corners[:, :, 2] > 0.55)
+    socket = np.linalg.norm(np.abs(corners) * [1, 1, 1] - [0.308, 7.284, 1.245], axis=2) < 0.28
+    hidden = mouth.all(axis=1) | (socket & (corners[:, :, 2] < 1.29)).all(axis=1)
+    body = topology_of(mesh, mesh.groups["body"][shown.all(axis=1) & ~hidden])
+    inside = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
+    parts = tuple((key, topology_of(mesh, mesh.groups[key])) for key in inside if key in mesh.groups)
+    return BaseMesh(root, mesh, all_fields(base), arm_share(base), body, parts)
 
 
 def load_assets(root: Path) -> HeadAssets:
     """Read a MakeHuman folder (its `data` folder, or the part of it that concerns heads). Raises AssetsError."""
-    if not (root / "3dobjs" / "base.obj").is_file():
-        raise AssetsError(
-            f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins"
-        )
-    mesh = read_obj(root / "3dobjs" / "base.obj")
-    base = mesh.vertices
-    if "body" not in mesh.groups or len(base) < BODY_VERTICES:
-        raise AssetsError(
-            f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08"
-        )
-    quads = mesh.faces[mesh.groups["body"]]
-    corners = base[quads]
-    shown = (corners[:, :, 1] > 2.6) & (np.abs(corners[:, :, 0]) < 3.3)
-    mouth = (
-        (np.abs(corners[:, :, 0]) < 0.35)
-        & (corners[:, :, 2] < 1.32)
-        & (np.abs(corners[:, :, 1] - 6.6) < 0.38)
-        & (corners[:, :, 2] > 0.55)
-    )
-    socket = np.linalg.norm(np.abs(corners) * [1, 1, 1] - [0.308, 7.284, 1.245], axis=2) < 0.28
-    hidden = mouth.all(axis=1) | (socket & (corners[:, :, 2] < 1.29)).all(axis=1)
-    upper = mesh.groups["body"][shown.all(axis=1) & ~hidden]
-    fields = all_fields(base)
+    base = load_base(root)
+    count, fields = len(base.mesh.vertices), base.fields
     skins: dict[str, str] = {}
     for path in sorted(root.glob("skins/*/*.mhmat")):
         texture = read_mhmat(path).texture
         if texture is not None and "suit" not in path.stem:
             skins[path.stem] = str(texture.resolve().relative_to(root.resolve()))
-    eyes = _proxies(root, "eyes/low-poly/*.mhclo", len(base), fields)
+    eyes = _proxies(root, "eyes/low-poly/*.mhclo", count, fields)
     irises = [str(path.relative_to(root)) for path in sorted(root.glob("eyes/materials/*.png"))]
     if not skins or not eyes or not irises:
         raise AssetsError(f"{root}: no skin texture, eye mesh or iris texture found; the folder is incomplete")
-    clothes = _proxies(root, "clothes/*/*.mhclo", len(base), fields)
+    clothes = _proxies(root, "clothes/*/*.mhclo", count, fields)
     return HeadAssets(
-        root=root,
         base=base,
-        mesh=mesh,
-        fields=fields,
-        arms=arm_share(base),
-        body=topology_of(mesh, upper),
-        mouth={key: _ranged(mesh, key) for key in ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")},
         skins=skins,
         eyes=next(iter(eyes.values())),
         irises=irises,
-        hair=_proxies(root, "hair/*/*.mhclo", len(base), fields),
+        hair=_proxies(root, "hair/*/*.mhclo", count, fields),
         hats={name: asset for name, asset in clothes.items() if "fedora" in name},
         clothes={name: asset for name, asset in clothes.items() if "suit" in name},
-        brows=_proxies(root, "eyebrows/*/*.mhclo", len(base), fields),
-        lashes=_proxies(root, "eyelashes/*/*.mhclo", len(base), fields),
+        brows=_proxies(root, "eyebrows/*/*.mhclo", count, fields),
+        lashes=_proxies(root, "eyelashes/*/*.mhclo", count, fields),
     )

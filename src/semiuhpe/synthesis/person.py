@@ -100,7 +100,7 @@ def random_outfit(rng: np.random.Generator, identity: Identity, assets: HeadAsse
 
 
 def _helper(assets: HeadAssets, vertices: Float, group: str) -> Float:
-    faces = assets.mesh.faces[assets.mesh.groups[group]]
+    faces = assets.base.mesh.faces[assets.base.mesh.groups[group]]
     return np.asarray(vertices[np.unique(faces)].mean(axis=0))
 
 
@@ -108,9 +108,9 @@ def _lower_arms(assets: HeadAssets, vertices: Float, angle: float) -> Float:
     """Turn each arm about its shoulder, in the frontal plane, towards the body. angle: radians."""
     result = vertices.copy()
     for side in (1.0, -1.0):
-        mask = (np.sign(vertices[:, 0]) == side) & (assets.arms > 0)
+        mask = (np.sign(vertices[:, 0]) == side) & (assets.base.arms > 0)
         pivot = np.array([side * _SHOULDER[0], _SHOULDER[1], _SHOULDER[2]])
-        a = -side * angle * assets.arms[mask]
+        a = -side * angle * assets.base.arms[mask]
         p = vertices[mask] - pivot
         x, y = p[:, 0] * np.cos(a) - p[:, 1] * np.sin(a), p[:, 0] * np.sin(a) + p[:, 1] * np.cos(a)
         result[mask] = np.stack([x, y, p[:, 2]], 1) + pivot
@@ -151,15 +151,15 @@ def _hair(
         part.fields[:, 1] = 0.3
         return [part]
     parts = (
-        shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look)
+        shell(assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, style, rng, look)
         if style.kind == "short"
         else []
     )
     if style.kind == "curtain":
-        parts += shell(assets.base, vertices, normals, assets.fields, assets.body, style, rng, look, layers=2)
-        parts += curtain(vertices, assets.fields, style, rng, look)
+        parts += shell(assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, style, rng, look, layers=2)
+        parts += curtain(vertices, assets.base.fields, style, rng, look)
     if style.tail:
-        parts += tail(vertices, assets.fields, style, rng, look)
+        parts += tail(vertices, assets.base.fields, style, rng, look)
     return parts
 
 
@@ -182,10 +182,10 @@ def _hand(
     """The left hand with its wrist, put somewhere before or beside the face."""
     along = np.array(_WRIST) - _ELBOW
     along /= np.linalg.norm(along)
-    faces = assets.mesh.groups["body"]
-    reach = (assets.base - _WRIST) @ along
-    near = (assets.base[:, 0] > 2.5) & (reach > -1.1)
-    topology = topology_of(assets.mesh, faces[near[assets.mesh.faces[faces]].all(axis=1)])
+    faces = assets.base.mesh.groups["body"]
+    reach = (assets.base.mesh.vertices - _WRIST) @ along
+    near = (assets.base.mesh.vertices[:, 0] > 2.5) & (reach > -1.1)
+    topology = topology_of(assets.base.mesh, faces[near[assets.base.mesh.faces[faces]].all(axis=1)])
     ids = np.unique(topology.mesh_triangles)
     middle = vertices[ids].mean(axis=0)
     quaternion = rng.standard_normal(4)
@@ -247,19 +247,14 @@ def build_person(
         skin = replace(skin, shirt=-0.75)
     gone = np.zeros(len(vertices), bool)
     gone[hidden] = True
-    body_topology = assets.body.subset(~gone[assets.body.mesh_triangles].all(axis=1))
-    normals = vertex_normals(vertices, assets.body.mesh_triangles)
-    parts = [make_part("body", vertices, body_topology, assets.fields, skin, normals=normals), *clothes]
+    body_topology = assets.base.body.subset(~gone[assets.base.body.mesh_triangles].all(axis=1))
+    normals = vertex_normals(vertices, assets.base.body.mesh_triangles)
+    parts = [make_part("body", vertices, body_topology, assets.base.fields, skin, normals=normals), *clothes]
     eyes, eye_pivots = _eyes(assets, vertices, identity)
     parts += eyes
-    for name, colour in (("helper-upper-teeth", 0.6), ("helper-lower-teeth", 0.55), ("helper-tongue", 0.0)):
-        tone = (colour, colour * 0.95, colour * 0.85) if colour else (0.35, 0.1, 0.09)
-        if len(assets.mouth[name].triangles):
-            parts.append(
-                make_part(
-                    "teeth", vertices, assets.mouth[name], assets.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2)
-                )
-            )
+    for name, topology in assets.base.mouth:
+        tone = (0.35, 0.1, 0.09) if "tongue" in name else (0.58, 0.55, 0.49)
+        parts.append(make_part("teeth", vertices, topology, assets.base.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2)))
     strand = Look(HAIR, hair=tuple(0.7 * c for c in identity.hair_colour), gloss=0.01)  # type: ignore[arg-type]
     if identity.brow in assets.brows:
         asset = assets.brows[identity.brow]
@@ -279,12 +274,12 @@ def build_person(
     if outfit.hat in assets.hats:
         asset = assets.hats[outfit.hat]
         worn = [_fit(asset, vertices, hat_look, "hat")]
-        hair = _under_hat(hair, vertices, assets.fields, 7.75)
+        hair = _under_hat(hair, vertices, assets.base.fields, 7.75)
     elif outfit.hat:
-        worn = headwear(outfit.hat, assets.base, vertices, normals, assets.fields, assets.body, rng, hat_look)
-        hair = [] if outfit.hat in ("hood", "scarf") else _under_hat(hair, vertices, assets.fields, 7.65)
+        worn = headwear(outfit.hat, assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, rng, hat_look)
+        hair = [] if outfit.hat in ("hood", "scarf") else _under_hat(hair, vertices, assets.base.fields, 7.65)
     parts += hair + worn
-    centre, half = skull_ellipsoid(vertices, assets.fields)
+    centre, half = skull_ellipsoid(vertices, assets.base.fields)
     if outfit.glasses:
         ear = np.array([centre[0] + half[0], eye_pivots[0][1] + 0.02, 0.05])
         parts += glasses(eye_pivots[1], eye_pivots[0], ear, rng)
@@ -300,7 +295,7 @@ def build_person(
 
 def _rigid_head(assets: HeadAssets) -> NDArray[np.bool_]:
     """Vertices of the skin that the head box encloses: skull, ears, jaw down to the chin; no neck, no inner mouth."""
-    base = assets.base[:BODY_VERTICES]
+    base = assets.base.mesh.vertices[:BODY_VERTICES]
     nape = 6.12 + 0.30 * (1.38 - base[:, 2])
     return np.asarray(base[:, 1] > nape)
 
@@ -321,4 +316,4 @@ def _box_points(head: Float, covers: list[Part], centre: Float, half: Float) -> 
 
 def normals_of(person: Person, assets: HeadAssets) -> Float:
     """Unit normals of the morphed base mesh. (v, 3)"""
-    return vertex_normals(person.vertices, assets.body.mesh_triangles)
+    return vertex_normals(person.vertices, assets.base.body.mesh_triangles)
