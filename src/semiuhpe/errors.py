@@ -24,6 +24,10 @@ class StoreError(SemiUHPEError):
     """A head store is missing, damaged or of another version."""
 
 
+class SourceError(SemiUHPEError):
+    """A data set to import is missing, or is not what its importer expects."""
+
+
 class WeightsError(SemiUHPEError):
     """A weights file is missing, damaged or not what it claims to be."""
 

@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
     )
     for entry in fields(DetectorRecipe):
-        kind: dict[str, Any] = {"nargs": "*"} if entry.name == "portraits" else {}
+        kind: dict[str, Any] = {"nargs": "*"} if entry.name in ("portraits", "headless") else {}
         if entry.type in ("int", "float"):
             kind["type"] = int if entry.type == "int" else float
         parser.add_argument(f"--{entry.name}", default=None, help=argparse.SUPPRESS, **kind)

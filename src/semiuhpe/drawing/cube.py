@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREY, RED, head_centre_and_radius, stroke, stroke_width
+from semiuhpe.drawing.style import BLUE, GREY, RED, head_centre_and_radius, label, stroke, stroke_width
 from semiuhpe.geometry.crop import Image
 
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
@@ -16,11 +17,18 @@ _HALF = 0.75
 _DISTANCE = 6.0
 
 
-def draw_cubes(image: Image, rotation: ArrayLike, box: ArrayLike, *, readable: ArrayLike | None = None) -> Image:
+def draw_cubes(
+    image: Image,
+    rotation: ArrayLike,
+    box: ArrayLike,
+    *,
+    readable: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+) -> Image:
     """A copy of the image with a cube for each head: the face's side blue, the back red, edges between them grey.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. readable: (n,) bool, the
-    others are drawn all grey.
+    others are drawn all grey. labels: n texts to put below the heads.
     """
     rotations = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
     boxes = np.asarray(box, dtype=np.float64).reshape(-1, 4)
@@ -35,6 +43,8 @@ def draw_cubes(image: Image, rotation: ArrayLike, box: ArrayLike, *, readable: A
             colour = _colour(first, second) if trusted[number] else GREY
             stroke(canvas, flat[first], flat[second], colour, width, outline=True)
             stroke(canvas, flat[first], flat[second], colour, width, outline=False)
+        if labels is not None:
+            label(canvas, labels[number], np.array([centre[0], boxes[number][3]]), radius)
     return canvas
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -14,22 +15,23 @@ from semiuhpe.errors import WeightsError
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
 from semiuhpe.inference.belief import ErrorModel
-from semiuhpe.inference.checks import InputError, as_boxes, usable_boxes
+from semiuhpe.inference.checks import InputError, as_array, as_boxes, usable_boxes
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses
 from semiuhpe.weights import WeightsFile, open_weights
 
 Float = NDArray[np.float64]
 Device = Literal["auto", "cpu", "cuda"]
-Detector = Callable[[Image], tuple[ArrayLike, ArrayLike]]
+Detector = Callable[[Image], Any]
 
 
 class HeadPoseEstimator:
     """Estimates the pose of heads in photos.
 
     weights: "default" or "open" for embedded ones, or the path of an .onnx file that `semiuhpe export` wrote. device:
-    "cpu", "cuda" (needs onnxruntime-gpu) or "auto". detector: anything that maps an RGB image to boxes (n, 4) and
-    scores (n,), the path of detector weights, or None for the embedded detector (made when first needed).
+    "cpu", "cuda" (needs onnxruntime-gpu) or "auto". detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
+    (n, 4), or to a tuple of boxes (n, 4) and scores (n,); the path of detector weights; or None for the embedded
+    detector (opened when first needed).
     mirrored: estimate the mirror image too and add both beliefs up: twice the time, slightly lower error. threads: of
     onnxruntime, None = as many as there are cores. batch_size: heads in one pass of the network.
 
@@ -69,48 +71,53 @@ class HeadPoseEstimator:
         image: a path, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file. Raises ImageError if it is none.
         """
         pixels = load_image(image)
-        boxes, scores = self.detector(pixels)
-        found = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        good = usable_boxes(found)
-        return self.estimate(pixels, found[good], np.asarray(scores, dtype=np.float64).reshape(-1)[good])
+        boxes, scores = _detections(self.detector(pixels))
+        good = usable_boxes(boxes)
+        return self.estimate(pixels, boxes[good], scores[good])
 
     def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
         """The pose of heads whose boxes are known.
 
-        boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image; they may reach outside of it. scores: (n,)
-        kept as detection_score (1 where none are given). Raises InputError for malformed boxes.
+        boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image; they may reach outside of it, and a box
+        of which nothing is inside gets the widest error bar. scores: (n,) kept as detection_score (1 where none are
+        given). Raises InputError for malformed boxes.
         """
         pixels = load_image(image)
         checked = as_boxes(boxes)
-        belief = self._belief([(pixels, box) for box in checked])
-        known = np.ones(len(checked)) if scores is None else np.asarray(scores, dtype=np.float64)
-        return self._poses(belief, checked, known)
+        belief = self._belief((pixels, box) for box in checked)
+        height, width = pixels.shape[:2]
+        outside = np.any((checked[:, :2] >= [width, height]) | (checked[:, 2:] <= 0), axis=1)
+        belief[outside] = np.nan
+        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
 
-    def estimate_crops(self, crops: Sequence[Any]) -> HeadPoses:
+    def estimate_crops(self, crops: Iterable[Any]) -> HeadPoses:
         """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
 
         A crop is taken to be the square that training sees, 1.3 × the head box; one that is not square is centred in
         one of its mean side, so the aspect ratio stays. The boxes that come back are those heads' within each crop.
         """
-        pictures, boxes = [load_image(crop) for crop in crops], []
-        for picture in pictures:
-            height, width = picture.shape[:2]
-            half = (height + width) / 2 / MARGIN / 2
-            boxes.append([width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half])
-        checked = as_boxes(np.reshape(boxes, (-1, 4)))
-        belief = self._belief(list(zip(pictures, checked, strict=True)))
-        return self._poses(belief, checked, np.ones(len(checked)))
+        boxes: list[list[float]] = []
 
-    def _belief(self, heads: Sequence[tuple[Image, Float]]) -> Float:
-        """Matrix Fisher parameters of heads, (n, 3, 3) float64."""
+        def heads() -> Iterator[tuple[Image, Float]]:
+            for crop in crops:
+                picture = load_image(crop)
+                height, width = picture.shape[:2]
+                half = (height + width) / 2 / MARGIN / 2
+                boxes.append([width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half])
+                yield picture, np.array(boxes[-1])
+
+        belief = self._belief(heads())
+        return self._poses(belief, np.reshape(boxes, (-1, 4)), np.ones(len(boxes)))
+
+    def _belief(self, heads: Iterable[tuple[Image, Float]]) -> Float:
+        """Matrix Fisher parameters of heads, (n, 3, 3) float64; holds one batch of pictures at a time."""
         parts = [np.zeros((0, 3, 3))]
-        for start in range(0, len(heads), self.batch_size):
-            crops = np.stack(
-                [crop_head(image, box, self.size) for image, box in heads[start : start + self.batch_size]]
-            )
-            belief = self._run(crops)
+        crops = (crop_head(image, box, self.size) for image, box in heads)
+        while batch := list(itertools.islice(crops, self.batch_size)):
+            stacked = np.stack(batch)
+            belief = self._run(stacked)
             if self.mirrored:
-                belief = (belief + mirror(self._run(np.ascontiguousarray(crops[:, :, ::-1])))) / 2
+                belief = (belief + mirror(self._run(np.ascontiguousarray(stacked[:, :, ::-1])))) / 2
             parts.append(belief)
         return np.concatenate(parts)
 
@@ -118,11 +125,23 @@ class HeadPoseEstimator:
         name = self._session.get_inputs()[0].name
         return np.asarray(self._session.run(None, {name: crops})[0], dtype=np.float64).reshape(-1, 3, 3)
 
-    def _poses(self, belief: Float, boxes: Float, scores: Float) -> HeadPoses:
+    def _poses(self, belief: Float, boxes: Float, scores: ArrayLike) -> HeadPoses:
         finite = np.asarray(np.isfinite(belief).all(axis=(1, 2)))
         rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
         entropy, error = self._error(belief)
-        return HeadPoses(rotation, boxes, scores, error, entropy)
+        return HeadPoses(rotation, boxes, np.asarray(scores, dtype=np.float64), error, entropy)
+
+
+def _detections(answer: Any) -> tuple[Float, Float]:
+    """Boxes (n, 4) and scores (n,) of whatever a detector answers: the boxes, or both. Raises InputError."""
+    boxes, scores = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+    found = as_array("the detector's boxes", boxes, ("n", 4))
+    if scores is None:
+        return found, np.ones(len(found))
+    known = as_array("the detector's scores", scores, ("n",))
+    if len(known) != len(found):
+        raise InputError(f"the detector's scores: expected {len(found)} as there are boxes, got {len(known)}")
+    return found, known
 
 
 def _pose_session(

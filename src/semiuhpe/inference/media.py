@@ -3,8 +3,11 @@
 Decoding untrusted files is Pillow's job; this module decides what odd pictures mean:
 
 - EXIF orientation is applied. Transparent pictures are laid on white. Of an animation, the first frame counts.
-- CMYK, palettes and greyscale become RGB. 16-bit and float greyscale are scaled from their own range to 0..255.
+- CMYK, palettes and greyscale become RGB (colour profiles are not applied). White of 16-bit greyscale is the end of
+  the smallest of the ranges of 8, 10, 12, 14 and 16 bits that holds the picture; float greyscale is scaled from
+  0..1, or from its own range where that is wider.
 - The number of pixels is checked in the header, before anything is decoded.
+- What a file is, its first bytes say, not its name.
 """
 
 from __future__ import annotations
@@ -13,15 +16,16 @@ import glob
 import io
 import os
 import re
-import warnings
-from collections.abc import Iterable
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
@@ -30,6 +34,15 @@ MAX_PIXELS = 200_000_000
 """Largest picture that is decoded; beyond it a file is more likely an attack than a photo."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".mpo")
+"""Files of a folder with these names are pictures, or failures to report; others are if their first bytes say so."""
+
+_SIGNATURES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II\*\x00|MM\x00\*|BM....\x00\x00\x00\x00|P[1-6]\s"
+    rb"|\x00\x00\x00\x0cjP  |....ftyp(?:avif|avis|heic|heix|mif1)",
+    re.DOTALL,
+)
+_GREY_RANGES = (255, 1023, 4095, 16383, 65535)
+_PILLOW_LIMIT = threading.Lock()
 
 
 def load_image(source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -41,22 +54,26 @@ def load_image(source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int 
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Pillow.Image):
-        return _to_rgb(source, "the picture", max_pixels)
+        return _guarded("the picture", lambda: _to_rgb(source, "the picture", max_pixels))
     if isinstance(source, bytes | bytearray):
         return _decode(io.BytesIO(source), "the picture", max_pixels, len(source))
-    path = Path(os.fspath(source))
     try:
-        size = path.stat().st_size
-        if path.is_dir():
+        path = Path(os.fspath(source))
+    except TypeError as error:
+        raise ImageError(f"a picture is a path, an array, bytes or a PIL image, got {type(source).__name__}") from error
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{path}: is a folder, not a picture; name a file in it")
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+            raise ImageError(f"{path}: is no ordinary file; save the picture to a file first")
         with path.open("rb") as file:
-            return _decode(file, str(path), max_pixels, size)
+            return _decode(file, str(path), max_pixels, status.st_size)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; check the path") from error
-    except OSError as error:
-        raise ImageError(
-            f"{path}: cannot be read ({error.strerror or error}); check the file and its permissions"
-        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path!s}: cannot be read ({reason}); check the file and its permissions") from error
 
 
 def _from_array(array: NDArray[Any]) -> Image:
@@ -70,16 +87,26 @@ def _from_array(array: NDArray[Any]) -> Image:
 def _decode(file: Any, name: str, max_pixels: int, size: int) -> Image:
     if size == 0:
         raise ImageError(f"{name}: the file is empty; copy it again")
+    return _guarded(name, lambda: _opened(file, name, max_pixels))
+
+
+def _opened(file: Any, name: str, max_pixels: int) -> Image:
+    # Pillow's own limit is one number for the whole process and lower than ours. It is put aside only while the
+    # header is read, by one thread at a time, so that it is never lost.
+    with _PILLOW_LIMIT:
+        limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
+        try:
+            image = Pillow.open(file)
+        finally:
+            Pillow.MAX_IMAGE_PIXELS = limit
+    with image:
+        return _to_rgb(image, name, max_pixels)
+
+
+def _guarded(name: str, decode: Callable[[], Image]) -> Image:
+    """Whatever a decoder raises on a bad file, as one line that names it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures; the limit below is ours
-            limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
-            try:
-                opened = Pillow.open(file)
-            finally:
-                Pillow.MAX_IMAGE_PIXELS = limit
-            with opened:
-                return _to_rgb(opened, name, max_pixels)
+        return decode()
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name}: not a picture in a known format; give a JPEG, PNG, WebP, TIFF, GIF or BMP"
@@ -97,14 +124,10 @@ def _to_rgb(image: Pillow.Image, name: str, max_pixels: int) -> Image:
         raise ImageError(
             f"{name}: {width} × {height} pixels are more than the limit of {max_pixels:,}; reduce the picture first"
         )
-    if getattr(image, "is_animated", False):
-        image.seek(0)
-    truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        image.load()
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = truncated
-    image = ImageOps.exif_transpose(image)
+    if width * height == 0:
+        raise ImageError(f"{name}: the picture has no pixels, {width} × {height}; export it again")
+    image.load()  # a file that was just opened stands at its first frame
+    image = _upright(image)
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
         return _scaled_grey(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -114,12 +137,20 @@ def _to_rgb(image: Pillow.Image, name: str, max_pixels: int) -> Image:
     return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
+def _upright(image: Pillow.Image) -> Pillow.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF says nothing about which way is up; the pixels are fine
+        return image
+
+
 def _scaled_grey(image: Pillow.Image) -> Image:
     values = np.asarray(image).astype(np.float64)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     if image.mode.startswith("I"):
-        # 16-bit files arrive as "I" or "I;16"; 65535 is their white unless they hold more.
-        low, high = 0.0, 65535.0 if values.max(initial=0.0) <= 65535 else float(values.max())
+        # 16-bit files arrive as "I" or "I;16", and many cameras fill only the lower 10, 12 or 14 of the bits.
+        low, brightest = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+        high = float(next((white for white in _GREY_RANGES if brightest <= white), brightest))
     else:
         low, high = float(values.min(initial=0.0)), max(float(values.max(initial=1.0)), 1e-12)
     grey = np.clip((values - low) / max(high - low, 1e-12) * 255, 0, 255).round().astype(np.uint8)
@@ -134,8 +165,9 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[Path]:
     """The picture files of SOURCEs, each once, in order; files of a folder in natural order (2 before 10).
 
-    A source is a file (taken as it is, whatever its name), a folder (files with a picture's suffix, with `recursive`
-    those of its sub-folders too), a glob pattern, or a .txt file that lists sources, one a line, relative to itself.
+    A source is a file (taken as it is, whatever its name), a folder (its pictures, with `recursive` those of its
+    sub-folders too; hidden ones are left out), a glob pattern, or a .txt file that lists sources, one a line, relative
+    to itself. What a list names but is not there stays in the result, so that only it fails, when it is opened.
     Raises ImageError for a source that does not exist or matches nothing.
     """
     found: dict[Path, None] = {}
@@ -145,24 +177,56 @@ def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = 
     return list(found)
 
 
-def _expand(path: Path, recursive: bool) -> list[Path]:
+def _expand(path: Path, recursive: bool) -> Iterable[Path]:
     if path.is_dir():
-        inside = path.rglob("*") if recursive else path.iterdir()
-        files = sorted((p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file()), key=_natural)
+        files = sorted(_in_folder(path, recursive), key=_natural)
         if not files:
             more = "" if recursive else "; --recursive looks into its sub-folders"
             raise ImageError(f"{path}: the folder holds no pictures{more}")
         return files
     if path.is_file():
-        if path.suffix.lower() != ".txt":
-            return [path]
-        lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
-        return [
-            f for line in lines if line and not line.startswith("#") for f in _expand(path.parent / line, recursive)
-        ]
+        return (
+            _in_list(path, recursive) if path.suffix.lower() == ".txt" and not _looks_like_a_picture(path) else [path]
+        )
     if glob.has_magic(str(path)):
         files = sorted((Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()), key=_natural)
         if files:
             return files
         raise ImageError(f"{path}: the pattern matches no file")
+    if path.exists():
+        return [path]
     raise ImageError(f"{path}: no such file or folder; check the path")
+
+
+def _in_folder(folder: Path, recursive: bool) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if name.startswith(".") or not path.is_file():
+                continue
+            if path.suffix.lower() in SUFFIXES or _looks_like_a_picture(path):
+                yield path
+
+
+def _in_list(path: Path, recursive: bool) -> Iterator[Path]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()]
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
+    for line in lines:
+        entry = path.parent / line
+        if not line or line.startswith("#"):
+            continue
+        if entry.is_dir() or (glob.has_magic(line) and not entry.exists()):
+            yield from _expand(entry, recursive)
+        else:  # never a list in a list: one that names itself would not end
+            yield entry
+
+
+def _looks_like_a_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _SIGNATURES.match(file.read(16)) is not None
+    except OSError:
+        return False

@@ -35,7 +35,7 @@ class HeadPoses:
     image. detection_score: (n,) in [0, 1], 1 for boxes that were given. expected_error_deg: (n,) how far off, in
     degrees, to expect the rotation. entropy: (n,) of the belief, nats relative to uniform.
 
-    Raises InputError where lengths or shapes do not match.
+    Raises InputError where lengths or shapes do not match or a number is not finite.
     """
 
     rotation: Float
@@ -51,6 +51,8 @@ class HeadPoses:
             object.__setattr__(self, item.name, value)
             if len(value) != len(self.rotation):
                 raise InputError(f"{item.name}: expected {len(self.rotation)} heads as in rotation, got {len(value)}")
+            if not np.isfinite(value).all():
+                raise InputError(f"{item.name}: expected finite numbers, got NaN or infinity")
 
     @classmethod
     def empty(cls) -> HeadPoses:
@@ -188,15 +190,22 @@ class HeadPoses:
             data=data,
         )
 
-    def draw(self, image: Image, style: Style = "axes") -> Image:
-        """A copy of the image with the poses drawn; unreadable heads (see `UNREADABLE_DEG`) in grey."""
+    def draw(self, image: Image, style: Style = "axes", *, labels: bool = False) -> Image:
+        """A copy of the image with the poses drawn; unreadable heads (see `UNREADABLE_DEG`) in grey.
+
+        image: (H, W, 3) uint8 RGB. labels: write azimuth, elevation and the error bar, in degrees, below each head.
+        """
         from semiuhpe.drawing.axes import draw_axes
         from semiuhpe.drawing.cube import draw_cubes
 
         if style not in ("axes", "cube"):
             raise InputError(f"style must be 'axes' or 'cube', got {style!r}")
         painter = draw_axes if style == "axes" else draw_cubes
-        return painter(image, self.rotation, self.box, readable=self.expected_error_deg <= UNREADABLE_DEG)
+        texts = [f"az {a:+.0f} el {e:+.0f} +-{u:.0f}" for a, e, u in self._figures()] if labels else None
+        return painter(image, self.rotation, self.box, readable=self.expected_error_deg <= UNREADABLE_DEG, labels=texts)
+
+    def _figures(self) -> Iterator[tuple[float, float, float]]:
+        return zip(self.azimuth_deg, self.elevation_deg, self.expected_error_deg, strict=True)
 
     def __repr__(self) -> str:
         if len(self) == 0:

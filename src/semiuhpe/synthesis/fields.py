@@ -36,7 +36,7 @@ def inside_hairline(points: Float) -> Float:
     azimuth = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - CROWN_AXIS[1]))
     line = np.interp(azimuth, _AZIMUTH, _HEIGHT)
     # Ears stand off the skull: keep them bare whatever their height.
-    ear = (np.abs(points[:, 0]) > 0.80) & (points[:, 1] < 7.45) & (np.abs(points[:, 2] - 0.1) < 0.45)
+    ear = (np.abs(points[:, 0]) > 0.80) & (np.abs(points[:, 1] - 6.95) < 0.5) & (np.abs(points[:, 2] - 0.1) < 0.45)
     return np.asarray(np.where(ear, -0.3, points[:, 1] - line))
 
 

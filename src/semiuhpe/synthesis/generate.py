@@ -78,43 +78,42 @@ class Studio:
     def __init__(self, assets: HeadAssets, settings: SynthesisSettings, photos: Sequence[Image] = ()) -> None:
         self.assets, self.settings, self.photos = assets, settings, list(photos)
         self.renderer = Renderer(round(settings.size * _SHARPEST), assets.texture)
-        self._sprites: list[Image] | None = None
-        self._bank: list[Image] | None = None
+        self._sprites: dict[int, Image] = {}
+        self._backgrounds: dict[int, Image] = {}
 
-    def _background(self, rng: np.random.Generator, drawn: int) -> Image:
-        """A random view of one of a bank of backgrounds, mirrored and tinted at random."""
-        size = self.settings.size
-        if self._bank is None:
-            source = np.random.default_rng([self.settings.seed, 5])
-            self._bank = [random_background(source, size * 3 // 2, self.photos) for _ in range(_BACKGROUNDS)]
-        image = self._bank[int(rng.integers(len(self._bank)))]
-        side = int(rng.integers(size // 2, size * 3 // 2 + 1))
-        x, y = (int(v) for v in rng.integers(0, size * 3 // 2 - side + 1, 2))
-        image = np.asarray(
-            cv2.resize(image[y : y + side, x : x + side], (drawn, drawn), interpolation=cv2.INTER_LINEAR), np.uint8
-        )
+    def _background(self, rng: np.random.Generator, side: int) -> Image:
+        """A random view of one of a bank of backgrounds, mirrored and tinted at random. (side, side, 3)"""
+        wide = self.settings.size * 3 // 2
+        number = int(rng.integers(_BACKGROUNDS))
+        if number not in self._backgrounds:
+            source = np.random.default_rng([self.settings.seed, number, 5])
+            self._backgrounds[number] = random_background(source, wide, self.photos)
+        part = int(rng.integers(wide // 3, wide + 1))
+        x, y = (int(v) for v in rng.integers(0, wide - part + 1, 2))
+        view = self._backgrounds[number][y : y + part, x : x + part]
+        image = np.asarray(cv2.resize(view, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
         if rng.random() < 0.5:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
         gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.1, 3))
-        return np.asarray(cv2.multiply(image, np.array([*(float(g) for g in gain), 1.0])), np.uint8)
+        return np.asarray(cv2.multiply(image, np.array([*gain, 1.0])), np.uint8)
 
-    @property
-    def sprites(self) -> list[Image]:
-        """Cut-out people who stand around; they belong to no split and depend on the seed alone."""
-        if self._sprites is None:
-            self._sprites = []
-            for number in range(_SPRITES // 2):
-                rng = np.random.default_rng([self.settings.seed, number, 3])
-                identity = random_identity(number, rng, self.assets)
-                outfit = replace(random_outfit(rng, identity, self.assets), hand=False)
-                person = build_person(identity, random_expression(rng, identity), outfit, self.assets, rng)
-                uploaded = [self.renderer.upload(part) for part in person.parts]
-                for _ in range(2):
-                    view = random_view(person, random_pose(rng), rng)
-                    self._sprites.append(self.renderer.draw(uploaded, view, self.settings.size))
-                for item in uploaded:
-                    item.release()
-        return self._sprites
+    def _sprite(self, number: int) -> Image:
+        """A cut-out person who stands around; belongs to no split and depends on the seed alone."""
+        if number not in self._sprites:
+            rng = np.random.default_rng([self.settings.seed, number, 3])
+            identity = random_identity(number, rng, self.assets)
+            outfit = replace(random_outfit(rng, identity, self.assets), hand=False)
+            person = build_person(identity, random_expression(rng, identity), outfit, self.assets, rng)
+            uploaded = [self.renderer.upload(part) for part in person.parts]
+            self._sprites[number] = self.renderer.draw(
+                uploaded, random_view(person, random_pose(rng), rng), self.settings.size
+            )
+            for item in uploaded:
+                item.release()
+        return self._sprites[number]
+
+    def _any_sprite(self, rng: np.random.Generator) -> Image:
+        return self._sprite(int(rng.integers(_SPRITES)))
 
     def shoot(self, number: int, wanted: Sequence[int]) -> Iterator[tuple[HeadRecord, bytes]]:
         """The wanted pictures of a person, as records with encoded context crops."""
@@ -167,9 +166,9 @@ class Studio:
         # What the sensor will not resolve need not be drawn.
         side = min(self.renderer.size, max(64, round(1.5 * small)))
         drawn = self.renderer.draw(uploaded, view, side)
-        back = people_behind(self._background(rng, side), self.sprites, rng)
+        back = people_behind(self._background(rng, side), self._any_sprite, rng)
         scaled = tuple(value * side / size for value in box)
-        return photograph(things_in_front(over(back, drawn), scaled, self.sprites, rng), small, size, rng)
+        return photograph(things_in_front(over(back, drawn), scaled, self._any_sprite, rng), small, size, rng)
 
 
 _STUDIO: dict[str, Studio] = {}  # one per worker process, filled by its initialiser

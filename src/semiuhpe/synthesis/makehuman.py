@@ -162,17 +162,21 @@ def _proxy(root: Path, path: Path, count: int, base_fields: Float) -> ProxyAsset
 def load_base(root: Path) -> BaseMesh:
     """The base mesh of a MakeHuman data folder. Raises AssetsError if it is not there or another one."""
     if not (root / "3dobjs" / "base.obj").is_file():
-        raise AssetsError(f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins")
+        raise AssetsError(
+            f"{root}: no 3dobjs/base.obj here; give the folder that holds MakeHuman's 3dobjs, targets and skins"
+        )
     mesh = read_obj(root / "3dobjs" / "base.obj")
     base = mesh.vertices
     if "body" not in mesh.groups or len(base) < BODY_VERTICES:
-        raise AssetsError(f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08")
+        raise AssetsError(
+            f"{root}/3dobjs/base.obj: no group 'body' of {BODY_VERTICES} vertices; not MakeHuman's base mesh hm08"
+        )
     corners = base[mesh.faces[mesh.groups["body"]]]
     shown = (corners[:, :, 1] > 2.6) & (np.abs(corners[:, :, 0]) < 3.3)
     # What no camera sees: the inside of the mouth and of the eye sockets.
-    mouth = (np.abs(corners[:, :, 0]) < 0.35) & (np.abs(corners[:, :, 1] - 6.6) < 0.38)
-    mouth &= (corners[:, :, 2] < 1.32) & (corners[:, :, 2] > 0.55)
-    socket = np.linalg.norm(np.abs(corners) * [1, 1, 1] - [0.308, 7.284, 1.245], axis=2) < 0.28
+    mouth = (np.abs(corners[:, :, 0]) < 0.35) & (np.abs(corners[:, :, 1] - 6.68) < 0.26)
+    mouth &= (corners[:, :, 2] < 1.30) & (corners[:, :, 2] > 0.85)
+    socket = np.linalg.norm(np.abs(corners) - [0.308, 7.284, 1.245], axis=2) < 0.22
     hidden = mouth.all(axis=1) | (socket & (corners[:, :, 2] < 1.29)).all(axis=1)
     body = topology_of(mesh, mesh.groups["body"][shown.all(axis=1) & ~hidden])
     inside = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")

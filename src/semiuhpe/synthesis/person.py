@@ -156,7 +156,17 @@ def _hair(
         else []
     )
     if style.kind == "curtain":
-        parts += shell(assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, style, rng, look, layers=2)
+        parts += shell(
+            assets.base.mesh.vertices,
+            vertices,
+            normals,
+            assets.base.fields,
+            assets.base.body,
+            style,
+            rng,
+            look,
+            layers=2,
+        )
         parts += curtain(vertices, assets.base.fields, style, rng, look)
     if style.tail:
         parts += tail(vertices, assets.base.fields, style, rng, look)
@@ -254,7 +264,9 @@ def build_person(
     parts += eyes
     for name, topology in assets.base.mouth:
         tone = (0.35, 0.1, 0.09) if "tongue" in name else (0.58, 0.55, 0.49)
-        parts.append(make_part("teeth", vertices, topology, assets.base.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2)))
+        parts.append(
+            make_part("teeth", vertices, topology, assets.base.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2))
+        )
     strand = Look(HAIR, hair=tuple(0.7 * c for c in identity.hair_colour), gloss=0.01)  # type: ignore[arg-type]
     if identity.brow in assets.brows:
         asset = assets.brows[identity.brow]
@@ -276,7 +288,16 @@ def build_person(
         worn = [_fit(asset, vertices, hat_look, "hat")]
         hair = _under_hat(hair, vertices, assets.base.fields, 7.75)
     elif outfit.hat:
-        worn = headwear(outfit.hat, assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, rng, hat_look)
+        worn = headwear(
+            outfit.hat,
+            assets.base.mesh.vertices,
+            vertices,
+            normals,
+            assets.base.fields,
+            assets.base.body,
+            rng,
+            hat_look,
+        )
         hair = [] if outfit.hat in ("hood", "scarf") else _under_hat(hair, vertices, assets.base.fields, 7.65)
     parts += hair + worn
     centre, half = skull_ellipsoid(vertices, assets.base.fields)

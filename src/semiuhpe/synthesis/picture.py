@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from semiuhpe.synthesis.backgrounds import procedural
 
 Image = NDArray[np.uint8]
+Sprites = Callable[[np.random.Generator], Image]
+"""Draws a random cut-out person: premultiplied RGBA, square."""
 
 
 def over(back: Image, front: Image) -> Image:
@@ -30,30 +34,30 @@ def place(sprite: Image, size: int, scale: float, x: float, y: float, angle: flo
     return np.asarray(cv2.min(tinted, alpha), np.uint8)
 
 
-def people_behind(back: Image, sprites: list[Image], rng: np.random.Generator) -> Image:
+def people_behind(back: Image, sprite: Sprites, rng: np.random.Generator) -> Image:
     """Other people in the background, sharper or blurrier, never larger than the main head."""
     size = back.shape[0]
-    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.5, 0.2, 0.18, 0.12])) if sprites else 0):
-        sprite = sprites[int(rng.integers(len(sprites)))]
+    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.5, 0.2, 0.18, 0.12]))):
+        person = sprite(rng)
         scale = float(rng.uniform(0.35, 1.05))
         side = float(rng.choice([-1, 1])) * rng.uniform(0.12, 0.55)
         gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.05, 3))
         back = over(
-            back, place(sprite, size, scale, side * size, rng.uniform(-0.35, 0.35) * size, rng.uniform(-12, 12), gain)
+            back, place(person, size, scale, side * size, rng.uniform(-0.35, 0.35) * size, rng.uniform(-12, 12), gain)
         )
     return back
 
 
-def things_in_front(image: Image, box: tuple[float, ...], sprites: list[Image], rng: np.random.Generator) -> Image:
+def things_in_front(image: Image, box: tuple[float, ...], sprite: Sprites, rng: np.random.Generator) -> Image:
     """With some probability another head from below or the side, or a flat thing that covers part of the head."""
     size = image.shape[0]
     side = (box[2] - box[0] + box[3] - box[1]) / 2
-    if sprites and rng.random() < 0.12:
-        sprite = sprites[int(rng.integers(len(sprites)))]
+    if rng.random() < 0.12:
+        person = sprite(rng)
         angle = float(rng.uniform(0.1 * np.pi, 0.9 * np.pi))
         reach = rng.uniform(0.85, 1.5) * side
         moved = place(
-            sprite,
+            person,
             size,
             float(rng.uniform(0.6, 1.4)),
             reach * np.cos(angle),

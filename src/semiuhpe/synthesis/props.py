@@ -107,7 +107,7 @@ def headwear(
     top = rng.uniform(0.0, 0.25) if kind in ("beanie", "cap") else 0.05
     moved = vertices + outward * (thick + top * smoothstep(7.9, 8.5, y))[:, None]
     # Ears lie flat under cloth.
-    ear = (np.abs(base[:, 0]) > 0.80) & (y < 7.45) & (np.abs(z - 0.1) < 0.45)
+    ear = (np.abs(base[:, 0]) > 0.80) & (np.abs(y - 6.95) < 0.5) & (np.abs(z - 0.1) < 0.45)
     moved[ear, 0] = np.sign(moved[ear, 0]) * np.minimum(np.abs(moved[ear, 0]), 0.95)
     subset = topology.subset(keep_vertex[topology.mesh_triangles].all(axis=1))
     parts = [make_part(kind, moved, subset, fields, look)]

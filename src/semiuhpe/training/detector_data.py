@@ -25,6 +25,10 @@ HEADLESS = (
 """Pictures without heads in scikit-image's wheel; its astronaut and cameraman are for testing."""
 
 
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_LONGEST = 800
+
+
 @dataclass(frozen=True)
 class StoredHead:
     """A rendered head of a store as a picture with one box. boxes: (1, 4)."""
@@ -47,24 +51,34 @@ def rendered_heads(path: str, limit: int) -> list[StoredHead]:
     return [StoredHead(store, i, np.array([store.records[i].box], dtype=np.float64)) for i in chosen]
 
 
-def headless_pictures(folder: str) -> list[Image]:
-    """Pictures without heads: of a folder, or with `folder` = "skimage" those of scikit-image; "" gives none.
+def headless_pictures(sources: Sequence[str]) -> list[Image]:
+    """Pictures without heads: of folders and all that is below them; "skimage" stands for those of scikit-image.
 
     Raises AssetsError for a folder without pictures, MissingExtraError where scikit-image is not installed.
     """
-    if not folder:
-        return []
-    if folder == "skimage":
-        try:
-            data = importlib.import_module("skimage.data")
-        except ImportError as error:
-            raise MissingExtraError("headless: skimage", "dev") from error
-        return [as_rgb(np.asarray(getattr(data, name)())) for name in HEADLESS]
-    pictures = []
-    for path in sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []:
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
-        if picture is not None:
-            pictures.append(np.asarray(picture, dtype=np.uint8))
+    pictures: list[Image] = []
+    for source in sources:
+        pictures.extend(_skimage_pictures() if source == "skimage" else _folder_pictures(Path(source)))
+    return pictures
+
+
+def _skimage_pictures() -> list[Image]:
+    try:
+        data = importlib.import_module("skimage.data")
+    except ImportError as error:
+        raise MissingExtraError("headless: skimage", "dev") from error
+    return [as_rgb(np.asarray(getattr(data, name)())) for name in HEADLESS]
+
+
+def _folder_pictures(folder: Path) -> list[Image]:
+    pictures: list[Image] = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _SUFFIXES:
+            picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+            if picture is not None and min(picture.shape[:2]) >= 32:
+                shrink = min(1.0, _LONGEST / max(picture.shape[:2]))
+                small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+                pictures.append(np.asarray(small, dtype=np.uint8))
     if not pictures:
         raise AssetsError(f"{folder}: no readable pictures here; give a folder of photos without people")
     return pictures

@@ -90,6 +90,9 @@ class DetectorTraining:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.network = HeadDetectorNet(recipe.channels, pretrained=pretrained and not resumes)
+        if recipe.initial and not resumes:
+            tensors, _ = load_checkpoint(Path(recipe.initial))
+            load_module(self.network, under_prefix("average", tensors), recipe.initial)
         self.network.freeze(recipe.frozen_stages)
         self.average = AveragedNetwork(self.network, recipe.ema)
         self.optimiser = _optimiser(self.network, recipe)

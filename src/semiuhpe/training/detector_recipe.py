@@ -18,7 +18,8 @@ class DetectorRecipe:
 
     run: folder of the run. photos: SCUT-HEAD folder. excluded: CSV whose `photo` column is kept out of training.
     portraits: folders of landmarked faces. renders: head store, "" for none; render_count: how many of it.
-    headless: folder, or "skimage". channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
+    headless: folders of pictures without heads, and "skimage". initial: checkpoint of another run whose averaged
+    weights this one starts from, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
     learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
     that are validated and exported. photo_share … render_share: see `detector_scenes.Mix`. Counts are optimiser steps.
     """
@@ -29,7 +30,8 @@ class DetectorRecipe:
     portraits: list[str] = field(default_factory=list)
     renders: str = ""
     render_count: int = 0
-    headless: str = "skimage"
+    headless: list[str] = field(default_factory=list)
+    initial: str = ""
     channels: int = 64
     frozen_stages: int = 2
     size: int = 256

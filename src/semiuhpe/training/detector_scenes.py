@@ -165,11 +165,14 @@ class SceneMaker:
         picture = self.headless[int(rng.integers(len(self.headless)))]
         height, width = picture.shape[:2]
         fits = self.size / min(height, width)  # the picture's short side fills the scene
-        zoom = fits * float(np.exp(rng.uniform(0, np.log(4))))
+        zoom = fits * float(np.exp(rng.uniform(0, np.log(6))))
         centre = rng.uniform(self.size / 2 / zoom, [width - self.size / 2 / zoom, height - self.size / 2 / zoom])
         angle = float(rng.choice([0, 1, 2, 3])) * np.pi / 2
         matrix = similarity((float(centre[0]), float(centre[1])), zoom, angle, bool(rng.random() < 0.5), self.size)
-        return draw(picture, matrix, self.size, self.size)
+        drawn = draw(picture, matrix, self.size, self.size)
+        if rng.random() < 0.5:  # few pictures have no heads; other colours make more of them
+            drawn = np.ascontiguousarray(drawn[..., rng.permutation(3)])
+        return drawn
 
     def _paste(self, rng: np.random.Generator) -> Scene:
         none = np.zeros((0, 4))
@@ -177,16 +180,19 @@ class SceneMaker:
         count = 1 if rng.random() < 0.6 else int(rng.integers(2, 5))
         largest = self.size * (1.0 if count == 1 else 0.5)
         for _ in range(count):
-            sources = self.renders if self._wants_render(rng) else self.portraits
+            rendered = self._wants_render(rng)
+            sources = self.renders if rendered else self.portraits
             target = float(np.exp(rng.uniform(np.log(14.0 if count > 1 else 40.0), np.log(largest))))
-            below = self._paste_one(below, sources[int(rng.integers(len(sources)))], target, rng)
+            below = self._paste_one(below, sources[int(rng.integers(len(sources)))], target, rendered, rng)
         return below
 
     def _wants_render(self, rng: np.random.Generator) -> bool:
         wants = bool(rng.random() < self.mix.pasted_renders)
         return bool(self.renders) and (wants or not self.portraits)
 
-    def _paste_one(self, below: Scene, source: BoxedPicture, target: float, rng: np.random.Generator) -> Scene:
+    def _paste_one(
+        self, below: Scene, source: BoxedPicture, target: float, rendered: bool, rng: np.random.Generator
+    ) -> Scene:
         """Lay a picture of one head, `target` pixels large, over a scene; what it hides is no longer taught."""
         image = source.image()
         box = source.boxes[0]
@@ -215,9 +221,9 @@ class SceneMaker:
         mixed = drawn * weight + below.image * (1 - weight)
         hidden = _covered(below.heads, alpha)
         heads, ignored = visible_heads(box_math.transform(box[None], matrix), self.size)
-        # Bystanders in a portrait or a render have no box: what surrounds the head is not scored.
-        frame = box_math.transform(np.array([[x1, y1, x2, y2]], dtype=np.float64), matrix)
-        ignored = np.concatenate([ignored, _around(heads, frame)])
+        if rendered:  # bystanders in a render have no box: what surrounds the head is not scored
+            frame = box_math.transform(np.array([[x1, y1, x2, y2]], dtype=np.float64), matrix)
+            ignored = np.concatenate([ignored, _around(heads, frame)])
         return Scene(
             np.asarray(np.rint(mixed), dtype=np.uint8),
             np.concatenate([below.heads[hidden < 0.3], heads]),
