@@ -130,6 +130,7 @@ def test_sources_expand_in_natural_order(tmp_path: Path) -> None:
     for name in ("a10.png", "a2.png", "note.md", "sub/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(quadrants()).save(tmp_path / name, format="PNG")
+    (tmp_path / "note.md").write_text("no picture")
     names = [p.name for p in list_images([tmp_path])]
     assert names == ["a2.png", "a10.png"]
     assert [p.name for p in list_images([tmp_path], recursive=True)] == ["a2.png", "a10.png", "b.png"]

@@ -6,7 +6,7 @@ import os
 import sys
 from importlib import import_module
 
-from semiuhpe.errors import SemiUHPEError
+from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
 COMMANDS = {
     "predict": "poses of the heads in photos and folders",
@@ -18,6 +18,9 @@ COMMANDS = {
     "export": "write a trained network as ONNX",
     "evaluate": "measure weights by a protocol",
 }
+
+_EXTRAS = {"synthesize": "synth", "prepare": "store", "inspect": "store"}
+"""What to install where a command misses a package: this extra, and `train` for all others but `predict`."""
 
 
 def _help() -> str:
@@ -44,8 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        run = import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main
-        return int(run(arguments[1:]))
+        code = _run(command, arguments[1:])
+        sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
+        return code
     except SemiUHPEError as error:
         print(f"semiuhpe: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -56,3 +60,12 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of our output has gone; a second failure at exit would only add noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    try:
+        return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments))
+    except ModuleNotFoundError as error:
+        if command == "predict" or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
+            raise
+        raise MissingExtraError(f"semiuhpe {command}", _EXTRAS.get(command, "train")) from error

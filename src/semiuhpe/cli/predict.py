@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from semiuhpe.inference.boxes_file import Boxes
     from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.inference.prediction_folder import Start
     from semiuhpe.inference.results import HeadPoses
 
 
@@ -75,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
     boxes = read_boxes(args.boxes) if args.boxes else None
     without = _without_boxes(paths, boxes, args.boxes) if boxes is not None else 0
     estimator, settings = _estimator(args)
-    start = "resume" if args.resume else "overwrite" if args.overwrite else "fresh"
+    start: Start = "resume" if args.resume else "overwrite" if args.overwrite else "fresh"
     failed = count = 0
     with PredictionFolder(args.output, settings, start, paths) as folder:
         for path in tqdm(paths, unit="photo", disable=not sys.stderr.isatty()):

@@ -6,7 +6,7 @@ Mohlin et al. 2020). With the proper SVD `A = U·diag(s)·Vᵀ`, `s1 ≥ s2 ≥ 
     c(s) = ½ ∫₋₁¹ I0(½(s2−s3)(1−x))·I0(½(s2+s3)(1+x))·exp(s1·x) dx.
 
 Substituting `x = 1−2t²` and cutting t where the integrand is below e⁻³⁶ leaves a smooth integrand, for which 48
-Gauss–Legendre nodes are exact to 1e-11 up to s = 10⁴. `d = ∂ log c/∂s` comes from the same nodes. All sums are
+Gauss–Legendre nodes are exact to 1e-11 up to s = 10⁴ (to 1e-5 where s1 ≈ s2 ≈ −s3, a belief without a mode). `d = ∂ log c/∂s` comes from the same nodes. All sums are
 arranged so that nothing large cancels: what is integrated is `1 − d`, not `d`.
 """
 

@@ -12,10 +12,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.checks import InputError
+
+if TYPE_CHECKING:
+    from semiuhpe.geometry.crop import Image
 
 JOURNAL, RESULT, TABLE = "predictions.jsonl", "predictions.json", "predictions.csv"
 FORMAT_VERSION = 1
@@ -45,7 +47,7 @@ class PredictionFolder:
             raise InputError(
                 f"{folder}: an earlier run was cut short; --resume goes on with it, --overwrite begins again"
             )
-        earlier, entries = read_entries(folder)
+        earlier, entries = ({}, []) if start == "overwrite" else read_entries(folder)
         if start == "resume" and entries and earlier != settings:
             differing = sorted(k for k in {*earlier, *settings} if earlier.get(k) != settings.get(k))
             raise InputError(
@@ -75,8 +77,9 @@ class PredictionFolder:
         """Keep a picture's entry, its drawing first (under a name that nothing else has)."""
         try:
             if drawing is not None:
-                entry["drawing"] = self._free_name(Path(entry["file"]).stem, drawing)
-                self._write_drawing(entry["drawing"], drawing)
+                name = self._free_name(Path(entry["file"]).stem, drawing)
+                self._write_drawing(name, drawing)
+                entry = {**{k: v for k, v in entry.items() if k != "heads"}, "drawing": name, "heads": entry["heads"]}
             self._lines.write(json.dumps(entry) + "\n")
             self._lines.flush()
         except OSError as error:
@@ -146,8 +149,8 @@ def read_entries(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             return dict(content["settings"]), [json.loads(line) for line in lines[1:]]
         if result.exists():
             content = json.loads(result.read_text(encoding="ascii"))
-            return dict(content["settings"]), list(content["images"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+            return dict(content.get("settings", {})), list(content["images"])
+    except (AttributeError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: the earlier results are malformed ({error}); choose another --output") from error
     return {}, []
 
@@ -155,4 +158,8 @@ def read_entries(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def earlier_drawings(folder: Path) -> set[Path]:
     """Resolved paths of what earlier runs drew into a folder: pictures that are no photos."""
     here = folder.resolve()
-    return {here / entry["drawing"] for entry in read_entries(folder)[1] if "drawing" in entry}
+    try:
+        entries = read_entries(folder)[1]
+    except InputError:  # no matter for who overwrites them; who does not is told by `PredictionFolder`
+        return set()
+    return {here / entry["drawing"] for entry in entries if "drawing" in entry}

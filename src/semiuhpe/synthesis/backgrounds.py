@@ -33,7 +33,7 @@ def load_backgrounds(folder: Path, limit: int = 400) -> list[Image]:
 
 def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
     value = float(rng.uniform(5, 250))
-    tint = rng.normal(0, 8 if rng.random() < 0.5 else 45, 3)
+    tint = rng.normal(0, 7 if rng.random() < 0.6 else 30, 3)
     r, g, b = np.clip(value + tint, 0, 255)
     return float(r), float(g), float(b)
 

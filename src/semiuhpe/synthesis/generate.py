@@ -94,7 +94,7 @@ class Studio:
         image = np.asarray(cv2.resize(view, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
         if rng.random() < 0.5:
             image = np.asarray(cv2.flip(image, 1), np.uint8)
-        gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.1, 3))
+        gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.05, 3))
         return np.asarray(cv2.multiply(image, np.array([*gain, 1.0])), np.uint8)
 
     def _sprite(self, number: int) -> Image:

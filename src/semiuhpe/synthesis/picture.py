@@ -101,9 +101,9 @@ def _jpeg(image: Image, quality: int) -> Image:
 def _tone(image: Image, rng: np.random.Generator) -> Image:
     """White balance, exposure, contrast, gamma and saturation, as one lookup a channel and one mix."""
     ramp = np.linspace(0, 1, 256)[:, None]
-    gain = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.06, 3))
-    curve = np.clip(ramp * gain, 0, 1) ** np.exp(rng.normal(0, 0.22))
-    contrast = np.exp(rng.normal(0, 0.2))
+    gain = np.exp(rng.normal(0, 0.18)) * np.exp(rng.normal(0, 0.05, 3))
+    curve = np.clip(ramp * gain, 0, 1) ** np.exp(rng.normal(0, 0.18))
+    contrast = np.exp(rng.normal(0, 0.17))
     curve = np.clip((curve - 0.45) * contrast + 0.45 + rng.normal(0.0, 0.04), 0, 1)
     table = np.asarray(curve * 255 + 0.5, np.uint8)[None]
     image = np.asarray(cv2.LUT(image, table), np.uint8)
