@@ -21,7 +21,12 @@ from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
 from semiuhpe.training.detector_data import excluded_photos
 
-BANDS = {"all >= 10 px": (10.0, float("inf")), "10-16": (10.0, 16.0), "16-32": (16.0, 32.0), "32+": (32.0, float("inf"))}
+BANDS = {
+    "all >= 10 px": (10.0, float("inf")),
+    "10-16": (10.0, 16.0),
+    "16-32": (16.0, 32.0),
+    "32+": (32.0, float("inf")),
+}
 
 
 def measure(detector: HeadDetector, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any]:

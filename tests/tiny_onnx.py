@@ -1,4 +1,4 @@
-"""A pose network small enough to build in a test: the mean colour of the crop chooses the belief."""
+"""Networks small enough to build in a test: the mean colour of a crop chooses its belief; heads are where they are told."""
 
 from __future__ import annotations
 
@@ -38,9 +38,39 @@ def write_pose_weights(folder: Path, *, size: int = 32, bias: np.ndarray | None 
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return _write(folder / "tiny.onnx", model, card)
+
+
+def write_detector_weights(
+    folder: Path, boxes: list[list[float]], scores: list[float] | None = None, **card: Any
+) -> Path:
+    """An .onnx and its card that finds `boxes` in every view it is shown. Returns the path of the .onnx."""
+    known = np.ones(len(boxes)) * 0.9 if scores is None else scores
+    constants = [
+        numpy_helper.from_array(np.reshape(boxes, (-1, 4)).astype(np.float32), "fixed_boxes"),
+        numpy_helper.from_array(np.asarray(known, np.float32), "fixed_scores"),
+    ]
+    nodes = [
+        helper.make_node("Identity", ["fixed_boxes"], ["boxes"]),
+        helper.make_node("Identity", ["fixed_scores"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, "height", "width", 3])],
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [len(boxes), 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [len(boxes)]),
+        ],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return _write(folder / "tiny_detector.onnx", model, card)
+
+
+def _write(path: Path, model: onnx.ModelProto, card: dict[str, Any]) -> Path:
     onnx.checker.check_model(model)
     content = model.SerializeToString()
-    path = folder / "tiny.onnx"
     path.write_bytes(content)
     path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest(), **card}))
     return path

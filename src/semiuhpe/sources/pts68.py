@@ -18,7 +18,15 @@ from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, find_pictures, import_heads, read_context
+from semiuhpe.sources.importing import (
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    find_pictures,
+    import_heads,
+    read_context,
+)
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""
@@ -63,7 +71,12 @@ def import_pts68(
     """
     root = Path(folder)
     name = source or root.resolve().name
-    meta = {"importer": "pts68", "source": name, "val": val, "labels": "deformable fit of 68 landmarks, weak perspective"}
+    meta = {
+        "importer": "pts68",
+        "source": name,
+        "val": val,
+        "labels": "deformable fit of 68 landmarks, weak perspective",
+    }
     return import_heads(store, _candidates(root, name, val), meta)
 
 
@@ -89,7 +102,9 @@ class _Head:
         fit = fit_faces(points, model)
         residual = float(fit.residual[0])
         if not residual <= RESIDUAL_LIMIT:
-            raise Rejected("fit", f"{self.path}: the landmarks fit no face (residual {residual:.3f} > {RESIDUAL_LIMIT})")
+            raise Rejected(
+                "fit", f"{self.path}: the landmarks fit no face (residual {residual:.3f} > {RESIDUAL_LIMIT})"
+            )
         encoded, box = read_context(self.path, head_boxes(fit, model)[0])
         relative = self.path.relative_to(self.root)
         subject = subject_of(self.path.stem)

@@ -29,7 +29,7 @@ from semiuhpe.synthesis.renderer import Renderer, Uploaded, View
 from semiuhpe.synthesis.scene import pixel_box, random_pose, random_view
 
 SOURCE = "synthesis"
-_VARIANT_SIZE = 4  # pictures that share one outfit and expression
+_VARIANT_SIZE = 5  # pictures that share one outfit and expression
 _SPRITES = 64
 _BACKGROUNDS = 384
 _SHARPEST = 1.25  # a picture is composed at up to this many times the stored side, or 1.5 × what its sensor samples

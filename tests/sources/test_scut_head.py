@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from semiuhpe.errors import AssetsError, ImageError
+from semiuhpe.sources.portraits import head_box_of_landmarks, read_portraits
+from semiuhpe.sources.scut_head import read_scut_head, read_voc_boxes, split_of
+
+OBJECT = (
+    "<object><name>head</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+)
+
+
+def write_photo(root: Path, name: str, boxes: list[tuple[object, ...]], suffix: str = "") -> None:
+    for folder in ("JPEGImages", "Annotations"):
+        (root / folder).mkdir(exist_ok=True, parents=True)
+    cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), np.full((40, 60, 3), 90, np.uint8))
+    objects = "".join(OBJECT.format(*box) for box in boxes)
+    (root / "Annotations" / f"{name}.xml").write_text(
+        f"<annotation><filename>{name}.jpg</filename>{objects}{suffix}</annotation>"
+    )
+
+
+def test_reads_boxes_and_drops_those_without_area(tmp_path: Path) -> None:
+    write_photo(tmp_path, "PartB_00001", [(2.2, 3, 21.5, 18.6), (5, 5, 5, 9)])
+    boxes = read_voc_boxes(tmp_path / "Annotations" / "PartB_00001.xml")
+    np.testing.assert_array_equal(boxes, [[2.2, 3, 21.5, 18.6]])
+
+
+def test_a_photo_without_heads_has_no_boxes(tmp_path: Path) -> None:
+    write_photo(tmp_path, "PartB_00001", [])
+    assert read_voc_boxes(tmp_path / "Annotations" / "PartB_00001.xml").shape == (0, 4)
+
+
+def test_malformed_annotations_are_skipped_and_listed(tmp_path: Path) -> None:
+    write_photo(tmp_path, "PartB_00001", [(1, 1, 9, 9)])
+    write_photo(tmp_path, "PartB_00002", [("", 1, 9, 9)])
+    write_photo(tmp_path, "PartB_00003", [(1, 1, 9, 9)], suffix="<open>")
+    write_photo(tmp_path, "PartB_00004", [("nan", 1, 9, 9)])
+    write_photo(tmp_path, "PartB_00005", [(1, 1, 9, 9)])
+    (tmp_path / "Annotations" / "PartB_00005.xml").unlink()
+    photos = read_scut_head(tmp_path)
+    assert [p.name for p in photos.train + photos.val + photos.test] == ["PartB_00001"]
+    assert [line.split(".xml")[0][-11:] for line in photos.skipped] == [f"PartB_0000{i}" for i in (2, 3, 4, 5)]
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssetsError, match="no SCUT-HEAD here"):
+        read_scut_head(tmp_path)
+
+
+def test_splits_are_fixed_disjoint_and_of_the_promised_shares() -> None:
+    names = [f"PartB_{i:05d}" for i in range(4000)]
+    splits = [split_of(name) for name in names]
+    assert splits == [split_of(name) for name in names]
+    assert splits.count("test") / 4000 == pytest.approx(0.15, abs=0.02)
+    assert splits.count("val") / 4000 == pytest.approx(0.06, abs=0.015)
+
+
+def test_frames_of_one_room_share_a_split() -> None:
+    assert len({split_of(f"PartA_{i:05d}") for i in range(100, 150)}) == 1
+
+
+def test_photos_of_other_evaluations_never_reach_training(tmp_path: Path) -> None:
+    names = [f"PartB_{i:05d}" for i in range(60)]
+    for name in names:
+        write_photo(tmp_path, name, [(1, 1, 9, 9)])
+    forced = {names[k] for k in (0, 7, 8, 31)} | {"not_there"}
+    photos = read_scut_head(tmp_path, forced)
+    assert not forced & {p.name for p in photos.train + photos.val}
+    assert {p.name for p in photos.test} >= forced - {"not_there"}
+
+
+def test_an_undecodable_photo_is_a_typed_error(tmp_path: Path) -> None:
+    write_photo(tmp_path, "PartB_00001", [(1, 1, 9, 9)])
+    photo = next(
+        iter(sum((read_scut_head(tmp_path).train, read_scut_head(tmp_path).val, read_scut_head(tmp_path).test), []))
+    )
+    assert photo.image().shape == (40, 60, 3)
+    photo.path.write_bytes(b"not a jpeg")
+    with pytest.raises(ImageError, match="PartB_00001"):
+        photo.image()
+
+
+def test_portraits_get_a_box_around_the_whole_head(tmp_path: Path) -> None:
+    points = np.array([[30.0, 40.0], [70.0, 40.0], [50.0, 90.0]])
+    x1, y1, x2, y2 = head_box_of_landmarks(points)
+    assert x1 < 30 < 70 < x2 and y1 < 20 and 90 < y2 < 95
+    text = "version: 1\nn_points: 3\n{\n" + "\n".join(f"{x} {y}" for x, y in points) + "\n}\n"
+    (tmp_path / "a.pts").write_text(text)
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((100, 100, 3), np.uint8))
+    (tmp_path / "b.pts").write_text("nonsense")
+    (tmp_path / "c.pts").write_text(text)
+    photos, skipped = read_portraits(tmp_path)
+    assert [p.name for p in photos] == ["a"] and len(skipped) == 2
+    np.testing.assert_allclose(photos[0].boxes, [[x1, y1, x2, y2]])
+    with pytest.raises(AssetsError, match="no landmarked"):
+        read_portraits(tmp_path / "nowhere")
