@@ -52,6 +52,42 @@ def test_no_heads_and_detections_without_area(tmp_path: Path, rng: np.random.Gen
     assert odd.detection_score.tolist() == [0.9]
 
 
+def test_a_detector_may_answer_boxes_alone(tmp_path: Path, rng: np.random.Generator) -> None:
+    path, image = write_pose_weights(tmp_path), picture(rng)
+    boxes = np.array([[0.0, 0, 20, 20], [30, 30, 60, 60]])  # two of them: not to be taken for boxes and scores
+    for answer in (boxes, boxes.tolist(), (boxes, None)):
+        heads = HeadPoseEstimator(path, detector=lambda _, a=answer: a)(image)
+        np.testing.assert_array_equal(heads.box, boxes)
+        assert heads.detection_score.tolist() == [1, 1]
+    for answer, match in [((boxes, [0.5]), "expected 2"), (boxes[:, :3], "boxes"), ((boxes, [np.nan, 1]), "finite")]:
+        with pytest.raises(InputError, match=match):
+            HeadPoseEstimator(path, detector=lambda _, a=answer: a)(image)
+
+
+def test_heads_outside_of_the_picture_get_the_widest_error_bar(
+    estimator: HeadPoseEstimator, rng: np.random.Generator
+) -> None:
+    boxes = [[-50, 0, -10, 40], [150, 10, 190, 50], [10, -90, 40, -50], [10, 100, 40, 140], [-39, 0, 1, 40]]
+    error = estimator.estimate(picture(rng), boxes).expected_error_deg
+    assert error[:4].tolist() == [180] * 4
+    assert error[4] < 180
+
+
+def test_views_of_arrays_are_taken(estimator: HeadPoseEstimator, rng: np.random.Generator) -> None:
+    image, box = picture(rng), [[10, 10, 60, 60]]
+    flipped = estimator.estimate(image[:, ::-1, ::-1], box).rotation
+    np.testing.assert_allclose(flipped, estimator.estimate(image[:, ::-1, ::-1].copy(), box).rotation)
+
+
+def test_crops_are_taken_from_an_iterator_batch_by_batch(tmp_path: Path, rng: np.random.Generator) -> None:
+    estimator = HeadPoseEstimator(write_pose_weights(tmp_path), batch_size=2)
+    crops = [picture(rng) for _ in range(5)]
+    lazily = estimator.estimate_crops(crop for crop in crops)
+    np.testing.assert_allclose(lazily.rotation, estimator.estimate_crops(crops).rotation)
+    one = estimator.estimate(crops[3], estimator.estimate_crops([crops[3]]).box)
+    np.testing.assert_allclose(one.rotation[0], lazily.rotation[3], atol=1e-6)
+
+
 def test_crops_keep_their_aspect(estimator: HeadPoseEstimator, rng: np.random.Generator) -> None:
     heads = estimator.estimate_crops([picture(rng), picture(rng)[:60, :60]])
     assert len(heads) == 2

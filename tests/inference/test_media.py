@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -61,6 +64,54 @@ def test_sixteen_bit_and_float_are_scaled(tmp_path: Path) -> None:
         assert np.abs(load_image(tmp_path / name)[..., 0] - expected).max() <= 1
 
 
+def test_twelve_bits_in_sixteen_are_not_dark(tmp_path: Path) -> None:
+    for bits, white in [(8, 255), (10, 1023), (12, 4095), (14, 16383)]:
+        ramp = np.linspace(0, white, 64).astype(np.uint16).reshape(8, 8)
+        Image.fromarray(ramp).save(tmp_path / f"{bits}.png")
+        loaded = load_image(tmp_path / f"{bits}.png")
+        assert (loaded.min(), loaded.max()) == (0, 255)
+
+
+def test_sixteen_bit_colour_and_transparency(tmp_path: Path, rng: np.random.Generator) -> None:
+    import cv2
+
+    image = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    deep = image[..., ::-1].astype(np.uint16) * 257
+    for name, content in [
+        ("a.png", deep),
+        ("a.tiff", deep),
+        ("b.png", np.dstack([deep, np.full((12, 16), 65535, np.uint16)])),
+    ]:
+        cv2.imwrite(str(tmp_path / name), content)
+        np.testing.assert_array_equal(load_image(tmp_path / name), image)
+
+
+def test_floats_that_are_no_numbers_are_black(tmp_path: Path) -> None:
+    values = np.array([[np.nan, np.inf, 0.5, 1.0]], np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    assert load_image(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 0, 128, 255]
+
+
+def test_damaged_exif_is_no_damaged_picture(tmp_path: Path) -> None:
+    for number, exif in enumerate(
+        [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff\xff\0\0x", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"]
+    ):
+        path = tmp_path / f"{number}.jpg"
+        Image.fromarray(quadrants()).save(path, exif=exif)
+        assert load_image(path).shape == (40, 60, 3)
+
+
+def test_palettes_with_transparency_and_rgb_with_a_transparent_colour(tmp_path: Path) -> None:
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), mode="L").convert("P")
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.save(tmp_path / "p.png", transparency=1)
+    assert load_image(tmp_path / "p.png")[0].tolist() == [[255, 0, 0], [255, 255, 255]]
+    Image.fromarray(np.array([[[1, 2, 3], [9, 9, 9]]], np.uint8)).save(tmp_path / "c.png", transparency=(1, 2, 3))
+    assert load_image(tmp_path / "c.png")[0].tolist() == [[255, 255, 255], [9, 9, 9]]
+    Image.fromarray(np.array([[10, 200]], np.uint8)).save(tmp_path / "l.png", transparency=10)
+    assert load_image(tmp_path / "l.png")[0, :, 0].tolist() == [255, 200]
+
+
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     rgba = np.zeros((8, 8, 4), np.uint8)
     rgba[:4] = (255, 0, 0, 255)
@@ -108,6 +159,47 @@ def test_bad_files_are_told_in_one_line_with_their_name(tmp_path: Path) -> None:
         load_image(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_pipes_are_refused_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match="ordinary"):
+        load_image(tmp_path / "a.jpg")
+
+
+def test_odd_arguments_are_told(tmp_path: Path) -> None:
+    for wrong, match in [
+        (None, "NoneType"),
+        (5, "int"),
+        ("a\0b", "cannot be read"),
+        (b"", "empty"),
+        (b"xyz", "format"),
+    ]:
+        with pytest.raises(ImageError, match=match):
+            load_image(wrong)
+    with pytest.raises(ImageError, match="no pixels"):
+        load_image(Image.new("RGB", (0, 5)))
+    broken = io.BytesIO()
+    Image.fromarray(quadrants()).save(broken, "JPEG")
+    with pytest.raises(ImageError, match="damaged"):
+        load_image(Image.open(io.BytesIO(broken.getvalue()[:-60])))
+
+
+def test_the_limit_is_an_argument_and_pillows_own_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.fromarray(quadrants()).save(tmp_path / "a.png")
+    threads = [threading.Thread(target=lambda: [load_image(tmp_path / "a.png") for _ in range(20)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    with pytest.raises(ImageError, match="60 × 40"):
+        load_image(tmp_path / "a.png", max_pixels=2399)
+    assert load_image(tmp_path / "a.png", max_pixels=2400).shape == (40, 60, 3)
+
+
 def test_arrays_bytes_and_pil_are_taken(tmp_path: Path) -> None:
     image = quadrants()
     assert load_image(image) is image
@@ -143,3 +235,29 @@ def test_sources_expand_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(ImageError, match="holds no pictures"):
         list_images([tmp_path / "none"])
+
+
+def test_first_bytes_count_and_hidden_files_do_not(tmp_path: Path) -> None:
+    for name in ("photo", "notes.dat", ".hidden.png", ".folder/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(quadrants()).save(tmp_path / name, format="PNG")
+    (tmp_path / "text.jpg").write_text("a failure to report")
+    (tmp_path / "readme").write_text("P1ain text")
+    names = [p.name for p in list_images([tmp_path], recursive=True)]
+    assert names == ["notes.dat", "photo", "text.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF"])
+def test_every_format_is_known_by_its_first_bytes(tmp_path: Path, kind: str) -> None:
+    try:
+        Image.fromarray(quadrants()).save(tmp_path / "photo", format=kind)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow cannot write {kind}")
+    assert list_images([tmp_path]) == [tmp_path / "photo"]
+    assert load_image(tmp_path / "photo").shape == (40, 60, 3)
+
+
+def test_lists_keep_what_is_missing_and_never_loop(tmp_path: Path) -> None:
+    Image.fromarray(quadrants()).save(tmp_path / "a.png")
+    (tmp_path / "list.txt").write_text("\ufefflist.txt\nabsent.png\n*.png\n", encoding="utf-8")
+    assert [p.name for p in list_images([tmp_path / "list.txt"])] == ["list.txt", "absent.png", "a.png"]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
 
+from semiuhpe.errors import MissingExtraError
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt, geodesic_distance, random_rotations
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.results import HeadPoses
@@ -76,6 +80,41 @@ def test_lengths_must_match() -> None:
         HeadPoses(np.eye(3)[None], np.zeros((2, 4)), np.ones(1), np.ones(1), np.ones(1))
     with pytest.raises(InputError, match=r"\(n, 3, 3\)"):
         HeadPoses(np.eye(3), np.zeros((1, 4)), np.ones(1), np.ones(1), np.ones(1))
+
+
+def test_numbers_must_be_finite() -> None:
+    for name in ("detection_score", "expected_error_deg"):
+        with pytest.raises(InputError, match=name):
+            dataclasses.replace(heads(1), **{name: [np.nan]})
+
+
+def test_labels_and_styles_are_drawn() -> None:
+    image, poses = np.zeros((120, 160, 3), np.uint8), heads(2)
+    plain, labelled = poses.draw(image), poses.draw(image, labels=True)
+    assert (plain != labelled).any()
+    assert (poses.draw(image, "cube") != poses.draw(image, "cube", labels=True)).any()
+    assert not image.any()
+    with pytest.raises(InputError, match="style"):
+        poses.draw(image, "mesh")  # type: ignore[arg-type]
+
+
+def test_supervision_is_used_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, object] = {}
+    module = types.ModuleType("supervision")
+    module.Detections = lambda **parts: made.update(parts)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "supervision", module)
+    heads(3).to_supervision()
+    assert np.shape(made["xyxy"]) == (3, 4)
+    assert np.shape(made["data"]["rotation"]) == (3, 3, 3)  # type: ignore[index]
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingExtraError, match=r"semiuhpe\[tracking\]"):
+        heads(3).to_supervision()
+
+
+def test_malformed_dicts_are_told() -> None:
+    for wrong in ([{}], [{"rotation": "x"}], [5]):
+        with pytest.raises(InputError):
+            HeadPoses.from_dict(wrong)  # type: ignore[arg-type]
 
 
 def test_arrays_are_read_only() -> None:

@@ -63,14 +63,14 @@ def test_the_baked_constant_is_what_the_assets_and_the_official_mean_face_give(a
     reference = np.loadtxt(shared_data / "mean_face_68.csv", delimiter=",", skiprows=1)[:, 1:]
     vertices = landmark_vertices()
     turns, residuals = [], []
-    for number in range(80):
+    for number in range(40):
         identity = random_identity(number, np.random.default_rng([number, 5]), assets)
         turn, residual = offset_of(assets.morph(identity.targets)[vertices], reference)
         turns.append(turn)
         residuals.append(residual)
     mean = mean_offset(np.array(turns))
     spread = np.degrees(geodesic_distance(np.array(turns), mean))
-    # The standard error of a mean over 80 heads that scatter by 3–4° is below half a degree.
-    assert np.degrees(geodesic_distance(mean, mesh_to_head() @ FLIP)) < 1.0
+    # The standard error of a mean over 40 heads that scatter by 3–4° is about half a degree.
+    assert np.degrees(geodesic_distance(mean, mesh_to_head() @ FLIP)) < 1.5
     assert spread.mean() < 5.0
     assert np.mean(residuals) < 0.2

@@ -32,21 +32,8 @@ def _help() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help())
-        return 0 if arguments else 2
-    if arguments[0] in ("-V", "--version"):
-        from semiuhpe import __version__
-
-        print(__version__)
-        return 0
-    command = arguments[0]
-    if command not in COMMANDS:
-        print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
     try:
-        code = _run(command, arguments[1:])
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
         return code
     except SemiUHPEError as error:
@@ -61,9 +48,21 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _run(command: str, arguments: list[str]) -> int:
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from semiuhpe import __version__
+
+        print(__version__)
+        return 0
+    command = arguments[0]
+    if command not in COMMANDS:
+        print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
     try:
-        return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments))
+        return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments[1:]))
     except ModuleNotFoundError as error:
         if command == "predict" or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
             raise

@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--labels", action="store_true", help="write azimuth, elevation and error bar below the heads")
     parser.add_argument("--csv", action="store_true", help="write predictions.csv too")
-    parser.add_argument("--euler", nargs="+", default=["300w-lp"], metavar="NAME", help="Euler conventions to report")
+    parser.add_argument(
+        "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
+    )
     parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument("--detector", help="weights of a head detector, an .onnx")
@@ -52,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run the command. Returns 0, or 1 if some picture could not be read (the others are done all the same)."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_intermixed_args(argv)
+    args.euler = args.euler or ["300w-lp"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # decoders warn of odd metadata in every other photo
         return _run(args)

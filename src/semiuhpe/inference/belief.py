@@ -12,6 +12,7 @@ arranged so that nothing large cancels: what is integrated is `1 − d`, not `d`
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -68,11 +69,16 @@ def _asymptotic(inverse: Float, order: int) -> Float:
     return total
 
 
+@functools.cache
+def _quadrature() -> tuple[Float, Float]:
+    return np.polynomial.legendre.leggauss(_NODES)
+
+
 def scaled_log_normalizer_and_resultant_deficit(s: ArrayLike) -> tuple[Float, Float]:
     """`log c(s) − Σs` and `1 − d(s)`, `d = ∂ log c/∂s`, of proper singular values. s (..., 3) → (...,), (..., 3)."""
     s = np.asarray(s, dtype=np.float64)[..., None, :]
     s1, s2, s3 = s[..., 0], s[..., 1], s[..., 2]
-    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    node, weight = _quadrature()
     rate = s1 + s3
     limit = np.sqrt(np.minimum(1.0, 18.0 / np.maximum(rate, 18.0)))
     t = limit * (node + 1) / 2

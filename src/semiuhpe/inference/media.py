@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
@@ -139,7 +139,7 @@ def _to_rgb(image: Pillow.Image, name: str, max_pixels: int) -> Image:
 
 def _upright(image: Pillow.Image) -> Pillow.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF says nothing about which way is up; the pixels are fine
         return image
 
