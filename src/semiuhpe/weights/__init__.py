@@ -1,8 +1,8 @@
 """Weights files and their model cards.
 
 A weights file is `NAME.onnx` with its card `NAME.json` beside it. The card is a JSON object; the keys that code
-reads are `sha256` (of the .onnx file, required), `overreg`, `calibration` and `input_size`; everything else
-(data, licences, recipe, metrics) is for people. Nothing is opened whose SHA-256 is not the card's.
+reads are `sha256` (of the .onnx file, required), `overreg` and `calibration`; everything else (data, licences,
+recipe, metrics) is for people. Nothing is opened whose SHA-256 is not the card's.
 """
 
 from __future__ import annotations
