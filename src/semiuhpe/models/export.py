@@ -79,6 +79,8 @@ def to_onnx(network: PoseNet, image_size: int, *, half: bool = False) -> onnx.Mo
     if program is None:
         raise WeightsError("the network cannot be exported to ONNX; update torch and onnxscript")
     model: onnx.ModelProto = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces with the paths of the exporting machine
     return store_in_half(model) if half else model
 
 
