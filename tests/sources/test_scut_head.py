@@ -89,14 +89,16 @@ def test_an_undecodable_photo_is_a_typed_error(tmp_path: Path) -> None:
 def test_portraits_get_a_box_around_the_whole_head(tmp_path: Path) -> None:
     points = np.array([[30.0, 40.0], [70.0, 40.0], [50.0, 90.0]])
     x1, y1, x2, y2 = head_box_of_landmarks(points)
-    assert x1 < 30 < 70 < x2 and y1 < 20 and 90 < y2 < 95
+    assert x1 < 30 < 70 < x2
+    assert y1 < 20 < 90 < y2 < 95
     text = "version: 1\nn_points: 3\n{\n" + "\n".join(f"{x} {y}" for x, y in points) + "\n}\n"
     (tmp_path / "a.pts").write_text(text)
     cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((100, 100, 3), np.uint8))
     (tmp_path / "b.pts").write_text("nonsense")
     (tmp_path / "c.pts").write_text(text)
     photos, skipped = read_portraits(tmp_path)
-    assert [p.name for p in photos] == ["a"] and len(skipped) == 2
+    assert [p.name for p in photos] == ["a"]
+    assert len(skipped) == 2
     np.testing.assert_allclose(photos[0].boxes, [[x1, y1, x2, y2]])
     with pytest.raises(AssetsError, match="no landmarked"):
         read_portraits(tmp_path / "nowhere")

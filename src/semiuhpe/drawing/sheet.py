@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from semiuhpe.drawing.style import text
 from semiuhpe.geometry.crop import Image
 
 BACKGROUND = (32, 32, 32)
@@ -34,8 +35,5 @@ def contact_sheet(
         y, x = top + (tile - size[1]) // 2, left + (tile - size[0]) // 2
         sheet[y : y + size[1], x : x + size[0]] = small
         if captions is not None:
-            cv2.putText(
-                sheet, captions[number], (left + 3, top + tile + strip - 4), cv2.FONT_HERSHEY_SIMPLEX, strip / 36,
-                (230, 230, 230), 1, cv2.LINE_AA,
-            )  # fmt: skip
+            text(sheet[:, : left + tile], captions[number], left + 2, top + tile, max(9, round(strip * 0.7)))
     return sheet

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 
 from semiuhpe.geometry.crop import Image
 
@@ -41,13 +46,43 @@ def stroke(canvas: Image, start: Float, end: Float, colour: Colour, width: int, 
         cv2.line(canvas, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SHIFT)
 
 
-def label(canvas: Image, text: str, anchor: Float, radius: float) -> None:
+def label(canvas: Image, line: str, anchor: Float, radius: float) -> None:
     """One line of text in place, below `anchor`, kept inside the picture; white with a dark rim."""
-    height, width = canvas.shape[:2]
-    scale = float(np.clip(radius / 60, 0.35, 3.0))
-    thickness = max(1, round(scale * 1.3))
-    (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    x = int(np.clip(anchor[0] - text_width / 2, 1, max(1, width - text_width - 1)))
-    y = int(np.clip(anchor[1] + text_height * 1.5, text_height + 1, max(text_height + 1, height - below - 1)))
-    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, OUTLINE, thickness + 2, cv2.LINE_AA)
-    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    size = int(np.clip(round(radius * 0.32), 10, 72))
+    width, height = text_extent(line, size)
+    x = np.clip(anchor[0] - width / 2, 0, max(0, canvas.shape[1] - width))
+    y = np.clip(anchor[1] + height * 0.2, 0, max(0, canvas.shape[0] - height))
+    text(canvas, line, int(x), int(y), size)
+
+
+def text(canvas: Image, line: str, left: int, top: int, size: int) -> None:
+    """One line of text in place, white with a dark rim, `size` pixels high; what does not fit is cut off.
+
+    Pillow's own font rather than OpenCV's, whose letters differ between its versions and lack ° and ± in older ones.
+    """
+    width, height = text_extent(line, size)
+    top, left = max(0, top), max(0, left)
+    region = canvas[top : top + height, left : left + width]
+    if region.size == 0:
+        return
+    picture = Pillow.fromarray(region)
+    rim = _rim(size)
+    ImageDraw.Draw(picture).text(
+        (rim, rim), line, fill=(255, 255, 255), font=_font(size), stroke_width=rim, stroke_fill=OUTLINE, anchor="la"
+    )
+    region[:] = np.asarray(picture)
+
+
+def text_extent(line: str, size: int) -> tuple[int, int]:
+    """Width and height in pixels that `text` covers, rim included."""
+    left, _, right, _ = _font(size).getbbox(line, stroke_width=_rim(size), anchor="la")
+    return math.ceil(right - left) + 1, math.ceil(size * 1.25) + 2 * _rim(size)
+
+
+def _rim(size: int) -> int:
+    return max(1, size // 12)
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

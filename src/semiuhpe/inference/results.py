@@ -201,7 +201,7 @@ class HeadPoses:
         if style not in ("axes", "cube"):
             raise InputError(f"style must be 'axes' or 'cube', got {style!r}")
         painter = draw_axes if style == "axes" else draw_cubes
-        texts = [f"az {a:+.0f} el {e:+.0f} +-{u:.0f}" for a, e, u in self._figures()] if labels else None
+        texts = [f"az {a:+.0f}° el {e:+.0f}° ±{u:.0f}°" for a, e, u in self._figures()] if labels else None
         return painter(image, self.rotation, self.box, readable=self.expected_error_deg <= UNREADABLE_DEG, labels=texts)
 
     def _figures(self) -> Iterator[tuple[float, float, float]]:
