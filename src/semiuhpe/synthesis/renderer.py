@@ -1,27 +1,26 @@
 """A small head renderer: OpenGL without a screen (EGL), on a graphics card or on the CPU through Mesa.
 
-Drawn at 1.25 × the size and reduced, strands of hair cut out by a hashed threshold so that nothing needs sorting, one
-shadow map for the first light. On a software rasteriser every branch of a shader costs time for every fragment, so each
+Edges are hard: draw larger than needed and reduce. Strands of hair are cut out by a hashed threshold so that nothing
+needs sorting. The first light throws shadows by a shadow map. On a software rasteriser every branch of a shader costs time for every fragment, so each
 way of shading is a program of its own, and light is computed at the vertices.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError, MissingExtraError
 from semiuhpe.synthesis.formats import Float
-from semiuhpe.synthesis.parts import FLAT, HAIR, SKIN, Look, Part
+from semiuhpe.synthesis.parts import CLOTH, FLAT, HAIR, SKIN, Look, Part
 from semiuhpe.synthesis.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
 
 _SHADOW_SIZE = 192
-_SUPERSAMPLING = 1.25
 _TEXTURES_KEPT = 96
 
 Texture = NDArray[np.uint8]
@@ -60,19 +59,29 @@ class View:
     seed: tuple[float, float] = (0.0, 0.0)
 
 
+def rotation_of(vector: Float) -> Float:
+    """Rotation matrix (3, 3) of a rotation vector (3,), Rodrigues' formula."""
+    x, y, z = (float(v) for v in vector)
+    angle = math.sqrt(x * x + y * y + z * z)
+    if angle < 1e-12:
+        return np.eye(3)
+    x, y, z, c, s = x / angle, y / angle, z / angle, math.cos(angle), math.sin(angle)
+    d = 1.0 - c
+    return np.array([
+        [c + x * x * d, x * y * d - z * s, x * z * d + y * s],
+        [y * x * d + z * s, c + y * y * d, y * z * d - x * s],
+        [z * x * d - y * s, z * y * d + x * s, c + z * z * d],
+    ])  # fmt: skip
+
+
 def turn(points: Float, vector: Float) -> Float:
-    """Rotate points (n, 3) by rotation vectors (3,) or (n, 3), Rodrigues' formula; the shader's `turn`."""
-    vector = np.broadcast_to(np.asarray(vector, dtype=np.float64), points.shape)
-    angle = np.linalg.norm(vector, axis=1, keepdims=True)
-    axis = vector / np.maximum(angle, 1e-12)
-    cos, sin = np.cos(angle), np.sin(angle)
-    along = np.sum(axis * points, axis=1, keepdims=True)
-    return np.asarray(points * cos + np.cross(axis, points) * sin + axis * along * (1 - cos))
+    """Rotate points (n, 3) by a rotation vector (3,)."""
+    return np.asarray(points @ rotation_of(vector).T)
 
 
 def _matrix(vector: Float) -> bytes:
     """Rotation matrix of a rotation vector, as the bytes of a GLSL mat3 (column by column)."""
-    return turn(np.eye(3), vector).astype(np.float32).tobytes()
+    return rotation_of(vector).T.astype(np.float32).tobytes()
 
 
 _IDENTITY = np.eye(3, dtype=np.float32).tobytes()
@@ -101,11 +110,13 @@ class Uploaded:
     array: Any
     shadow: Any
     buffers: tuple[Any, ...]
+    context: Any
 
     def release(self) -> None:
         """Free the memory; the part cannot be drawn any more."""
-        for item in (self.array, self.shadow, *self.buffers):
-            item.release()
+        with self.context:
+            for item in (self.array, self.shadow, *self.buffers):
+                item.release()
 
 
 def noise_texture(size: int = 256) -> Texture:
@@ -148,14 +159,10 @@ class Renderer:
         ctx = self._context
         self._source = textures
         self._textures: dict[str, tuple[Any, float]] = {}
-        self._programs: dict[tuple[int, bool], Any] = {
-            key: ctx.program(vertex_shader=_specialise(VERTEX, *key), fragment_shader=_specialise(FRAGMENT, *key))
-            for key in ((0, False), (1, False), (1, True), (2, False), (3, False))
-        }
-        self._shadow_program: Any = ctx.program(
-            vertex_shader=_specialise(SHADOW_VERTEX, 0, False), fragment_shader=SHADOW_FRAGMENT
-        )
-        shape = (round(size * _SUPERSAMPLING),) * 2
+        keys = ((SKIN, False), (HAIR, False), (HAIR, True), (CLOTH, False), (FLAT, False))
+        self._programs = {key: self._compile(VERTEX, FRAGMENT, *key) for key in keys}
+        self._shadow_program = self._compile(SHADOW_VERTEX, SHADOW_FRAGMENT, SKIN, False)
+        shape = (size, size)
         self._target: Any = ctx.framebuffer([ctx.renderbuffer(shape, 4)], ctx.depth_renderbuffer(shape))
         self._depth: Any = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._depth.compare_func = "<="
@@ -164,6 +171,10 @@ class Renderer:
         self._noise: Any = self._upload_texture(noise_texture())
         ctx.enable_only(moderngl.DEPTH_TEST)
         ctx.front_face = "cw"  # the picture is drawn upside down
+
+    def _compile(self, vertex: str, fragment: str, mode: int, strands: bool) -> _Program:
+        sources = [_specialise(source, mode, strands) for source in (vertex, fragment)]
+        return _Program(self._context.program(vertex_shader=sources[0], fragment_shader=sources[1]))
 
     def _upload_texture(self, image: Texture) -> Any:
         # OpenGL's v axis points up the picture.
@@ -186,26 +197,26 @@ class Renderer:
         """Copy a part to the renderer's memory; `release()` it when its identity is done."""
         ctx = self._context
         data = np.concatenate([part.positions, part.normals, part.uv, part.fields], axis=1, dtype=np.float32)
-        vertices = ctx.buffer(np.ascontiguousarray(data).tobytes())
-        indices = ctx.buffer(np.ascontiguousarray(part.triangles, dtype=np.int32).tobytes())
-        program = self._programs[_program_key(part.look)]
-        full = [(vertices, "3f 3f 2f 4f", "a_position", "a_normal", "a_uv", "a_fields")]
-        bare = [(vertices, "3f 3x4 2f 4f", "a_position", "a_uv", "a_fields")]
-        return Uploaded(
-            part,
-            ctx.vertex_array(program, full, indices, skip_errors=True),
-            ctx.vertex_array(self._shadow_program, bare, indices, skip_errors=True),
-            (vertices, indices),
-        )
+        program = self._programs[_program_key(part.look)].program
+        with ctx:  # another renderer's context may be current
+            vertices = ctx.buffer(np.ascontiguousarray(data).tobytes())
+            indices = ctx.buffer(np.ascontiguousarray(part.triangles, dtype=np.int32).tobytes())
+            full = [(vertices, "3f 3f 2f 4f", "a_position", "a_normal", "a_uv", "a_fields")]
+            bare = [(vertices, "3f 3x4 2f 4f", "a_position", "a_uv", "a_fields")]
+            array = ctx.vertex_array(program, full, indices, skip_errors=True)
+            shadow = ctx.vertex_array(self._shadow_program.program, bare, indices, skip_errors=True)
+        return Uploaded(part, array, shadow, (vertices, indices), ctx)
 
     def draw(self, parts: Sequence[Uploaded], view: View, size: int | None = None) -> Texture:
         """Render at `size` pixels (default: and at most: the renderer's own).
 
         → (size, size, 4) uint8 RGBA with colour premultiplied by coverage.
         """
+        with self._context:  # another renderer's context may be current
+            return self._draw(parts, view, min(size or self.size, self.size))
+
+    def _draw(self, parts: Sequence[Uploaded], view: View, size: int) -> Texture:
         ctx = self._context
-        size = min(size or self.size, self.size)
-        drawn = round(size * _SUPERSAMPLING)
         light_view = _light_view(view)
         geometry: dict[str, Any] = {
             "u_model": np.asarray(view.model, dtype=np.float32).T.tobytes(),
@@ -218,7 +229,7 @@ class Renderer:
             "u_distance": float(view.distance),
         }
         if view.shadow > 0:
-            _set(self._shadow_program, geometry | {"u_texture_a": 0})
+            self._shadow_program.set(geometry | {"u_texture_a": 0})
             self._depth_target.use()
             self._depth_target.clear(depth=1.0)
             for item in parts:
@@ -230,23 +241,24 @@ class Renderer:
                     or (look.mode == HAIR and look.strands > 0.5 and look.scalp[2] < 0.8)
                 ):
                     continue
-                self._shadow_program["u_cut"].value = int(cut)
+                self._shadow_program.set({"u_cut": int(cut)})
                 self._texture(look.texture_a)[0].use(0)
                 if look.mode == SKIN:
                     ctx.enable(self._moderngl.CULL_FACE)
                 item.shadow.render()
                 ctx.disable(self._moderngl.CULL_FACE)
         self._target.use()
-        self._target.viewport = (0, 0, drawn, drawn)
+        self._target.viewport = (0, 0, size, size)
         self._target.clear(0.0, 0.0, 0.0, 0.0)
         scene = geometry | self._scene(view)
         for key in {_program_key(item.part.look) for item in parts}:
-            _set(self._programs[key], scene)
+            self._programs[key].set(scene)
         self._noise.use(2)
         self._depth.use(3)
         # What only shows from the front is left out from behind.
         behind = float(np.asarray(view.model)[2, 2]) > 0.35
-        for item in parts:
+        # Skin last: most of it is hidden by then, and hidden fragments of it cost nothing.
+        for item in sorted(parts, key=lambda item: item.part.look.mode == SKIN):
             look = item.part.look
             if behind and item.part.inner:
                 continue
@@ -260,13 +272,13 @@ class Renderer:
             ctx.disable(self._moderngl.CULL_FACE)
             if item.part.eye:
                 self._set_eye(program, 0, view)
-        raw = np.frombuffer(self._target.read((0, 0, drawn, drawn), components=4), np.uint8).reshape(drawn, drawn, 4)
-        return np.asarray(cv2.resize(raw, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+        raw = np.frombuffer(self._target.read((0, 0, size, size), components=4), np.uint8).reshape(size, size, 4)
+        return raw.copy()
 
-    def _set_eye(self, program: Any, eye: int, view: View) -> None:
+    def _set_eye(self, program: _Program, eye: int, view: View) -> None:
         pivot = view.eye_pivots[(eye + 1) // 2] if eye else (0.0, 0.0, 0.0)
-        program["u_eye_pivot"].value = tuple(map(float, pivot))
-        program["u_eye_bend"].write(_matrix(view.gaze) if eye else _IDENTITY)
+        bend = _matrix(view.gaze) if eye else _IDENTITY
+        program.set({"u_eye_pivot": tuple(map(float, pivot)), "u_eye_bend": bend})
 
     @staticmethod
     def _scene(view: View) -> dict[str, Any]:
@@ -279,7 +291,7 @@ class Renderer:
             "u_texture_a": 0, "u_noise": 2, "u_shadow": 3,
         }  # fmt: skip
 
-    def _set_look(self, program: Any, look: Look) -> None:
+    def _set_look(self, program: _Program, look: Look) -> None:
         texture, brightness = self._texture(look.texture_a)
         texture.use(0)
         values: dict[str, Any] = {
@@ -287,7 +299,7 @@ class Renderer:
             "u_gloss": look.gloss, "u_scalp": look.scalp, "u_beard": look.beard, "u_pattern": look.pattern,
             "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_alpha": look.alpha, "u_brightness": brightness,
         }  # fmt: skip
-        _set(program, values)
+        program.set(values)
 
 
 def _mean_light(image: Texture) -> float:
@@ -297,16 +309,25 @@ def _mean_light(image: Texture) -> float:
     return float((light * weight).sum() / max(weight.sum(), 1.0))
 
 
-def _set(program: Any, values: dict[str, Any]) -> None:
-    """Set those uniforms that the compiler kept; bytes are written as they are."""
-    for name, value in values.items():
-        uniform = program.get(name, None)
-        if uniform is None:
-            continue
-        if isinstance(value, bytes):
-            uniform.write(value)
-        else:
-            uniform.value = value
+class _Program:
+    """A shader program that writes a uniform only when it changes, and skips those that the compiler dropped."""
+
+    def __init__(self, program: Any) -> None:
+        self.program = program
+        self._uniforms = {name: program[name] for name in program if name.startswith("u_")}
+        self._values: dict[str, Any] = {}
+
+    def set(self, values: dict[str, Any]) -> None:
+        """Set uniforms; bytes are written as they are."""
+        for name, value in values.items():
+            uniform = self._uniforms.get(name)
+            if uniform is None or self._values.get(name) == value:
+                continue
+            self._values[name] = value
+            if isinstance(value, bytes):
+                uniform.write(value)
+            else:
+                uniform.value = value
 
 
 def _program_key(look: Look) -> tuple[int, bool]:

@@ -149,9 +149,12 @@ void main() {
     vec4 t = texture(u_texture_a, v_uv);
     base = linear(t.rgb) * u_colour; alpha = t.a;
 #endif
+#if MODE != 0  // a shader without discard can skip what is already hidden
     alpha *= u_alpha;
     // Partial cover by hashed cut-outs: no sorting, and averaged when the picture is reduced.
-    if (alpha < 0.999 && alpha < 0.15 + 0.7 * fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))))) discard;
+    float hash = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715))));
+    if (alpha < 0.999 && alpha < 0.15 + 0.7 * hash) discard;
+#endif
     vec3 result = base * v_light + shine;
     result = result / (1.0 + 0.25 * result);  // a soft shoulder instead of clipping, then the display curve
     colour_out = vec4(sqrt(result), 1.0);
