@@ -120,6 +120,15 @@ def test_a_run_learns_to_read_axes(tmp_path: Path) -> None:
     assert np.mean(values[-8:]) < np.mean(values[:8]) - 0.3
 
 
+def test_tensorboard_gets_the_metrics(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    Trainer(recipe_for(tmp_path, steps=2, validate_every=2, tensorboard=True), progress=False).train()
+    events = accumulator.EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("nll")] == [1, 2]
+    assert "validation_averaged_deg/store" in events.Tags()["scalars"]
+
+
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     Trainer(recipe_for(tmp_path), progress=False)
     with pytest.raises(RecipeError, match="seed"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.errors import RecipeError
+from semiuhpe.errors import MissingExtraError, RecipeError
 from semiuhpe.training import recipe as recipes
 from semiuhpe.training.recipe import Recipe
 
@@ -33,6 +34,7 @@ class RunFolder:
                     f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
                 )
         recipes.save(recipe, known)
+        self._board = _tensorboard(self.path) if recipe.tensorboard else None
 
     @property
     def last(self) -> Path:
@@ -64,3 +66,24 @@ class RunFolder:
         """Append one line of metrics."""
         with (self.path / METRICS).open("a") as file:
             file.write(json.dumps(values) + "\n")
+        if self._board is not None:
+            for name, value in _flat(values):
+                self._board.add_scalar(name, value, values["step"])
+            self._board.flush()
+
+
+def _tensorboard(path: Path) -> Any:
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("the recipe's tensorboard: true", "tensorboard") from error
+    return SummaryWriter(str(path))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers of nested metrics under names joined by slashes; the step itself is not one."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}/")
+        elif key != "step":
+            yield prefix + key, float(value)
