@@ -120,6 +120,13 @@ def test_a_run_learns_to_read_axes(tmp_path: Path) -> None:
     assert np.mean(values[-8:]) < np.mean(values[:8]) - 0.3
 
 
+def test_loader_workers_change_nothing(tmp_path: Path) -> None:
+    for workers in (0, 1):
+        run = str(tmp_path / f"workers{workers}")
+        Trainer(recipe_for(tmp_path, run=run, steps=2, validate_every=2, workers=workers), progress=False).train()
+    assert metrics_of(tmp_path / "workers0") == metrics_of(tmp_path / "workers1")
+
+
 def test_tensorboard_gets_the_metrics(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     Trainer(recipe_for(tmp_path, steps=2, validate_every=2, tensorboard=True), progress=False).train()

@@ -111,6 +111,8 @@ class Trainer:
             LabelledViews(self.sources, recipe),
             batch_sampler=sampler,
             num_workers=recipe.workers,
+            # LMDB refuses to be opened again in a fork of a process that has it open.
+            multiprocessing_context="spawn" if recipe.workers else None,
             worker_init_fn=one_thread_per_worker,
             pin_memory=self.fabric.device.type == "cuda",
         )
