@@ -61,17 +61,17 @@ def main(argv: list[str]) -> int:
         training.run(photos.val, report)
     if args.output:
         from semiuhpe.models.detector_export import export_detector
+        from semiuhpe.training.detector_calibration import calibrate
+        from semiuhpe.training.detector_card import detector_card
 
-        card = {"data": _sources(recipe, len(photos.train), len(photos.val)), "step": training.step}
-        export_detector(training.average.network, args.output, card)
+        counts = {
+            "train_photos": len(photos.train),
+            "validation_photos": len(photos.val),
+            "portraits": len(scenes.portraits),
+            "renders": len(scenes.renders),
+            "headless_pictures": len(scenes.headless),
+        }
+        export_detector(training.average.network, args.output, detector_card(recipe, counts, training.metrics()))
+        if photos.val:
+            calibrate(args.output, photos.val)
     return 0
-
-
-def _sources(recipe: DetectorRecipe, train: int, val: int) -> dict[str, Any]:
-    return {
-        "photos": {"train": train, "validation": val},
-        "portrait_folders": len(recipe.portraits),
-        "renders": recipe.render_count,
-        "headless": recipe.headless,
-        "seed": recipe.seed,
-    }

@@ -8,6 +8,8 @@ writer closes (and lazily by a reader, should a kill have come before that).
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import os
@@ -48,6 +50,12 @@ def _number(index: int) -> bytes:
     return b"%012d" % index
 
 
+def _key(head_id: str) -> bytes:
+    """The id as an LMDB key, which may have 511 bytes at most; longer ones are named by their hash."""
+    key = head_id.encode()
+    return key if len(key) <= 511 else b"sha256:" + hashlib.sha256(key).hexdigest().encode()
+
+
 # LMDB forbids opening a folder twice in one process, so those who open the same store share its environment; it is
 # closed when the last of them is gone. The process id is part of the key: an environment must not cross a fork.
 _SHARED: weakref.WeakValueDictionary[tuple[int, str], _Environment] = weakref.WeakValueDictionary()
@@ -63,6 +71,10 @@ class _Environment:
         except lmdb.ReadonlyError:
             # Readers take part in locking, so that one may read while another process writes; read-only media need none.
             self.env = lmdb.open(str(folder), lock=False, **options)
+        # A file that was cut short would be read through the memory map, and kill the process.
+        pages = self.env.info()["last_pgno"] + 1
+        if (folder / "data.mdb").stat().st_size < pages * self.env.stat()["psize"]:
+            raise OSError("its file has been cut short")
         self.images = self.env.open_db(b"images", create=not readonly)
         self.records = self.env.open_db(b"records", create=not readonly)
         self.ids = self.env.open_db(b"ids", create=not readonly)
@@ -80,10 +92,17 @@ def _environment(store: Path, *, readonly: bool) -> _Environment:
         raise StoreError(f"{store}: the store is open for reading in this process; close that reader before writing")
     try:
         opened = _Environment(folder, readonly=readonly)
-    except lmdb.Error as error:
+    except (lmdb.Error, OSError) as error:
         raise StoreError(f"{store}: the head store cannot be opened ({error}); import the source again") from error
     _SHARED[key] = opened
     return opened
+
+
+def _check_version(store: Path, version: bytes) -> None:
+    if version != str(FORMAT_VERSION).encode():
+        raise StoreError(
+            f"{store}: store format {version.decode(errors='replace')}, this version reads {FORMAT_VERSION}; import again"
+        )
 
 
 def table_of(records: Iterable[HeadRecord]) -> pa.Table:
@@ -123,7 +142,8 @@ class HeadStoreWriter:
             if known is None:
                 txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
                 txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
-            elif meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
+            _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
+            if known is not None and meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )
@@ -139,7 +159,7 @@ class HeadStoreWriter:
 
     def __contains__(self, head_id: str) -> bool:
         with self._db.env.begin(db=self._db.ids) as txn:
-            return txn.get(head_id.encode()) is not None
+            return txn.get(_key(head_id)) is not None
 
     def __len__(self) -> int:
         with self._db.env.begin() as txn:
@@ -155,7 +175,7 @@ class HeadStoreWriter:
         with self._db.env.begin(write=True) as txn:
             index = int(txn.stat(self._db.records)["entries"])
             for record, encoded in heads:
-                if not txn.put(record.id.encode(), _number(index), db=self._db.ids, overwrite=False):
+                if not txn.put(_key(record.id), _number(index), db=self._db.ids, overwrite=False):
                     continue
                 txn.put(_number(index), encoded, db=self._db.images, append=True)
                 txn.put(_number(index), record.to_json().encode(), db=self._db.records, append=True)
@@ -193,11 +213,7 @@ class HeadStore:
             )
         self._open()
         with self._db.env.begin() as txn:
-            version = int(txn.get(b"version", default=b"0", db=self._db.info))
-            if version != FORMAT_VERSION:
-                raise StoreError(
-                    f"{self.path}: store format {version}, this version reads {FORMAT_VERSION}; import again"
-                )
+            _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
             self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._db.info))
             self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._db.records)]
 
@@ -235,7 +251,8 @@ class HeadStore:
 
     def image(self, index: int) -> Image:
         """The context crop. → (H, W, 3) uint8 RGB."""
-        image = cv2.imdecode(np.frombuffer(self.encoded(index), np.uint8), cv2.IMREAD_COLOR_RGB)
+        encoded = np.frombuffer(self.encoded(index), np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB) if encoded.size else None
         if image is None:
             raise StoreError(f"{self.path}: the picture of head {self.records[index].id} is damaged; import it again")
         return np.asarray(image, dtype=np.uint8)
@@ -244,9 +261,13 @@ class HeadStore:
     def table(self) -> pa.Table:
         """The records as a table; rewrites `heads.parquet` if a kill left it behind the LMDB."""
         target = self.path / "heads.parquet"
-        if target.is_file() and pq.read_metadata(target).num_rows == len(self):
-            return pq.read_table(target)
-        _write_table(self.path, self.records)
+        try:
+            if target.is_file() and pq.read_metadata(target).num_rows == len(self):
+                return pq.read_table(target)
+        except (pa.ArrowException, OSError):
+            pass  # it is only a copy
+        with contextlib.suppress(OSError):  # on read-only media the table lives in memory alone
+            _write_table(self.path, self.records)
         return table_of(self.records)
 
     @property

@@ -46,10 +46,12 @@ def detector_onnx(network: nn.Module) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
-    # Where each node was traced is of no use to anyone else, and names files of this machine.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
+    # Where each node was traced is of no use to anyone else, and names files of the exporting machine.
+    graph = model.graph
+    for entry in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del entry.metadata_props[:]
+        entry.doc_string = ""
+    del graph.value_info[:]
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

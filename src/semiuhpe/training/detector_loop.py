@@ -190,6 +190,13 @@ class DetectorTraining:
             if last or self.step % self.recipe.checkpoint_every == 0:
                 self.save()
 
+    def metrics(self) -> dict[str, float]:
+        """The last validation that was logged, or nothing."""
+        path = self.folder / METRICS
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        scored = [line for line in lines if "val_ap50" in line]
+        return {"step": float(scored[-1]["step"]), "val_ap50": float(scored[-1]["val_ap50"])} if scored else {}
+
     def _log(self, values: dict[str, Any]) -> None:
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps(values) + "\n")

