@@ -56,7 +56,12 @@ def test_what_lies_outside_is_padded_and_the_box_stays_centred() -> None:
 
 
 @given(
-    st.floats(-100, 300), st.floats(-100, 300), st.floats(2, 400), st.floats(2, 400), st.integers(8, 64), st.integers(0, 255)
+    st.floats(-100, 300),
+    st.floats(-100, 300),
+    st.floats(2, 400),
+    st.floats(2, 400),
+    st.integers(8, 64),
+    st.integers(0, 255),
 )
 @settings(max_examples=60, deadline=None)
 def test_a_plain_picture_stays_plain(x: float, y: float, width: float, height: float, size: int, value: int) -> None:
