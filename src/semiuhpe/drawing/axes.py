@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED, head_centre_and_radius, label, stroke, stroke_width
+from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED, Float, draw_heads, outlined_stroke, stroke_width
 from semiuhpe.geometry.crop import Image
 
 LENGTH = 1.1
@@ -27,22 +26,12 @@ def draw_axes(
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. readable: (n,) bool, the
     others are drawn grey. labels: n texts to put below the heads.
     """
-    rotations = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
-    boxes = np.asarray(box, dtype=np.float64).reshape(-1, 4)
-    trusted = np.ones(len(rotations), bool) if readable is None else np.asarray(readable, dtype=bool)
-    canvas = np.ascontiguousarray(image).copy()
-    # Small heads first: where heads overlap, the nearer one is the larger one.
-    for number in np.argsort([head_centre_and_radius(b)[1] for b in boxes], kind="stable"):
-        centre, radius = head_centre_and_radius(boxes[number])
-        width = stroke_width(radius)
-        head = rotations[number]
-        axes = [(head[:, 0], RED), (head[:, 1], GREEN), (-head[:, 2], BLUE)]
-        axes.sort(key=lambda axis: -axis[0][2])  # far ones first
-        for direction, colour in axes:
-            tip = centre + LENGTH * radius * direction[:2]
-            paint = colour if trusted[number] else GREY
-            stroke(canvas, centre, tip, paint, width, outline=True)
-            stroke(canvas, centre, tip, paint, width, outline=False)
-        if labels is not None:
-            label(canvas, labels[number], np.array([centre[0], boxes[number][3]]), radius)
-    return canvas
+    return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels)
+
+
+def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, trusted: bool) -> None:
+    axes = [(rotation[:, 0], RED), (rotation[:, 1], GREEN), (-rotation[:, 2], BLUE)]
+    axes.sort(key=lambda axis: -axis[0][2])  # far ones first
+    for direction, colour in axes:
+        tip = centre + LENGTH * radius * direction[:2]
+        outlined_stroke(canvas, centre, tip, colour if trusted else GREY, stroke_width(radius))

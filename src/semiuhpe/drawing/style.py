@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
@@ -86,3 +87,36 @@ def _rim(size: int) -> int:
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
+
+
+Painter = Callable[[Image, Float, Float, float, bool], None]
+"""Draws one head in place: canvas, rotation (3, 3), centre (2,), radius, whether its pose is to be trusted."""
+
+
+def draw_heads(
+    image: Image,
+    rotation: ArrayLike,
+    box: ArrayLike,
+    paint: Painter,
+    *,
+    readable: ArrayLike | None,
+    labels: Sequence[str] | None,
+) -> Image:
+    """A copy of the image with every head painted, and its label below it. Arguments as of `axes.draw_axes`."""
+    rotations = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
+    boxes = np.asarray(box, dtype=np.float64).reshape(-1, 4)
+    trusted = np.ones(len(rotations), bool) if readable is None else np.asarray(readable, dtype=bool)
+    canvas = np.ascontiguousarray(image).copy()
+    # Small heads first: where heads overlap, the nearer one is the larger one.
+    for number in np.argsort([head_centre_and_radius(b)[1] for b in boxes], kind="stable"):
+        centre, radius = head_centre_and_radius(boxes[number])
+        paint(canvas, rotations[number], centre, radius, bool(trusted[number]))
+        if labels is not None:
+            label(canvas, labels[number], np.array([centre[0], boxes[number][3]]), radius)
+    return canvas
+
+
+def outlined_stroke(canvas: Image, start: Float, end: Float, colour: Colour, width: int) -> None:
+    """A line with its dark rim, in place."""
+    stroke(canvas, start, end, colour, width, outline=True)
+    stroke(canvas, start, end, colour, width, outline=False)

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semiuhpe.errors import StoreError
+from semiuhpe.files import write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
@@ -194,9 +195,7 @@ class HeadStoreWriter:
 def _write_table(path: Path, records: list[HeadRecord]) -> None:
     buffer = io.BytesIO()
     pq.write_table(table_of(records), buffer)
-    temporary = path / f"heads.parquet.{os.getpid()}.tmp"
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path / "heads.parquet")
+    write_atomically(path / "heads.parquet", buffer.getvalue())
 
 
 class HeadStore:

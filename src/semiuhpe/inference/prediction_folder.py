@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from semiuhpe.files import write_atomically
 from semiuhpe.inference.checks import InputError
 
 if TYPE_CHECKING:
@@ -128,9 +129,7 @@ class PredictionFolder:
         os.replace(temporary, self.folder / name)
 
     def _replace(self, name: str, content: bytes) -> None:
-        temporary = self.folder / f".{name}.tmp"
-        temporary.write_bytes(content)
-        os.replace(temporary, self.folder / name)
+        write_atomically(self.folder / name, content)
 
     def _unusable(self, error: OSError) -> InputError:
         return InputError(f"{self.folder}: cannot be written ({error.strerror or error}); choose another --output")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.files import write_atomically
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -27,9 +28,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[st
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    readable = path.with_suffix(".json.tmp")
-    readable.write_text(json.dumps(state, indent=2, sort_keys=True) + "\n")
-    os.replace(readable, path.with_suffix(".json"))
+    write_atomically(path.with_suffix(".json"), (json.dumps(state, indent=2, sort_keys=True) + "\n").encode())
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

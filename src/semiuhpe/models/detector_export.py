@@ -13,6 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from semiuhpe.files import write_atomically
 from semiuhpe.inference.preprocess import STEP
 
 OPSET = 18
@@ -63,6 +64,4 @@ def export_detector(network: nn.Module, path: str | os.PathLike[str], card: Mapp
     content = detector_onnx(network)
     full = {"sha256": hashlib.sha256(content).hexdigest(), "name": target.stem, "task": "head detection", **card}
     for file, data in ((target, content), (target.with_suffix(".json"), json.dumps(full, indent=2).encode() + b"\n")):
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        os.replace(temporary, file)
+        write_atomically(file, data)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.files import write_atomically
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
 from semiuhpe.models.checkpoint import load_checkpoint, load_module, under_prefix
@@ -43,13 +43,18 @@ class _Deployed(nn.Module):
         return parameter.reshape(-1, 9)
 
 
+def _recorded(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and state of a checkpoint that knows its recipe."""
+    tensors, state = load_checkpoint(checkpoint)
+    if "model" not in state.get("recipe", {}):
+        raise WeightsError(f"{checkpoint}: carries no recipe; give best.safetensors of a run folder")
+    return tensors, state
+
+
 def network_of(checkpoint: Path) -> tuple[PoseNet, dict[str, Any]]:
     """The averaged network of a run's checkpoint, in evaluation mode, and the checkpoint's state."""
-    tensors, state = load_checkpoint(checkpoint)
-    try:
-        settings = state["recipe"]["model"]
-    except KeyError as error:
-        raise WeightsError(f"{checkpoint}: carries no recipe; give best.safetensors of a run folder") from error
+    tensors, state = _recorded(checkpoint)
+    settings = state["recipe"]["model"]
     network = PoseNet(settings["backbone"], head=settings["head"], dropout=settings["dropout"], pretrained=False)
     load_module(network, under_prefix("averaged", tensors), str(checkpoint))
     return network.eval(), state
@@ -57,7 +62,7 @@ def network_of(checkpoint: Path) -> tuple[PoseNet, dict[str, Any]]:
 
 def image_size_of(checkpoint: Path) -> int:
     """Pixels a side of the crop that a checkpoint's network sees."""
-    _, state = network_of(checkpoint)
+    _, state = _recorded(checkpoint)
     return int(state["recipe"]["model"]["image_size"])
 
 
@@ -148,15 +153,9 @@ def export(
         **(card or {}),
     }
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, content)
-    _write(target.with_suffix(".json"), (json.dumps(full_card, indent=2) + "\n").encode())
+    write_atomically(target, content)
+    write_atomically(target.with_suffix(".json"), (json.dumps(full_card, indent=2) + "\n").encode())
     return full_card
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def _smooth_pictures(count: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

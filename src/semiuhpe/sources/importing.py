@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from semiuhpe.errors import ImageError, SourceError
+from semiuhpe.files import write_atomically
 from semiuhpe.geometry.crop import Float, Image, crop_square
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
@@ -96,9 +97,8 @@ def import_heads(
                 report.added += writer.add_many(batch)
                 batch = []
         report.added += writer.add_many(batch)
-    temporary = Path(store) / f"import.json.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, Path(store) / "import.json")
+    listing = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(Path(store) / "import.json", listing.encode())
     return report
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError
+from semiuhpe.sources.pts import read_points
 from semiuhpe.sources.scut_head import AnnotatedPhoto
 
 SIDES, ABOVE, BELOW = 0.14, 0.50, 0.05
@@ -22,9 +23,8 @@ SIDES, ABOVE, BELOW = 0.14, 0.50, 0.05
 def read_pts(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """Points of an iBUG `.pts` file, (n, 2) float64 pixels. Raises AssetsError if it is malformed."""
     try:
-        inside = Path(path).read_text(encoding="ascii").split("{")[1].split("}")[0]
-        points = np.array(inside.split(), dtype=np.float64).reshape(-1, 2)
-    except (OSError, IndexError, ValueError) as error:
+        points = read_points(path)
+    except (OSError, ValueError) as error:
         raise AssetsError(f"{path}: not a .pts file ({error})") from error
     if len(points) < 2 or not np.all(np.isfinite(points)):
         raise AssetsError(f"{path}: needs at least two finite points")

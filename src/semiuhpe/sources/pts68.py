@@ -27,6 +27,7 @@ from semiuhpe.sources.importing import (
     import_heads,
     read_context,
 )
+from semiuhpe.sources.pts import read_points
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""
@@ -40,19 +41,12 @@ def read_pts(path: str | os.PathLike[str]) -> Float:
     Raises Rejected for a file that is missing or does not hold 68 finite points.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="strict")
-    except (OSError, UnicodeDecodeError) as error:
+        points = read_points(path)
+    except (OSError, ValueError) as error:
         raise Rejected("landmarks", f"{path}: cannot be read as landmarks ({error})") from error
-    body = re.search(r"\{(.*)\}", text, re.DOTALL)
-    if body is None:
-        raise Rejected("landmarks", f"{path}: no landmarks between braces")
-    try:
-        points = np.array([float(word) for word in body[1].split()], dtype=np.float64)
-    except ValueError as error:
-        raise Rejected("landmarks", f"{path}: malformed number ({error})") from error
-    if points.size != 2 * LANDMARKS or not np.all(np.abs(points) < _WIDEST):
+    if points.shape != (LANDMARKS, 2) or not np.all(np.abs(points) < _WIDEST):
         raise Rejected("landmarks", f"{path}: {points.size} finite numbers expected to be {2 * LANDMARKS}")
-    return points.reshape(LANDMARKS, 2)
+    return points
 
 
 def subject_of(name: str) -> str:

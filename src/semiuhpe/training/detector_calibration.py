@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.evaluation.detection import Detections, match, sizes
+from semiuhpe.files import write_atomically
 from semiuhpe.inference.detector import HeadDetector
 from semiuhpe.inference.score_calibration import IDENTITY, KEY, ScoreCalibration, features, sigmoid
 from semiuhpe.inference.tiling import plan_views
@@ -62,8 +63,5 @@ def calibrate(
     scores, box_sizes, right = collect(detector, photos, smallest)
     found = fit(scores, box_sizes, right > 0)
     card = {**detector.weights.card, KEY: asdict(found)}
-    target = card_path(path)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, target)
+    write_atomically(card_path(path), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
     return found

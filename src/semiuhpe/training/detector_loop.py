@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,10 +35,10 @@ from semiuhpe.sources.scut_head import AnnotatedPhoto
 from semiuhpe.training.detector_loss import assign, detector_loss
 from semiuhpe.training.detector_recipe import DetectorRecipe, to_dict
 from semiuhpe.training.detector_scenes import Scene, SceneMaker
+from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.teacher import AveragedNetwork
 
 LAST = "last.safetensors"
-METRICS = "metrics.jsonl"
 
 _MAY_CHANGE = {"run", "threads", "checkpoint_every", "validate_every", "validate_photos"}
 
@@ -121,7 +120,7 @@ class DetectorTraining:
         self.history = list(state["history"])
         if changed:
             self.history.append({"step": self.step, "recipe_before": before})
-        self._drop_metrics_after(self.step)
+        drop_metrics_after(self.folder / METRICS, self.step)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -185,7 +184,7 @@ class DetectorTraining:
             if validation and (last or self.step % self.recipe.validate_every == 0):
                 photos = validation if last else validation[: self.recipe.validate_photos]
                 values["val_ap50"] = average_precision(self.average.network, photos)
-            self._log(values)
+            append_metrics(self.folder / METRICS, values)
             report(values)
             if last or self.step % self.recipe.checkpoint_every == 0:
                 self.save()
@@ -196,26 +195,6 @@ class DetectorTraining:
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         scored = [line for line in lines if "val_ap50" in line]
         return {"step": float(scored[-1]["step"]), "val_ap50": float(scored[-1]["val_ap50"])} if scored else {}
-
-    def _log(self, values: dict[str, Any]) -> None:
-        with (self.folder / METRICS).open("a") as file:
-            file.write(json.dumps(values) + "\n")
-
-    def _drop_metrics_after(self, step: int) -> None:
-        """Forget the lines of steps that will be done again."""
-        path = self.folder / METRICS
-        if not path.exists():
-            return
-        kept = []
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError):  # the line that a kill cut short
-                continue
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in kept))
-        os.replace(temporary, path)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
+from semiuhpe.files import write_atomically
 from semiuhpe.views.photometric import Photometric
 from semiuhpe.views.warp import ViewRange
 
@@ -131,4 +132,4 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as JSON."""
-    path.write_text(json.dumps(to_dict(recipe), indent=2) + "\n")
+    write_atomically(path, (json.dumps(to_dict(recipe), indent=2) + "\n").encode())

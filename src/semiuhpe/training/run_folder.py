@@ -9,11 +9,11 @@ from typing import Any
 
 from semiuhpe.errors import MissingExtraError, RecipeError
 from semiuhpe.training import recipe as recipes
+from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.recipe import Recipe
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
-METRICS = "metrics.jsonl"
 RECIPE = "recipe.json"
 
 _MAY_CHANGE = ("run", "workers", "threads", "log_every", "tensorboard")
@@ -48,24 +48,11 @@ class RunFolder:
 
     def keep_metrics_until(self, step: int) -> None:
         """Drop lines of steps that a resumed run will do again."""
-        path = self.path / METRICS
-        if not path.exists():
-            return
-        kept = []
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError):  # the line that a kill cut short
-                continue
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in kept))
-        temporary.replace(path)
+        drop_metrics_after(self.path / METRICS, step)
 
     def log(self, values: dict[str, Any]) -> None:
         """Append one line of metrics."""
-        with (self.path / METRICS).open("a") as file:
-            file.write(json.dumps(values) + "\n")
+        append_metrics(self.path / METRICS, values)
         if self._board is not None:
             for name, value in _flat(values):
                 self._board.add_scalar(name, value, values["step"])

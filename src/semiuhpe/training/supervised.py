@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,21 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+@dataclass(frozen=True)
+class _StepResult:
+    """What a step leaves behind; turned into numbers only when they are logged, which waits for the device."""
+
+    loss: Tensor
+    gradient_norm: Tensor | None
+    parameter: Tensor
+    rotations: Tensor
+
+    def values(self) -> dict[str, float]:
+        clipped = {} if self.gradient_norm is None else {"gradient_norm": float(self.gradient_norm)}
+        error = _mean_error_deg(self.parameter, self.rotations)
+        return {"nll": float(self.loss), **clipped, "train_error_deg": error}
 
 
 class Trainer:
@@ -121,10 +137,11 @@ class Trainer:
         started, since = time.perf_counter(), self.step
         for images, rotations in loader:
             rate = learning_rate(recipe.optimiser, self.step, recipe.steps)
-            values = self._train_step(images, rotations, rate)
+            step = self._train_step(images, rotations, rate)
             self.step += 1
             bar.update()
             if self.step % recipe.log_every == 0:
+                values = step.values()
                 speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
                 self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
                 bar.set_postfix(nll=f"{values['nll']:.3f}", error=f"{values['train_error_deg']:.1f}°")
@@ -137,7 +154,7 @@ class Trainer:
         bar.close()
         return scores or validate(self.teacher.network, self.sets, self.fabric.device)
 
-    def _train_step(self, images: Tensor, rotations: Tensor, rate: float) -> dict[str, float]:
+    def _train_step(self, images: Tensor, rotations: Tensor, rate: float) -> _StepResult:
         device = self.fabric.device
         images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
         # Keyed by the step, so dropout masks are the same after a resume.
@@ -148,14 +165,12 @@ class Trainer:
             group["lr"] = rate
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
-        values = {"nll": float(loss.detach())}
+        norm: Tensor | None = None
         if self.recipe.optimiser.clip:
             norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=self.recipe.optimiser.clip)
-            values["gradient_norm"] = float(norm) if isinstance(norm, Tensor) else 0.0
         self.optimiser.step()
         self.teacher.update(self.network)
-        values["train_error_deg"] = _mean_error_deg(parameter.detach(), rotations)
-        return values
+        return _StepResult(loss.detach(), norm, parameter.detach(), rotations)
 
     def _validate(self) -> dict[str, float]:
         averaged = validate(self.teacher.network, self.sets, self.fabric.device)
@@ -163,7 +178,7 @@ class Trainer:
         score = averaged["mean"]
         if score < self.best_score or not self.sets:
             self.best_score = score if self.sets else self.best_score
-            tensors = dict(self.teacher.network.state_dict().items())
+            tensors = self.teacher.network.state_dict()
             state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
             save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
         self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})
