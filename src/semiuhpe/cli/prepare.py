@@ -6,10 +6,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from semiuhpe.sources.boxes_csv import import_boxes_csv
 from semiuhpe.sources.importing import ImportReport
+from semiuhpe.sources.mtfl import import_mtfl
 from semiuhpe.sources.pts68 import import_pts68
 
 IMPORTERS: dict[str, Callable[[Path, Path], ImportReport]] = {
+    "boxes": import_boxes_csv,
+    "mtfl": import_mtfl,
     "pts68": import_pts68,
 }
 """Name of a source → its importer(folder, store)."""

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     parser = _parser()
     values = parser.parse_args(argv)
     from semiuhpe.training.recipe import Recipe
-    from semiuhpe.training.supervised import Trainer
+    from semiuhpe.training.trainer import Trainer
 
     objects = parser.instantiate_classes(values)
     fields = {

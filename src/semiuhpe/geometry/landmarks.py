@@ -41,7 +41,7 @@ _BATCH = 256
 class FaceModel:
     """A linear face in the canonical head frame (x right, y down, z into the scene for a face that looks at the camera).
 
-    mean (68, 3) and modes (k, 68, 3), in face units (one is about 45 mm, see `face_model.npz`'s maker); each mode's
+    mean (68, 3) and modes (k, 68, 3), in face units (one is about 45 mm); each mode's
     coefficient has unit variance. noise: standard deviation of a landmark's coordinate, face units.
     head (m, 3): points whose hull is the whole mean head with short hair: skull, ears, chin.
     """
@@ -79,7 +79,11 @@ class FaceFit:
 
 @cache
 def default_face_model() -> FaceModel:
-    """The model that comes with the package (learned by `semiuhpe.sources.face_model`)."""
+    """The model that comes with the package.
+
+    Its mean is the average of the official AFLW2000-3D landmarks, made symmetric, so a mean face has their zero pose; its
+    modes are the main ways in which MakeHuman's faces differ. Its noise is that of landmarks clicked by people.
+    """
     data = files("semiuhpe.geometry").joinpath("data/face_model.npz").read_bytes()
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         mean, modes, head = (np.asarray(arrays[name], dtype=np.float64) for name in ("mean", "modes", "head"))

@@ -22,7 +22,8 @@ class PoseNet(nn.Module):
 
     backbone: a name of `semiuhpe.models.backbones.BACKBONES`. head: "reference" is the paper's (method §3): dropout,
     features→512→128→9 with batch norm and ReLU6; "linear" is dropout and one layer. frozen_stages: the stem and
-    this many stages keep their pretrained weights and statistics.
+    this many stages keep their pretrained weights and statistics. frozen_norms: the backbone's batch norms keep their
+    statistics; their scale and shift still train.
 
     forward: images (n, S, S, 3) uint8 RGB, or the same as float in 0..255 → (n, 3, 3) float32, camera←head.
     """
@@ -38,6 +39,7 @@ class PoseNet(nn.Module):
         dropout: float = 0.2,
         pretrained: bool = True,
         frozen_stages: int = 0,
+        frozen_norms: bool = False,
     ) -> None:
         super().__init__()
         extractor = create_backbone(backbone, pretrained=pretrained)
@@ -45,14 +47,16 @@ class PoseNet(nn.Module):
         self.head = build_head(extractor.features, head, dropout)
         self.register_buffer("mean", torch.tensor(extractor.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(extractor.std).view(1, 3, 1, 1), persistent=False)
-        self._frozen = first_stages(self.backbone, frozen_stages) if frozen_stages else []
-        for module in self._frozen:
+        frozen = first_stages(self.backbone, frozen_stages) if frozen_stages else []
+        for module in frozen:
             module.requires_grad_(False)
+        norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)] if frozen_norms else []
+        self._in_evaluation = [*frozen, *norms]
 
     def train(self, mode: bool = True) -> PoseNet:
-        """As `nn.Module.train`, but frozen stages stay in evaluation mode: their statistics are frozen too."""
+        """As `nn.Module.train`, but frozen stages and norms stay in evaluation mode."""
         super().train(mode)
-        for module in self._frozen:
+        for module in self._in_evaluation:
             module.eval()
         return self
 

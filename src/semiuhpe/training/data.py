@@ -38,9 +38,14 @@ def labelled_heads(path: str, split: str, limit: int = 0) -> HeadSubset:
     """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store."""
     store = HeadStore(path)
     indices = np.array([i for i, r in enumerate(store) if r.split == split and r.rotation is not None], dtype=np.int64)
-    if 0 < limit < len(indices):
-        indices = indices[np.linspace(0, len(indices) - 1, limit).round().astype(np.int64)]
-    return HeadSubset(store, indices)
+    return spread_heads(HeadSubset(store, indices), limit)
+
+
+def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
+    """`limit` heads, evenly spread; all of them where there are no more, or limit is 0."""
+    if not 0 < limit < len(heads):
+        return heads
+    return HeadSubset(heads.store, heads.indices[np.linspace(0, len(heads) - 1, limit).round().astype(np.int64)])
 
 
 def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.files import write_atomically
-from semiuhpe.views.photometric import Photometric
+from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
 
 
@@ -31,13 +32,18 @@ class LabelledData:
 
 @dataclass
 class ModelRecipe:
-    """The network: see `semiuhpe.models.pose_net.PoseNet`. image_size: pixels a side of the crop it sees."""
+    """The network: see `semiuhpe.models.pose_net.PoseNet`. image_size: pixels a side of the crop it sees.
+
+    frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
+    trainings that start from weights whose statistics suit heads already.
+    """
 
     backbone: str = "efficientnet_lite0"
     head: Literal["reference", "linear"] = "reference"
     dropout: float = 0.2
     pretrained: bool = True
     frozen_stages: int = 0
+    frozen_norms: bool = False
     image_size: int = 112
 
 
@@ -59,6 +65,68 @@ class OptimiserRecipe:
     clip: float = 5.0
 
 
+@dataclass
+class UnlabelledData:
+    """One source of unlabelled heads: every head of a store is used, whatever its split but val and test.
+
+    store: folder of a head store. weight: its share of every batch, relative to the other sources'. limit: use only so
+    many heads (0 = all), evenly spread. Rotations that the store may have are not learnt from; they are compared with.
+    """
+
+    store: str = ""
+    weight: float = 1.0
+    limit: int = 0
+
+
+def _weak_view() -> ViewRange:
+    return ViewRange(scale=(0.8**0.5, 1.25**0.5), flip=0.5)
+
+
+def _strong_view() -> ViewRange:
+    return ViewRange(scale=(0.6**0.5, 1.5**0.5), rotation=math.radians(30))
+
+
+@dataclass
+class SemiSupervisedRecipe:
+    """Stage 2: the teacher's beliefs about unlabelled heads, and how the student learns from them (method §2).
+
+    stage1_steps: steps on labelled heads alone; then the best weights are taken up again, and stage 2 lasts to the end.
+    stage2_lr_ratio: factor on the learning rate in stage 2. teacher_decay: of the average that is the teacher.
+    ulb_batch_ratio: unlabelled heads a step over batch_size. ssl_lambda: weight of the unsupervised loss.
+    loss: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label.
+
+    dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
+    teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
+    band of predicted azimuth, so that views from behind are kept in the same share. threshold_limit: heads of the pool in
+    the estimate (0 = all).
+
+    weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
+    mirror image is drawn once for both, so strong_view.flip does not exist. sharpen: factor on the teacher's parameter.
+    teacher_mirror: average the teacher's beliefs about the view and its mirror image.
+    """
+
+    unlabelled: list[UnlabelledData] = field(default_factory=list)
+    stage1_steps: int = 0
+    stage2_lr_ratio: float = 0.1
+    teacher_decay: float = 0.999
+    ulb_batch_ratio: float = 4.0
+    ssl_lambda: float = 1.0
+    loss: Literal["ce", "nll"] = "ce"
+    conf_thres: float = -5.3
+    dynamic_threshold: bool = True
+    left_ratio: float = 0.75
+    balanced: bool = False
+    stage_steps: int = 10000
+    threshold_limit: int = 0
+    weak_view: ViewRange = field(default_factory=_weak_view)
+    strong_view: ViewRange = field(default_factory=_strong_view)
+    strong_photometric: Photometric = field(default_factory=lambda: STRONG)
+    cut_out: bool = True
+    cut_mix: bool = True
+    sharpen: float = 1.0
+    teacher_mirror: bool = False
+
+
 def _labelled_view() -> ViewRange:
     return ViewRange(scale=(0.75, 1.3), shift=0.08, rotation=0.35, flip=0.5)
 
@@ -75,7 +143,9 @@ class Recipe:
     """A whole training run; `run` is its folder. Lengths are in optimiser steps.
 
     warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
-    cut_occlusion: share of the heads with holes cut out. initial_weights: a .safetensors of a run to start from.
+    cut_occlusion: share of the heads with holes cut out. initial_weights: what to start from, a .safetensors of a run,
+    an exported .onnx, or "default" for the weights that come with the package.
+    semi: the second stage, with unlabelled heads; none for a supervised training.
     validation_limit: heads of each validation split in use (0 = all).
     """
 
@@ -92,6 +162,7 @@ class Recipe:
     warm_steps: int = 0
     cut_occlusion: float = 0.3
     initial_weights: str = ""
+    semi: SemiSupervisedRecipe | None = None
     validate_every: int = 500
     validation_limit: int = 500
     checkpoint_every: int = 250
@@ -117,11 +188,37 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
-    low, high = recipe.view.scale
-    if not 0 < low <= high:
-        raise RecipeError(f"view.scale must be 0 < low <= high, got {recipe.view.scale}")
+    _check_scale("view", recipe.view)
     if not 0 <= recipe.cut_occlusion <= 1:
         raise RecipeError(f"cut_occlusion is a probability, got {recipe.cut_occlusion}")
+
+
+    if recipe.semi is not None:
+        _check_semi(recipe, recipe.semi)
+
+
+def _check_scale(name: str, view: ViewRange) -> None:
+    low, high = view.scale
+    if not 0 < low <= high:
+        raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
+
+
+def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
+    if not semi.unlabelled:
+        raise RecipeError("semi names no unlabelled data; add a store under 'semi.unlabelled', or leave out 'semi'")
+    for index, source in enumerate(semi.unlabelled):
+        if not source.store or source.weight <= 0:
+            raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
+    _check_scale("semi.weak_view", semi.weak_view)
+    _check_scale("semi.strong_view", semi.strong_view)
+    if semi.strong_view.flip or semi.weak_view.rotation:
+        raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
+    if not 0 <= semi.stage1_steps < recipe.steps:
+        raise RecipeError(f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}")
+    if not 0 < semi.left_ratio <= 1:
+        raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
+    if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
+        raise RecipeError("semi: ulb_batch_ratio must give 2 heads or more, stage_steps and sharpen must be positive")
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Supervised training of the pose network: negative log-likelihood of a matrix Fisher, and nothing else.
+"""Training of the pose network, by any recipe: supervised alone, or supervised and then semi-supervised.
 
 A run is a pure function of its recipe: samples, views and dropout masks are keyed by (seed, step), so a run
 that is killed at any moment and resumed ends with the very same weights and metrics.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW, Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from semiuhpe.distributions.matrix_fisher import nll
@@ -30,33 +31,27 @@ from semiuhpe.models.checkpoint import (
     under_prefix,
     with_prefix,
 )
+from semiuhpe.models.onnx_weights import load_exported
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training import recipe as recipes
-from semiuhpe.training.data import LabelledViews, one_thread_per_worker, training_sources
-from semiuhpe.training.recipe import OptimiserRecipe, Recipe
+from semiuhpe.training.data import (
+    LabelledViews,
+    canonical_crops,
+    one_thread_per_worker,
+    spread_heads,
+    training_sources,
+)
+from semiuhpe.training.optimisation import learning_rate, parameter_groups
+from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.run_folder import RunFolder
 from semiuhpe.training.sampler import StepSampler
+from semiuhpe.training.second_stage import SecondStage
+from semiuhpe.training.semi_supervised import UnlabelledBatch
 from semiuhpe.training.teacher import AveragedNetwork
+from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.validation import ValidationSet, validate, validation_sets
 
-
-def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
-    """The learning rate of a step: linear warm-up, then cosine (or constant)."""
-    if step < recipe.warmup_steps:
-        return recipe.lr * (step + 1) / recipe.warmup_steps
-    if recipe.schedule == "constant":
-        return recipe.lr
-    progress = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
-    return recipe.lr * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for biases and norms."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+_HEADS_FOR_STATISTICS = 128  # of each source, to restore the batch norms of an export
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ class _StepResult:
 
 
 class Trainer:
-    """One supervised run. `train()` runs it to its end, from the last checkpoint if there is one."""
+    """One run. `train()` runs it to its end, from the last checkpoint if there is one."""
 
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
         recipes.check(recipe)
@@ -95,17 +90,19 @@ class Trainer:
             dropout=settings.dropout,
             pretrained=settings.pretrained and not recipe.initial_weights,
             frozen_stages=settings.frozen_stages,
+            frozen_norms=settings.frozen_norms,
         ).to(self.fabric.device)
-        if recipe.initial_weights:
-            load_module(self.network, *_weights_of(recipe.initial_weights))
+        self.sources = training_sources(recipe.labelled)
+        if recipe.initial_weights and not self.folder.last.exists():
+            self._start_from(recipe.initial_weights)
         self.network.train()
         self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
         optimiser: Optimizer = AdamW(
             parameter_groups(self.network, recipe.optimiser.weight_decay), lr=recipe.optimiser.lr
         )
         self.model, self.optimiser = self.fabric.setup(self.network, optimiser)
-        self.sources = training_sources(recipe.labelled)
         self.sets: list[ValidationSet] = validation_sets(recipe)
+        self.second = None if recipe.semi is None else SecondStage(recipe, self.folder.path)
         self.step = 0
         self.best_score = math.inf
         if self.folder.last.exists():
@@ -114,17 +111,71 @@ class Trainer:
     def train(self) -> dict[str, float]:
         """Run to the end. Returns the last validation's scores of the averaged weights, in degrees."""
         recipe = self.recipe
+        scores: dict[str, float] = {}
+        bar = tqdm(total=recipe.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True)
+        started, since = time.perf_counter(), self.step
+        labelled, unlabelled = self._labelled_batches(), self._unlabelled_batches()
+        while self.step < recipe.steps:
+            if self.second is not None and self.second.begins_at(self.step):
+                self._enter_second_stage()
+            if self.second is not None and self.second.estimates_at(self.step):
+                # Logged with the step that follows: a resumed run estimates again, and writes its own line.
+                self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
+            images, rotations = next(labelled)
+            batch = next(unlabelled) if self.second is not None and self.second.covers(self.step) else None
+            rate = self._rate()
+            step = self._train_step(images, rotations, batch, rate)
+            self.step += 1
+            bar.update()
+            if self.step % recipe.log_every == 0:
+                values = step.values()
+                if self.second is not None and batch is not None:
+                    values |= self.second.last_values()
+                speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
+                self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
+                bar.set_postfix(nll=f"{values['nll']:.3f}", error=f"{values['train_error_deg']:.1f}°")
+            last = self.step == recipe.steps
+            if last or self.step % recipe.validate_every == 0 or self._stage_ends():
+                scores = self._validate()
+                bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
+            if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
+                self._save()
+        bar.close()
+        return scores or validate(self.teacher.network, self.sets, self.fabric.device)
+
+    def _stage_ends(self) -> bool:
+        """After the last step of stage 1: the next stage starts from the best of the first."""
+        return self.second is not None and self.second.begins_at(self.step)
+
+    def _labelled_batches(self) -> Iterator[list[Tensor]]:
+        views = LabelledViews(self.sources, self.recipe)
+        weights = [data.weight for data in self.recipe.labelled]
+        return iter(self._loader(views, [len(s) for s in self.sources], weights, self.recipe.batch_size, self.step))
+
+    def _unlabelled_batches(self) -> Iterator[UnlabelledBatch]:
+        if self.second is None:
+            return
+        first = max(self.step, self.second.settings.stage1_steps)
+        views, counts, weights = self.second.views, self.second.counts, self.second.weights
+        loader = self._loader(views, counts, weights, self.second.batch_size, first)
+        for step, samples in enumerate(loader, start=first):
+            yield self.second.batch(samples, step)
+
+    def _loader(
+        self, views: Dataset[tuple[Tensor, ...]], counts: list[int], weights: list[float], batch_size: int, first: int
+    ) -> DataLoader[list[Tensor]]:
+        recipe = self.recipe
         sampler = StepSampler(
-            [len(s) for s in self.sources],
-            [d.weight for d in recipe.labelled],
-            recipe.batch_size,
+            counts,
+            weights,
+            batch_size,
             seed=recipe.seed,
-            first=self.step,
+            first=first,
             last=recipe.steps,
             picture_size=lambda step: recipe.warm_size if step < recipe.warm_steps else recipe.model.image_size,
         )
-        loader = DataLoader(
-            LabelledViews(self.sources, recipe),
+        return DataLoader(
+            views,  # type: ignore[arg-type]
             batch_sampler=sampler,
             num_workers=recipe.workers,
             # LMDB refuses to be opened again in a fork of a process that has it open.
@@ -132,35 +183,32 @@ class Trainer:
             worker_init_fn=one_thread_per_worker,
             pin_memory=self.fabric.device.type == "cuda",
         )
-        scores: dict[str, float] = {}
-        bar = tqdm(total=recipe.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True)
-        started, since = time.perf_counter(), self.step
-        for images, rotations in loader:
-            rate = learning_rate(recipe.optimiser, self.step, recipe.steps)
-            step = self._train_step(images, rotations, rate)
-            self.step += 1
-            bar.update()
-            if self.step % recipe.log_every == 0:
-                values = step.values()
-                speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
-                self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
-                bar.set_postfix(nll=f"{values['nll']:.3f}", error=f"{values['train_error_deg']:.1f}°")
-            last = self.step == recipe.steps
-            if last or self.step % recipe.validate_every == 0:
-                scores = self._validate()
-                bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
-            if last or self.step % recipe.checkpoint_every == 0:
-                self._save()
-        bar.close()
-        return scores or validate(self.teacher.network, self.sets, self.fabric.device)
 
-    def _train_step(self, images: Tensor, rotations: Tensor, rate: float) -> _StepResult:
-        device = self.fabric.device
+    def _rate(self) -> float:
+        rate = learning_rate(self.recipe.optimiser, self.step, self.recipe.steps)
+        in_second = self.second is not None and self.second.covers(self.step)
+        return rate * self.second.settings.stage2_lr_ratio if self.second is not None and in_second else rate
+
+    def _enter_second_stage(self) -> None:
+        """Student and teacher both take up the best weights of the first stage; the optimiser goes on."""
+        assert self.second is not None
+        if self.step and self.folder.best.exists():
+            tensors, _ = load_checkpoint(self.folder.best)
+            load_module(self.network, under_prefix("averaged", tensors), str(self.folder.best))
+        self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
+
+    def _train_step(
+        self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float
+    ) -> _StepResult:
+        device, overreg = self.fabric.device, self.recipe.optimiser.overreg
         images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
         # Keyed by the step, so dropout masks are the same after a resume.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         parameter = self.model(images)
-        loss = nll(parameter, rotations, self.recipe.optimiser.overreg).mean()
+        loss = supervised = nll(parameter, rotations, overreg).mean()
+        if self.second is not None and batch is not None:
+            unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device), overreg)
+            loss = supervised + self.second.settings.ssl_lambda * unsupervised
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
@@ -170,7 +218,7 @@ class Trainer:
             norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=self.recipe.optimiser.clip)
         self.optimiser.step()
         self.teacher.update(self.network)
-        return _StepResult(loss.detach(), norm, parameter.detach(), rotations)
+        return _StepResult(supervised.detach(), norm, parameter.detach(), rotations)
 
     def _validate(self) -> dict[str, float]:
         averaged = validate(self.teacher.network, self.sets, self.fabric.device)
@@ -191,8 +239,19 @@ class Trainer:
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
         }
         best = None if math.isinf(self.best_score) else self.best_score
-        state = {"step": self.step, "updates": self.teacher.updates, "best_score": best}
+        threshold = None if self.second is None else self.second.threshold.by_band
+        state = {"step": self.step, "updates": self.teacher.updates, "best_score": best, "threshold": threshold}
         save_checkpoint(self.folder.last, tensors, {**state, "recipe": recipes.to_dict(self.recipe)})
+
+    def _start_from(self, weights: str) -> None:
+        """Initial weights: the averaged ones of a run, or those of an export."""
+        if weights.endswith(".safetensors"):
+            tensors, _ = load_checkpoint(Path(weights))
+            load_module(self.network, under_prefix("averaged", tensors), weights)
+        else:
+            heads = [spread_heads(source, _HEADS_FOR_STATISTICS) for source in self.sources]
+            crops = np.concatenate([canonical_crops(head, self.recipe.model.image_size) for head in heads])
+            load_exported(self.network, weights, crops)
 
     def _resume(self) -> None:
         tensors, state = load_checkpoint(self.folder.last)
@@ -201,13 +260,12 @@ class Trainer:
         load_module(self.teacher.network, under_prefix("averaged", tensors), origin)
         load_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
+        if self.second is not None:
+            self.second.threshold = Threshold(tuple(state["threshold"]))
+            if self.second.covers(self.step) and not self.second.begins_at(self.step):
+                self.teacher.decay = self.second.settings.teacher_decay
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
         self.folder.keep_metrics_until(self.step)
-
-
-def _weights_of(path: str) -> tuple[dict[str, Tensor], str]:
-    tensors, _ = load_checkpoint(Path(path))
-    return under_prefix("averaged", tensors), path
 
 
 def _mean_error_deg(parameter: Tensor, rotations: Tensor) -> float:

@@ -22,9 +22,17 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.data import LabelledViews, training_sources
-from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.optimisation import learning_rate
+from semiuhpe.training.recipe import (
+    LabelledData,
+    ModelRecipe,
+    OptimiserRecipe,
+    Recipe,
+    SemiSupervisedRecipe,
+    UnlabelledData,
+)
 from semiuhpe.training.sampler import SampleKey
-from semiuhpe.training.supervised import Trainer, learning_rate
+from semiuhpe.training.trainer import Trainer
 from semiuhpe.training.teacher import AveragedNetwork
 
 
@@ -38,13 +46,14 @@ def draw_axes(rotation: np.ndarray, size: int = 128) -> np.ndarray:
     return image
 
 
-def make_store(path: Path, count: int = 40) -> Path:
+def make_store(path: Path, count: int = 40, labelled: bool = True) -> Path:
     rotations = random_rotations(count, np.random.default_rng(0))
     with HeadStoreWriter(path) as writer:
         for i, rotation in enumerate(rotations):
             encoded = cv2.imencode(".png", draw_axes(rotation)[..., ::-1])[1].tobytes()
-            split = "val" if i % 5 == 0 else "train"
-            writer.add(HeadRecord(f"h{i}", "axes", split, f"p{i}", (39.4, 39.4, 88.6, 88.6), rotation), encoded)
+            split = "unlabelled" if not labelled else "val" if i % 5 == 0 else "train"
+            label = rotation if labelled else None
+            writer.add(HeadRecord(f"h{i}", "axes", split, f"p{i}", (39.4, 39.4, 88.6, 88.6), label), encoded)
     return path
 
 
@@ -77,14 +86,28 @@ def metrics_of(run: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines]
 
 
-def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path) -> None:
-    whole = recipe_for(tmp_path, run=str(tmp_path / "whole"))
-    Trainer(whole, progress=False).train()
+def semi_for(tmp_path: Path, **changes: object) -> SemiSupervisedRecipe:
+    pool = tmp_path / "pool"
+    if not pool.exists():
+        make_store(pool, labelled=False)
+    settings: dict[str, object] = {
+        "unlabelled": [UnlabelledData(str(pool))], "stage1_steps": 5, "stage_steps": 3, "ulb_batch_ratio": 1.5,
+        "teacher_decay": 0.9,
+    }  # fmt: skip
+    return SemiSupervisedRecipe(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("semi", [False, True])
+def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool) -> None:
+    extra = {"semi": semi_for(tmp_path)} if semi else {}
+    Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **extra), progress=False).train()
 
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from pathlib import Path; from test_supervised import recipe_for; from semiuhpe.training.supervised import Trainer\n"
-        "Trainer(recipe_for(Path(sys.argv[1]), run=sys.argv[1] + '/killed'), progress=False).train()\n"
+        "from pathlib import Path; from test_trainer import recipe_for, semi_for\n"
+        "from semiuhpe.training.trainer import Trainer\n"
+        f"folder = Path(sys.argv[1]); extra = dict(semi=semi_for(folder)) if {semi} else dict()\n"
+        "Trainer(recipe_for(folder, run=sys.argv[1] + '/killed', **extra), progress=False).train()\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parent)]
     metrics = tmp_path / "killed" / "metrics.jsonl"

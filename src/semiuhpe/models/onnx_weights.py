@@ -1,0 +1,123 @@
+"""From an exported ONNX file back to a network that trains, so that the weights that ship can be fine-tuned.
+
+The exporter folds every batch norm into the layer before it; a network that is to train needs its norms back.
+A norm whose own statistics are those of the layer's output, and whose scale and shift undo them, leaves every
+output as it was: its statistics are measured on a few crops, in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.models.pose_net import PoseNet
+from semiuhpe.weights import open_weights
+
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
+
+def load_exported(network: PoseNet, weights: str, crops: NDArray[np.uint8]) -> None:
+    """Give `network` the weights of an export, in place; in evaluation mode it then computes what the export does.
+
+    weights: a name of `semiuhpe.weights.EMBEDDED` or the path of an .onnx file with its card. crops: (n, S, S, 3) uint8
+    RGB, a few dozen heads or more, from which the statistics of the batch norms are taken. Raises WeightsError where
+    the export is of another architecture, or of one whose branches the export merged (RepVGG).
+    """
+    if len(crops) < 2:
+        raise WeightsError(f"{weights}: at least 2 crops are needed to start from an export, got {len(crops)}")
+    file = open_weights(weights)
+    tensors = _tensors(onnx.load_model_from_string(file.content))
+    was_training = network.training
+    network.eval()
+    pairs = _layers_with_norm(network)
+    _copy_layers(network, pairs, tensors, file.path)
+    for _, _, norm in pairs:
+        _measure_at_forward(norm)
+    with torch.no_grad():
+        network(torch.from_numpy(np.ascontiguousarray(crops)).to(network.mean.device))
+    network.train(was_training)
+
+
+def _tensors(model: onnx.ModelProto) -> dict[str, Tensor]:
+    """Weights under the names of the network's own state dict, single precision."""
+    found = {}
+    for tensor in model.graph.initializer:
+        name = tensor.name.removesuffix(".half").removeprefix("network.")
+        found[name] = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+    return found
+
+
+def _layers_with_norm(network: nn.Module) -> list[tuple[str, nn.Module, _Norm]]:
+    """Every convolution or linear layer that a batch norm directly follows, by the order of the modules."""
+    pairs: list[tuple[str, nn.Module, _Norm]] = []
+    before: tuple[str, nn.Module] | None = None
+    for name, module in network.named_modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            if before is not None:
+                pairs.append((*before, module))
+            before = None
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            before = (name, module)
+    return pairs
+
+
+def _copy_layers(
+    network: nn.Module, pairs: list[tuple[str, nn.Module, _Norm]], tensors: Mapping[str, Tensor], path: Path
+) -> None:
+    """Weights of every layer; where a norm follows, the folded shift becomes the norm's, which is otherwise neutral."""
+    norms = {name: norm for name, _, norm in pairs}
+    for name, module in network.named_modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        weight = tensors.get(f"{name}.weight")
+        if weight is None or weight.shape != module.weight.shape:
+            raise WeightsError(
+                f"{path}: has no weights for {name} {tuple(module.weight.shape)}; check model.backbone and model.head, "
+                f"or start from a .safetensors of the run"
+            )
+        shift = tensors.get(f"{name}.weight_bias", tensors.get(f"{name}.bias"))
+        with torch.no_grad():
+            module.weight.copy_(weight)
+            if name in norms:
+                _make_neutral(norms[name])
+                if module.bias is not None:
+                    module.bias.zero_()
+                if shift is not None:
+                    norms[name].bias.copy_(shift)
+            elif module.bias is not None and shift is not None:
+                module.bias.copy_(shift)
+
+
+def _make_neutral(norm: _Norm) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1 - norm.eps)
+    norm.weight.fill_(1)
+    norm.bias.zero_()
+
+
+def _measure_at_forward(norm: _Norm) -> None:
+    """At the next forward pass, take the statistics of the input, and undo them by scale and shift."""
+
+    def measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        (x,) = inputs
+        over = [axis for axis in range(x.ndim) if axis != 1]
+        mean, variance = x.mean(over), x.var(over)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.add_(mean)
+        handle.remove()
+
+    handle = norm.register_forward_pre_hook(measure)

@@ -1,0 +1,114 @@
+"""The second stage of a run: its pool, its thresholds over time, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from semiuhpe.distributions.matrix_fisher import MatrixFisher
+from semiuhpe.drawing.sheet import contact_sheet
+from semiuhpe.models.pose_net import PoseNet
+from semiuhpe.training import threshold as thresholds
+from semiuhpe.training.data import HeadSubset, spread_heads
+from semiuhpe.training.recipe import Recipe
+from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, teacher_belief, unsupervised_loss
+from semiuhpe.training.threshold import Threshold
+from semiuhpe.training.unlabelled import UnlabelledViews, as_batch, unlabelled_sources, weak_views
+
+_ON_A_SHEET = 48
+_AT_ONCE = 256
+
+
+class SecondStage:
+    """Everything of a run that deals with unlabelled heads. recipe: one with `semi`. folder: where sheets are put."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        if recipe.semi is None:
+            raise ValueError("the recipe has no second stage")
+        self.settings = recipe.semi
+        self.folder = folder
+        self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
+        self.sources = unlabelled_sources(self.settings.unlabelled)
+        self.views = UnlabelledViews(self.sources, self.settings, recipe.seed)
+        self.counts = [len(source) for source in self.sources]
+        self.weights = [data.weight for data in self.settings.unlabelled]
+        self.batch_size = round(recipe.batch_size * self.settings.ulb_batch_ratio)
+        self.threshold = thresholds.fixed(self.settings.conf_thres)
+        self._last: tuple[Tensor, MatrixFisher, Tensor, UnlabelledBatch, Tensor] | None = None
+
+    def begins_at(self, step: int) -> bool:
+        """Whether this step is the first of the stage."""
+        return step == self.settings.stage1_steps
+
+    def covers(self, step: int) -> bool:
+        """Whether this step belongs to the stage."""
+        return step >= self.settings.stage1_steps
+
+    def estimates_at(self, step: int) -> bool:
+        """Whether the threshold is estimated anew before this step."""
+        since = step - self.settings.stage1_steps
+        return self.settings.dynamic_threshold and since >= 0 and since % self.settings.stage_steps == 0
+
+    def batch(self, samples: Sequence[Tensor], step: int) -> UnlabelledBatch:
+        """The unlabelled batch of a step, with its cut-mix."""
+        return as_batch(samples, self.settings, self.seed, step)
+
+    def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch, overreg: float) -> Tensor:
+        """The unsupervised loss of a step; λ is not in it."""
+        belief = teacher_belief(teacher, batch.weak, self.settings)
+        keep = self.threshold.keep(belief)
+        parameter = student(batch.strong)
+        value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, overreg)
+        self._last = (parameter.detach(), belief, keep, batch, value.detach())
+        return value
+
+    def last_values(self) -> dict[str, float]:
+        """What there is to log of the last step."""
+        if self._last is None:
+            return {}
+        parameter, belief, keep, batch, value = self._last
+        return {"unsupervised": float(value), **describe(parameter, belief, keep, batch, self.threshold)}
+
+    def estimate(self, teacher: PoseNet, step: int) -> dict[str, Any]:
+        """Set the threshold from the teacher's entropies over the pool, and draw what it keeps and what it rejects."""
+        parts, shown = [], []
+        for number, source in enumerate(self._pool()):
+            for start in range(0, len(source), _AT_ONCE):
+                part = HeadSubset(source.store, source.indices[start : start + _AT_ONCE])
+                images = weak_views(part, self.settings, self.image_size, self.seed, step, number)
+                belief = teacher_belief(teacher, torch.from_numpy(images).to(teacher.mean.device), self.settings)
+                parts.append(belief.parameter.cpu())
+                shown += [(source, int(index)) for index in part.indices]
+        belief = MatrixFisher(torch.cat(parts))
+        self.threshold = thresholds.dynamic(belief, self.settings.left_ratio, balanced=self.settings.balanced)
+        keep = self.threshold.keep(belief)
+        self._sheets(shown, belief.entropy, keep.numpy(), step)
+        shares = thresholds.kept_shares(belief, keep)
+        return {"thresholds": dict(zip(thresholds.BAND_NAMES, self.threshold.by_band, strict=True)), "pool": shares}
+
+    def _pool(self) -> list[HeadSubset]:
+        """All heads, or `threshold_limit` of them, spread over the sources by their sizes."""
+        limit, total = self.settings.threshold_limit, sum(self.counts)
+        if not 0 < limit < total:
+            return self.sources
+        return [spread_heads(source, max(1, round(limit * len(source) / total))) for source in self.sources]
+
+    def _sheets(
+        self, shown: Sequence[tuple[HeadSubset, int]], entropy: Tensor, keep: np.ndarray[Any, np.dtype[np.bool_]], step: int
+    ) -> None:
+        """Two contact sheets, from the surest to the least sure: heads that are kept, and heads that are not."""
+        order = np.argsort(entropy.numpy())
+        for name, places in (("kept", order[keep[order]]), ("rejected", order[~keep[order]])):
+            if len(places) == 0:
+                continue
+            evenly = places[np.linspace(0, len(places) - 1, min(_ON_A_SHEET, len(places))).round().astype(int)]
+            pictures = [shown[place][0].store.image(shown[place][1]) for place in evenly]
+            captions = [f"H = {float(entropy[place]):.2f}" for place in evenly]
+            path = self.folder / f"pool_{step:06d}_{name}.jpg"
+            Image.fromarray(contact_sheet(pictures, captions=captions)).save(path, quality=90)

@@ -1,0 +1,74 @@
+"""Which beliefs of the teacher are sure enough to learn from: a threshold on their entropy (method §2).
+
+Fixed, or dynamic: at the start of every stage, the quantile of the teacher's entropies over the pool that keeps the share
+`left_ratio`. The teacher is the one that is used afterwards, in the same mode on the same kind of views; the first
+estimate is made with a copy of the student, never with a network that has not learnt anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semiuhpe.distributions.matrix_fisher import MatrixFisher
+
+BANDS_DEG = (60.0, 120.0)
+"""Edges of |azimuth| between the bands front, side and rear."""
+
+BAND_NAMES = ("front", "side", "rear")
+
+
+def azimuth_band(rotation: Tensor) -> Tensor:
+    """0 front, 1 side, 2 rear, by the facing direction R·(0, 0, −1). (n, 3, 3) camera←head → (n,) int64."""
+    facing = -rotation[..., :, 2]
+    azimuth = torch.atan2(-facing[..., 0], -facing[..., 2]).abs()
+    edges = torch.tensor([math.radians(edge) for edge in BANDS_DEG], dtype=azimuth.dtype, device=azimuth.device)
+    return torch.bucketize(azimuth, edges)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The largest entropy that is kept, for each band of predicted azimuth (front, side, rear); usually one for all."""
+
+    by_band: tuple[float, float, float]
+
+    def keep(self, belief: MatrixFisher) -> Tensor:
+        """Which heads are kept: H < τ. belief: batch (n,) → (n,) bool."""
+        limits = torch.tensor(self.by_band, dtype=torch.float64, device=belief.parameter.device)
+        return belief.entropy.double() < limits[azimuth_band(belief.mode)]
+
+
+def fixed(value: float) -> Threshold:
+    """The same limit for every head, for all of the training."""
+    return Threshold((value, value, value))
+
+
+def quantile(entropy: Tensor, left_ratio: float) -> float:
+    """The limit τ with which `left_ratio` of the entropies are below τ; infinity for a ratio of 1, or no heads."""
+    if left_ratio >= 1 or len(entropy) == 0:
+        return math.inf
+    ordered = entropy.double().sort().values
+    return float(ordered[min(int(len(ordered) * left_ratio), len(ordered) - 1)])
+
+
+def dynamic(belief: MatrixFisher, left_ratio: float, *, balanced: bool = False) -> Threshold:
+    """From the teacher's beliefs about the pool. balanced: the quantile of each azimuth band by itself."""
+    if not balanced:
+        return fixed(quantile(belief.entropy, left_ratio))
+    band = azimuth_band(belief.mode)
+    front, side, rear = (quantile(belief.entropy[band == number], left_ratio) for number in range(3))
+    return Threshold((front, side, rear))
+
+
+def kept_shares(belief: MatrixFisher, keep: Tensor) -> dict[str, float]:
+    """Share of heads kept, over all and in each azimuth band, and each band's share of the pool."""
+    band = azimuth_band(belief.mode)
+    shares = {"kept": float(keep.double().mean())}
+    for number, name in enumerate(BAND_NAMES):
+        inside = band == number
+        shares[f"pool_{name}"] = float(inside.double().mean())
+        shares[f"kept_{name}"] = float(keep[inside].double().mean()) if bool(inside.any()) else 0.0
+    return shares

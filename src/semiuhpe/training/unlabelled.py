@@ -1,0 +1,87 @@
+"""Unlabelled heads as training samples: a key in, a weak and a strong view of the same head out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.geometry.rotation import image_rotation
+from semiuhpe.heads.store import HeadStore
+from semiuhpe.training.data import HeadSubset, spread_heads
+from semiuhpe.training.recipe import SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.sampler import SampleKey
+from semiuhpe.training.semi_supervised import UnlabelledBatch
+from semiuhpe.views import occlusion, photometric
+from semiuhpe.views.warp import View, draw, draw_view, keyed_generator, turn_label
+
+_NAMESPACE = 7919
+"""Keeps the random numbers of unlabelled heads apart from those of labelled ones."""
+
+Sample = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def unlabelled_sources(unlabelled: Sequence[UnlabelledData]) -> list[HeadSubset]:
+    """The pool of each source: all heads but those of its val and test splits. Raises RecipeError for an empty one."""
+    sources = []
+    for data in unlabelled:
+        store = HeadStore(data.store)
+        indices = np.array([i for i, r in enumerate(store) if r.split in ("train", "unlabelled")], dtype=np.int64)
+        if len(indices) == 0:
+            raise RecipeError(f"{data.store}: the store has no heads outside its val and test splits")
+        sources.append(spread_heads(HeadSubset(store, indices), data.limit))
+    return sources
+
+
+class UnlabelledViews(Dataset[Sample]):
+    """key → (weak image, strong image, turn strong←weak, label of the weak view or NaN), a pure function of (seed, key).
+
+    Images (key.size, key.size, 3) uint8; matrices (3, 3) float32. Cut-mix is not in it: it needs the whole batch.
+    """
+
+    def __init__(self, sources: Sequence[HeadSubset], settings: SemiSupervisedRecipe, seed: int) -> None:
+        self.sources = list(sources)
+        self.settings = settings
+        self.seed = seed
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        settings = self.settings
+        source = self.sources[key.source]
+        index = int(source.indices[key.position])
+        record, image = source.store.record(index), source.store.image(index)
+        rng = keyed_generator(_NAMESPACE, self.seed, key.source, key.epoch, index)
+        weak_view = draw_view(settings.weak_view, rng)
+        drawn = draw_view(settings.strong_view, rng)
+        # The mirror is shared; the strong view alone is turned, so the belief turns by its angle.
+        strong_view = View(drawn.scale, drawn.shift_x, drawn.shift_y, drawn.rotation, weak_view.flip)
+        weak = draw(image, record.box, weak_view, key.size)
+        strong = photometric.apply(draw(image, record.box, strong_view, key.size), settings.strong_photometric, rng)
+        if settings.cut_out:
+            strong = occlusion.cut_out(strong, rng)
+        turn = image_rotation(strong_view.rotation).astype(np.float32)
+        label = np.full((3, 3), np.nan) if record.rotation is None else turn_label(record.rotation, weak_view)
+        return (
+            torch.from_numpy(weak), torch.from_numpy(strong), torch.from_numpy(turn),
+            torch.from_numpy(label.astype(np.float32)),
+        )  # fmt: skip
+
+
+def as_batch(samples: Sequence[Tensor], settings: SemiSupervisedRecipe, *key: int) -> UnlabelledBatch:
+    """Collated samples as a batch; the patches of cut-mix are drawn by the key."""
+    weak, strong, turn, rotation = samples
+    if settings.cut_mix:
+        strong = torch.from_numpy(occlusion.cut_mix(strong.numpy(), keyed_generator(_NAMESPACE, *key)))
+    return UnlabelledBatch(weak, strong, turn, rotation)
+
+
+def weak_views(source: HeadSubset, settings: SemiSupervisedRecipe, size: int, *key: int) -> np.ndarray:
+    """One weak view of every head of a subset, for the estimate of a threshold. → (n, size, size, 3) uint8."""
+    images = np.empty((len(source), size, size, 3), np.uint8)
+    for place, index in enumerate(source.indices):
+        view = draw_view(settings.weak_view, keyed_generator(_NAMESPACE, *key, int(index)))
+        images[place] = draw(source.store.image(int(index)), source.store.record(int(index)).box, view, size)
+    return images
