@@ -40,6 +40,10 @@ class AssetsError(SemiUHPEError):
     """Assets for rendering are missing or malformed."""
 
 
+class RenderingError(SemiUHPEError):
+    """Rendering came to a halt for a reason outside of the package."""
+
+
 class ConventionError(SemiUHPEError, ValueError):
     """An Euler or matrix convention was asked for by a name that does not exist."""
 

@@ -70,6 +70,16 @@ def test_training_mode_sees_the_same_statistics(exported: tuple[PoseNet, Path]) 
     assert float((in_training - in_evaluation).abs().max()) < 0.02 * float(in_evaluation.abs().max())
 
 
+def test_kernels_have_the_size_that_an_optimiser_expects(exported: tuple[PoseNet, Path]) -> None:
+    _, path = exported
+    fresh = PoseNet("efficientnet_lite0", pretrained=False)
+    copy = PoseNet("efficientnet_lite0", pretrained=False)
+    load_exported(copy, str(path), _crops(32))
+    for name in ("conv_head", "blocks.3.0.conv_pw", "blocks.3.0.conv_dw"):
+        sizes = [float(net.backbone.get_submodule(name).weight.square().mean()) for net in (fresh, copy)]
+        assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
+
+
 def test_another_architecture_is_named(exported: tuple[PoseNet, Path]) -> None:
     _, path = exported
     with pytest.raises(WeightsError, match=r"model\.backbone"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from semiuhpe.cli.synthesize import main
-from semiuhpe.errors import AssetsError, StoreError
+from semiuhpe.errors import AssetsError, RenderingError, StoreError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.synthesis.generate import SynthesisSettings, split_of, synthesize
@@ -96,3 +97,15 @@ def test_a_folder_without_assets_is_refused_before_anything_is_drawn(tmp_path):
 def test_a_folder_without_photos_is_refused(renderer, tmp_path):
     with pytest.raises(AssetsError, match="photos"):
         main([str(tmp_path / "store"), "--backgrounds", str(tmp_path), "--count", "2", "--identities", "1"])
+
+
+def test_a_rendering_process_that_dies_ends_the_job_with_a_word(renderer, reference, tmp_path):
+    heads = synthesize(tmp_path / "store", SETTINGS, workers=2)
+    assert next(heads) == 0
+    next(heads)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(RenderingError, match="run the same command again"):
+        list(heads)
+    list(synthesize(tmp_path / "store", SETTINGS, workers=2))
+    assert pictures(tmp_path / "store") == pictures(reference)

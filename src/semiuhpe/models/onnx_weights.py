@@ -2,7 +2,9 @@
 
 The exporter folds every batch norm into the layer before it; a network that is to train needs its norms back.
 A norm whose own statistics are those of the layer's output, and whose scale and shift undo them, leaves every
-output as it was: its statistics are measured on a few crops, in one pass.
+output as it was: its statistics are measured on a few crops, in one pass. Folded kernels are of odd sizes, ten times
+smaller or larger than what an optimiser's step suits; so each is brought to the size of the network's own initial
+one, and its norm's scale takes the rest.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def load_exported(network: PoseNet, weights: str, crops: NDArray[np.uint8]) -> N
     pairs = _layers_with_norm(network)
     _copy_layers(network, pairs, tensors, file.path)
     for _, _, norm in pairs:
-        _measure_at_forward(norm)
+        _measure_at_next_forward(norm)
     with torch.no_grad():
         network(torch.from_numpy(np.ascontiguousarray(crops)).to(network.mean.device))
     network.train(was_training)
@@ -85,27 +87,31 @@ def _copy_layers(
             )
         shift = tensors.get(f"{name}.weight_bias", tensors.get(f"{name}.bias"))
         with torch.no_grad():
-            module.weight.copy_(weight)
-            if name in norms:
-                _make_neutral(norms[name])
-                if module.bias is not None:
-                    module.bias.zero_()
-                if shift is not None:
-                    norms[name].bias.copy_(shift)
-            elif module.bias is not None and shift is not None:
-                module.bias.copy_(shift)
+            if name not in norms:
+                module.weight.copy_(weight)
+                if module.bias is not None and shift is not None:
+                    module.bias.copy_(shift)
+                continue
+            growth = float(module.weight.square().mean().sqrt() / weight.square().mean().sqrt().clamp_min(1e-12))
+            module.weight.copy_(growth * weight)
+            if module.bias is not None:
+                module.bias.zero_()
+            _scale_and_shift(norms[name], 1 / growth, shift)
 
 
-def _make_neutral(norm: _Norm) -> None:
+def _scale_and_shift(norm: _Norm, scale: float, shift: Tensor | None) -> None:
+    """Make a norm `scale·x + shift`, with statistics that do nothing."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.zero_()
     norm.running_var.fill_(1 - norm.eps)
-    norm.weight.fill_(1)
+    norm.weight.fill_(scale)
     norm.bias.zero_()
+    if shift is not None:
+        norm.bias.copy_(shift)
 
 
-def _measure_at_forward(norm: _Norm) -> None:
+def _measure_at_next_forward(norm: _Norm) -> None:
     """At the next forward pass, take the statistics of the input, and undo them by scale and shift."""
 
     def measure(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -116,8 +122,8 @@ def _measure_at_forward(norm: _Norm) -> None:
         assert norm.running_var is not None
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.add_(mean)
+        norm.bias.add_(mean * norm.weight)
+        norm.weight.mul_((variance + norm.eps).sqrt())
         handle.remove()
 
     handle = norm.register_forward_pre_hook(measure)

@@ -34,7 +34,9 @@ def import_boxes_csv(path: str | os.PathLike[str], store: str | os.PathLike[str]
     if "file" not in columns or not (columns >= set(_CORNERS) or columns >= set(_SIDES)):
         raise SourceError(f"{table}: needs the columns file and x, y, w, h (or x1, y1, x2, y2)")
     name = source or table.parent.resolve().name
-    return import_heads(store, _candidates(pictures_of(table.parent), rows, name), {"importer": "boxes", "source": name})
+    return import_heads(
+        store, _candidates(pictures_of(table.parent), rows, name), {"importer": "boxes", "source": name}
+    )
 
 
 def find_table(path: Path) -> Path:

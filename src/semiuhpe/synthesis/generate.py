@@ -8,14 +8,17 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from semiuhpe.errors import AssetsError, SemiUHPEError
+from semiuhpe.errors import AssetsError, RenderingError, SemiUHPEError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
@@ -209,6 +212,7 @@ def synthesize(
     """Fill `store`; yields how many heads it holds after every person, beginning with what was there already.
 
     Opening a store that was begun with other settings raises StoreError. A kill loses at most the person in work.
+    Raises RenderingError if a rendering process dies.
     """
     # What is missing is said before a store is begun.
     if assets is None:
@@ -234,8 +238,29 @@ def synthesize(
                 done += writer.add_many(list(studio.shoot(person, missing)))
                 yield done
             return
-        context = mp.get_context("spawn")  # an OpenGL context does not survive a fork
-        with context.Pool(workers, _start, (assets, settings, backgrounds)) as pool:
-            for heads in pool.imap_unordered(_work, tasks):
-                done += writer.add_many(heads)
-                yield done
+        for heads in _in_parallel(tasks, workers, (assets, settings, backgrounds)):
+            done += writer.add_many(heads)
+            yield done
+
+
+def _in_parallel(
+    tasks: Sequence[tuple[int, tuple[int, ...]]], workers: int, start: tuple[str | None, SynthesisSettings, str | None]
+) -> Iterator[list[tuple[HeadRecord, bytes]]]:
+    """Heads of each task as it is done. A worker that dies (a driver's crash) ends the job with a word, not a wait."""
+    context = mp.get_context("spawn")  # an OpenGL context does not survive a fork
+    with ProcessPoolExecutor(workers, context, _start, start) as pool:
+        waiting = {pool.submit(_work, task) for task in tasks[: 2 * workers]}
+        rest = iter(tasks[2 * workers :])
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                waiting |= {pool.submit(_work, task) for task in islice(rest, len(finished))}
+                for future in finished:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise RenderingError(
+                "a rendering process died (its OpenGL driver crashed, or memory ran out); what is done is kept: run the "
+                "same command again to continue"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

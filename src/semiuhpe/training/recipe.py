@@ -192,7 +192,6 @@ def check(recipe: Recipe) -> None:
     if not 0 <= recipe.cut_occlusion <= 1:
         raise RecipeError(f"cut_occlusion is a probability, got {recipe.cut_occlusion}")
 
-
     if recipe.semi is not None:
         _check_semi(recipe, recipe.semi)
 

@@ -18,7 +18,6 @@ from semiuhpe.training import threshold as thresholds
 from semiuhpe.training.data import HeadSubset, spread_heads
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, teacher_belief, unsupervised_loss
-from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.unlabelled import UnlabelledViews, as_batch, unlabelled_sources, weak_views
 
 _ON_A_SHEET = 48
@@ -100,7 +99,11 @@ class SecondStage:
         return [spread_heads(source, max(1, round(limit * len(source) / total))) for source in self.sources]
 
     def _sheets(
-        self, shown: Sequence[tuple[HeadSubset, int]], entropy: Tensor, keep: np.ndarray[Any, np.dtype[np.bool_]], step: int
+        self,
+        shown: Sequence[tuple[HeadSubset, int]],
+        entropy: Tensor,
+        keep: np.ndarray[Any, np.dtype[np.bool_]],
+        step: int,
     ) -> None:
         """Two contact sheets, from the surest to the least sure: heads that are kept, and heads that are not."""
         order = np.argsort(entropy.numpy())

@@ -197,9 +197,7 @@ class Trainer:
             load_module(self.network, under_prefix("averaged", tensors), str(self.folder.best))
         self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
 
-    def _train_step(
-        self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float
-    ) -> _StepResult:
+    def _train_step(self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float) -> _StepResult:
         device, overreg = self.fabric.device, self.recipe.optimiser.overreg
         images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
         # Keyed by the step, so dropout masks are the same after a resume.
