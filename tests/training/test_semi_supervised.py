@@ -51,7 +51,7 @@ def test_cross_entropy_is_the_true_integral() -> None:
         brute = -(density * MatrixFisher(student[i]).log_prob(rotations)).mean() / density.mean()
         one = MatrixFisher(teacher[i : i + 1])
         got = unsupervised_loss(
-            student[i : i + 1], one, keep, torch.eye(3).double()[None], SemiSupervisedRecipe(), 1.025
+            student[i : i + 1], one, keep, torch.eye(3).double()[None], SemiSupervisedRecipe(), OptimiserRecipe()
         )
         assert float(got) == pytest.approx(float(brute), rel=0.02, abs=0.03)
 
@@ -61,7 +61,7 @@ def test_gradients_are_finite_where_singular_values_are_equal() -> None:
     student = (10 * torch.eye(3).double())[None].requires_grad_()
     belief = MatrixFisher(10 * torch.eye(3).double()[None])
     loss = unsupervised_loss(
-        student, belief, torch.tensor([True]), torch.eye(3).double()[None], SemiSupervisedRecipe(), 1.025
+        student, belief, torch.tensor([True]), torch.eye(3).double()[None], SemiSupervisedRecipe(), OptimiserRecipe()
     )
     loss.backward()
     assert torch.isfinite(student.grad).all()
@@ -74,13 +74,13 @@ def test_only_kept_heads_move_the_student_and_the_mean_is_over_all() -> None:
     keep = torch.tensor([True, False, False, True])
     eye = torch.eye(3).double().expand(4, 3, 3)
     settings = SemiSupervisedRecipe()
-    loss = unsupervised_loss(student, belief, keep, eye, settings, 1.025)
+    loss = unsupervised_loss(student, belief, keep, eye, settings, OptimiserRecipe())
     loss.backward()
     assert (student.grad[1:3] == 0).all()
     each = [unsupervised_loss(student[i : i + 1].detach(), MatrixFisher(belief.parameter[i : i + 1]), keep[i : i + 1],
-            eye[:1], settings, 1.025) for i in range(4)]  # fmt: skip
+            eye[:1], settings, OptimiserRecipe()) for i in range(4)]  # fmt: skip
     assert float(loss) == pytest.approx(float(sum(each)) / 4)
-    none = unsupervised_loss(student, belief, torch.zeros(4, dtype=torch.bool), eye, settings, 1.025)
+    none = unsupervised_loss(student, belief, torch.zeros(4, dtype=torch.bool), eye, settings, OptimiserRecipe())
     assert float(none) == 0.0
 
 
@@ -89,7 +89,7 @@ def test_nll_takes_the_mode_as_a_label() -> None:
     student = random_parameters(3, 5)
     turn = torch.tensor(random_rotations(3, np.random.default_rng(6)))
     got = unsupervised_loss(
-        student, belief, torch.ones(3, dtype=torch.bool), turn, SemiSupervisedRecipe(loss="nll"), 1.025
+        student, belief, torch.ones(3, dtype=torch.bool), turn, SemiSupervisedRecipe(loss="nll"), OptimiserRecipe()
     )
     target = turn @ belief.mode
     expected = 1.025 * MatrixFisher(student).log_normalizer - (student * target).sum((-2, -1))
@@ -224,7 +224,7 @@ def test_unlabelled_heads_teach_what_the_teacher_knows(tmp_path: Path) -> None:
     start = student.detach().clone()
     for _ in range(200):
         optimiser.zero_grad()
-        unsupervised_loss(student, belief, keep, eye, SemiSupervisedRecipe(), 1.025).backward()
+        unsupervised_loss(student, belief, keep, eye, SemiSupervisedRecipe(), OptimiserRecipe()).backward()
         optimiser.step()
     apart = geodesic_distance(project_to_rotation(student.detach().numpy()), belief.mode.numpy())
     assert np.degrees(apart[:12]).max() < 2

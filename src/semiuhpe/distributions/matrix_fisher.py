@@ -61,6 +61,11 @@ class MatrixFisher:
         return self._like_parameter(self._solution.s)
 
     @property
+    def proper_svd(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations U and V (..., 3, 3) and proper singular values s (..., 3) with A = U·diag(s)·Vᵀ, float64."""
+        return self._solution.u, self._solution.s, self._solution.v
+
+    @property
     def mode(self) -> Tensor:
         """The most probable rotation, `U·Vᵀ`. (..., 3, 3); for A of rank < 2 one of several, always a rotation."""
         return self._like_parameter(self._solution.u @ self._solution.v.mT)

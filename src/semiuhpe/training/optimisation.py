@@ -1,12 +1,13 @@
-"""How fast the weights move: the learning rate of a step, and which weights decay."""
+"""The supervised loss, the learning rate of a step, and which weights decay."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from semiuhpe.distributions import matrix_fisher, rotation_laplace
 from semiuhpe.training.recipe import OptimiserRecipe
 
 
@@ -18,6 +19,12 @@ def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
         return recipe.lr
     progress = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
     return recipe.lr * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def negative_log_likelihood(parameter: Tensor, rotation: Tensor, recipe: OptimiserRecipe) -> Tensor:
+    """The supervised loss of each head. (n, 3, 3), (n, 3, 3) → (n,)."""
+    loss = {"matrix_fisher": matrix_fisher.nll, "rotation_laplace": rotation_laplace.nll}[recipe.distribution]
+    return loss(parameter, rotation, recipe.overreg)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -51,8 +51,9 @@ class ModelRecipe:
 class OptimiserRecipe:
     """AdamW with a linear warm-up and a cosine to `final_lr_ratio`·lr; `schedule: constant` keeps lr as the paper does.
 
-    ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. overreg: ω of the
-    negative log-likelihood (method §1). clip: largest gradient norm (0 = no clipping).
+    ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. distribution: whose
+    negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy filter stay those
+    of the matrix Fisher. overreg: ω of it (method §1). clip: largest gradient norm (0 = no clipping).
     """
 
     lr: float = 1e-3
@@ -61,6 +62,7 @@ class OptimiserRecipe:
     schedule: Literal["cosine", "constant"] = "cosine"
     final_lr_ratio: float = 0.01
     ema_decay: float = 0.998
+    distribution: Literal["matrix_fisher", "rotation_laplace"] = "matrix_fisher"
     overreg: float = 1.025
     clip: float = 5.0
 

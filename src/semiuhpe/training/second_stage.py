@@ -30,7 +30,7 @@ class SecondStage:
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         if recipe.semi is None:
             raise ValueError("the recipe has no second stage")
-        self.settings = recipe.semi
+        self.settings, self.optimiser = recipe.semi, recipe.optimiser
         self.folder = folder
         self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
         self.sources = unlabelled_sources(self.settings.unlabelled)
@@ -58,12 +58,12 @@ class SecondStage:
         """The unlabelled batch of a step, with its cut-mix."""
         return as_batch(samples, self.settings, self.seed, step)
 
-    def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch, overreg: float) -> Tensor:
+    def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch) -> Tensor:
         """The unsupervised loss of a step; λ is not in it."""
         belief = teacher_belief(teacher, batch.weak, self.settings)
         keep = self.threshold.keep(belief)
         parameter = student(batch.strong)
-        value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, overreg)
+        value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, self.optimiser)
         self._last = (parameter.detach(), belief, keep, batch, value.detach())
         return value
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss, nll
+from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss
 from semiuhpe.geometry.rotation import geodesic_distance
 from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.recipe import SemiSupervisedRecipe
+from semiuhpe.training.optimisation import negative_log_likelihood
+from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe
 from semiuhpe.training.threshold import Threshold, kept_shares
 
 
@@ -54,15 +55,21 @@ def teacher_belief(teacher: PoseNet, weak: Tensor, settings: SemiSupervisedRecip
 
 
 def unsupervised_loss(
-    student: Tensor, belief: MatrixFisher, keep: Tensor, turn: Tensor, settings: SemiSupervisedRecipe, overreg: float
+    student: Tensor,
+    belief: MatrixFisher,
+    keep: Tensor,
+    turn: Tensor,
+    settings: SemiSupervisedRecipe,
+    optimiser: OptimiserRecipe,
 ) -> Tensor:
     """Mean over the whole batch of the loss of the heads that are kept (mean over the kept × their share).
 
     student: (n, 3, 3) parameters about the strong views. belief: the teacher's about the weak ones. keep: (n,) bool.
-    turn: (n, 3, 3), strong ← weak. "ce" is the cross-entropy with the whole belief; "nll" takes its mode as a label.
+    turn: (n, 3, 3), strong ← weak. "ce" is the cross-entropy with the whole belief; "nll" takes its mode as a label,
+    and the supervised loss of `optimiser`.
     """
     if settings.loss == "nll":
-        each = nll(student, turn @ belief.mode, overreg)
+        each = negative_log_likelihood(student, turn @ belief.mode, optimiser)
     else:
         sharpened = belief if settings.sharpen == 1 else MatrixFisher(settings.sharpen * belief.parameter)
         each = cross_entropy_loss(student, turn @ sharpened.mean)

@@ -20,7 +20,6 @@ from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from semiuhpe.distributions.matrix_fisher import nll
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
 from semiuhpe.models.checkpoint import (
     load_checkpoint,
@@ -41,7 +40,7 @@ from semiuhpe.training.data import (
     spread_heads,
     training_sources,
 )
-from semiuhpe.training.optimisation import learning_rate, parameter_groups
+from semiuhpe.training.optimisation import learning_rate, negative_log_likelihood, parameter_groups
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.run_folder import RunFolder
 from semiuhpe.training.sampler import StepSampler
@@ -198,14 +197,14 @@ class Trainer:
         self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
 
     def _train_step(self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float) -> _StepResult:
-        device, overreg = self.fabric.device, self.recipe.optimiser.overreg
+        device = self.fabric.device
         images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
         # Keyed by the step, so dropout masks are the same after a resume.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         parameter = self.model(images)
-        loss = supervised = nll(parameter, rotations, overreg).mean()
+        loss = supervised = negative_log_likelihood(parameter, rotations, self.recipe.optimiser).mean()
         if self.second is not None and batch is not None:
-            unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device), overreg)
+            unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
             loss = supervised + self.second.settings.ssl_lambda * unsupervised
         for group in self.optimiser.param_groups:
             group["lr"] = rate
