@@ -19,8 +19,10 @@ import numpy as np
 
 from semiuhpe import HeadPoseEstimator
 from semiuhpe.evaluation import metrics
+from semiuhpe.evaluation.calibration import aurc, coverage
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, facing_direction, from_azimuth_elevation_tilt
+from semiuhpe.inference.results import HeadPoses
 
 
 def rendered(estimator: HeadPoseEstimator, path: Path, limit: int) -> dict[str, Any]:
@@ -29,11 +31,11 @@ def rendered(estimator: HeadPoseEstimator, path: Path, limit: int) -> dict[str, 
 
     store = HeadStore(path)
     chosen = [i for i, record in enumerate(store) if record.split == "test"][: limit or None]
-    predicted = np.concatenate([estimator.estimate(store.image(i), [store.record(i).box]).rotation for i in chosen])
+    heads = HeadPoses.concatenate([estimator.estimate(store.image(i), [store.record(i).box]) for i in chosen])
     label = store.rotations[chosen]
-    errors = metrics.geodesic_errors_deg(predicted, label)
+    errors = metrics.geodesic_errors_deg(heads.rotation, label)
     bands = metrics.by_azimuth_band(errors, azimuth_elevation_tilt(label)[:, 0])
-    return summary(errors) | {"mean_by_azimuth_deg": bands}
+    return summary(errors) | {"mean_by_azimuth_deg": bands} | honesty(heads, errors, estimator)
 
 
 def aflw2000(estimator: HeadPoseEstimator, folder: Path) -> dict[str, Any]:
@@ -42,12 +44,12 @@ def aflw2000(estimator: HeadPoseEstimator, folder: Path) -> dict[str, Any]:
     label = np.array([[float(r["pitch_deg"]), float(r["yaw_deg"]), float(r["roll_deg"])] for r in rows])
     box = [[75 - 64.5, 69 - 64.5, 75 + 64.5, 69 + 64.5]]
     images = folder / "images"
-    predicted = np.concatenate([estimator.estimate(images / r["file"], box).rotation for r in rows])
-    euler = metrics.euler_errors_deg(predicted, label)
-    geodesic = metrics.geodesic_errors_deg(predicted, from_euler_deg(label, "300w-lp"))
+    heads = HeadPoses.concatenate([estimator.estimate(images / r["file"], box) for r in rows])
+    euler = metrics.euler_errors_deg(heads.rotation, label)
+    geodesic = metrics.geodesic_errors_deg(heads.rotation, from_euler_deg(label, "300w-lp"))
     pitch, yaw, roll = euler.mean(axis=0).round(2).tolist()
     means = {"euler_mae_deg": round(float(euler.mean()), 2), "pitch": pitch, "yaw": yaw, "roll": roll}
-    return means | {"geodesic": summary(geodesic)}
+    return means | {"geodesic": summary(geodesic)} | honesty(heads, geodesic, estimator)
 
 
 def pointing04(estimator: HeadPoseEstimator, folder: Path) -> dict[str, Any]:
@@ -93,6 +95,20 @@ def wild_directions(estimator: HeadPoseEstimator, folder: Path) -> dict[str, Any
     }
 
 
+def honesty(heads: HeadPoses, errors: np.ndarray, estimator: HeadPoseEstimator) -> dict[str, Any]:
+    """Coverage of the 50 % (where the card has it) and 90 % radii, and how well the error bar sorts the errors."""
+    found = {
+        "coverage_90": round(coverage(errors, heads.error_90_deg), 3),
+        "mean_expected_error_deg": round(float(heads.expected_error_deg.mean()), 2),
+        "aurc_deg": round(aurc(errors, heads.entropy), 2),
+    }
+    table = estimator.weights.card.get("calibration")
+    if table:
+        half = np.interp(heads.entropy, table["entropy"], table["error_50_deg"])
+        found["coverage_50"] = round(coverage(errors, half), 3)
+    return found
+
+
 def summary(errors: np.ndarray) -> dict[str, Any]:
     """Mean with its 95 % bootstrap interval, median and count."""
     low, high = metrics.bootstrap_interval(errors)
@@ -112,8 +128,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of AFLW2000_subset, Pointing04 and WildDirections")
     parser.add_argument("--limit", type=int, default=2000, help="rendered heads at most (0 = all)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--mirrored", action="store_true", help="average each belief with that of the mirror image")
     args = parser.parse_args()
-    estimator = HeadPoseEstimator(args.weights, threads=args.threads)
+    estimator = HeadPoseEstimator(args.weights, threads=args.threads, mirrored=args.mirrored)
     results: dict[str, Any] = {"weights_sha256": estimator.weights.sha256}
     if args.rendered:
         results["rendered"] = rendered(estimator, args.rendered, args.limit)

@@ -21,14 +21,19 @@ def heads(count: int = 4, seed: int = 0) -> HeadPoses:
     corner = rng.uniform(0, 50, (count, 2))
     box = np.concatenate([corner, corner + 20], axis=1)
     return HeadPoses(
-        random_rotations(count, rng), box, rng.random(count), rng.uniform(2, 60, count), -rng.random(count)
+        random_rotations(count, rng),
+        box,
+        rng.random(count),
+        rng.uniform(2, 60, count),
+        rng.uniform(5, 90, count),
+        -rng.random(count),
     )
 
 
 def test_angles_of_hand_made_poses() -> None:
     wanted = np.array([[0, 0, 0], [45, 10, -5], [180, 0, 0], [-135, -30, 20]], float)
     rotation = from_azimuth_elevation_tilt(*np.radians(wanted).T)
-    poses = HeadPoses(rotation, np.tile([0, 0, 9, 9], (4, 1)), np.ones(4), np.ones(4), np.zeros(4))
+    poses = HeadPoses(rotation, np.tile([0, 0, 9, 9], (4, 1)), np.ones(4), np.ones(4), np.ones(4), np.zeros(4))
     np.testing.assert_allclose(np.stack([poses.azimuth_deg, poses.elevation_deg, poses.tilt_deg], 1), wanted, atol=1e-9)
     np.testing.assert_allclose(poses.facing[0], [0, 0, -1], atol=1e-12)
     np.testing.assert_allclose(poses.euler("300w-lp")[0], 0, atol=1e-9)
@@ -77,9 +82,9 @@ def test_repr_tells_the_poses_and_long_ones_stay_short() -> None:
 
 def test_lengths_must_match() -> None:
     with pytest.raises(InputError, match="box"):
-        HeadPoses(np.eye(3)[None], np.zeros((2, 4)), np.ones(1), np.ones(1), np.ones(1))
+        HeadPoses(np.eye(3)[None], np.zeros((2, 4)), np.ones(1), np.ones(1), np.ones(1), np.ones(1))
     with pytest.raises(InputError, match=r"\(n, 3, 3\)"):
-        HeadPoses(np.eye(3), np.zeros((1, 4)), np.ones(1), np.ones(1), np.ones(1))
+        HeadPoses(np.eye(3), np.zeros((1, 4)), np.ones(1), np.ones(1), np.ones(1), np.ones(1))
 
 
 def test_numbers_must_be_finite() -> None:

@@ -206,6 +206,7 @@ def test_the_first_threshold_comes_from_the_trained_student(tmp_path: Path) -> N
     assert stage2[0]["lr"] < 0.2 * lines[2]["lr"]
     assert (tmp_path / "run" / "pool_000024_kept.jpg").exists()
     assert (tmp_path / "run" / "pool_000024_rejected.jpg").exists()
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000
 
 
 def test_thresholds_are_estimated_at_every_stage(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ COMMANDS = {
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
+    "calibrate": "fit honest error bars on labelled heads",
     "export": "write a trained network as ONNX",
 }
 
-_EXTRAS = {"synthesize": "synth", "prepare": "store", "inspect": "store"}
+_EXTRAS = {"synthesize": "synth", "prepare": "store", "inspect": "store", "calibrate": "store"}
 """What to install where a command misses a package: this extra, and `train` for all others but `predict`."""
 
 

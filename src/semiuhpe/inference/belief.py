@@ -13,19 +13,14 @@ arranged so that nothing large cancels: what is integrated is `1 − d`, not `d`
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from semiuhpe.errors import WeightsError
 from semiuhpe.geometry.rotation import Float
 
 FLOOR_DEG = 1.0
 """No error bar is smaller: labels do not agree with each other better than that."""
-
-UNKNOWN_DEG = 180.0
-"""The error bar of an output that is not finite."""
 
 _NODES = 48
 _BESSEL_SWITCH = 30.0
@@ -116,49 +111,3 @@ def expected_error_deg(parameter: ArrayLike, overreg: float = 1.025) -> Float:
     _, deficit = scaled_log_normalizer_and_resultant_deficit(proper_singular_values(parameter))
     cosine = (overreg * np.sum(1 - deficit, axis=-1) - 1) / 2
     return np.asarray(np.maximum(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), FLOOR_DEG))
-
-
-class ErrorModel:
-    """From a parameter to an error bar in degrees, as a model card lays down.
-
-    A card with `"calibration": {"kind": "isotonic", "entropy": [...], "expected_error_deg": [...]}` maps entropy
-    to error by linear interpolation in that table (entropies ascending, constant beyond both ends); a card
-    without one uses the formula of `expected_error_deg` with the card's `overreg` (1.025 where it has none).
-
-    Raises WeightsError for a calibration that is malformed.
-    """
-
-    def __init__(self, card: dict[str, Any]) -> None:
-        self.overreg = float(card.get("overreg", 1.025))
-        self.table = _table(card.get("calibration"))
-
-    def __call__(self, parameter: NDArray[np.float64]) -> tuple[Float, Float]:
-        """Entropy and expected error in degrees. parameter (n, 3, 3), any values → (n,), (n,).
-
-        A parameter that is not finite has entropy 0 and the error bar `UNKNOWN_DEG`.
-        """
-        finite = np.asarray(np.isfinite(parameter).all(axis=(-2, -1)))
-        safe = np.where(finite[..., None, None], parameter, 0.0)
-        amount = entropy(safe)
-        error = expected_error_deg(safe, self.overreg) if self.table is None else np.interp(amount, *self.table)
-        return np.where(finite, amount, 0.0), np.where(finite, error, UNKNOWN_DEG)
-
-
-def _table(calibration: Any) -> tuple[Float, Float] | None:
-    if calibration is None:
-        return None
-    try:
-        kind = calibration["kind"]
-        x = np.asarray(calibration["entropy"], dtype=np.float64)
-        y = np.asarray(calibration["expected_error_deg"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"model card: the calibration is malformed ({error}); calibrate and export again") from error
-    well_formed = (
-        x.ndim == 1 and x.shape == y.shape and x.size > 0 and bool(np.isfinite(x).all() and np.isfinite(y).all())
-    )
-    if kind != "isotonic" or not well_formed or np.any(np.diff(x) < 0) or np.any(np.diff(y) < 0) or np.any(y < 0):
-        raise WeightsError(
-            "model card: a calibration is of kind 'isotonic' with two equally long ascending lists, 'entropy' and "
-            "'expected_error_deg'; calibrate and export again"
-        )
-    return x, y

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
-from semiuhpe.inference.belief import ErrorModel
 from semiuhpe.inference.checks import InputError, as_array, as_boxes, usable_boxes
+from semiuhpe.inference.error_model import ErrorModel
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses
 from semiuhpe.weights import WeightsFile, open_weights
@@ -128,8 +128,15 @@ class HeadPoseEstimator:
     def _poses(self, belief: Float, boxes: Float, scores: ArrayLike) -> HeadPoses:
         finite = np.asarray(np.isfinite(belief).all(axis=(1, 2)))
         rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
-        entropy, error = self._error(belief)
-        return HeadPoses(rotation, boxes, np.asarray(scores, dtype=np.float64), error, entropy)
+        bars = self._error(belief)
+        return HeadPoses(
+            rotation,
+            boxes,
+            np.asarray(scores, dtype=np.float64),
+            bars.expected_error_deg,
+            bars.error_90_deg,
+            bars.entropy,
+        )
 
 
 def _detections(answer: Any) -> tuple[Float, Float]:

@@ -33,7 +33,8 @@ class HeadPoses:
 
     rotation: (n, 3, 3) camera←head, identity = faces the camera. box: (n, 4) x1, y1, x2, y2 pixels of the upright
     image. detection_score: (n,) in [0, 1], 1 for boxes that were given. expected_error_deg: (n,) how far off, in
-    degrees, to expect the rotation. entropy: (n,) of the belief, nats relative to uniform.
+    degrees, to expect the rotation. error_90_deg: (n,) the angle within which the true rotation lies in 9 of 10 cases.
+    entropy: (n,) of the belief, nats relative to uniform.
 
     Raises InputError where lengths or shapes do not match or a number is not finite.
     """
@@ -42,6 +43,7 @@ class HeadPoses:
     box: Float
     detection_score: Float
     expected_error_deg: Float
+    error_90_deg: Float
     entropy: Float
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class HeadPoses:
     @classmethod
     def empty(cls) -> HeadPoses:
         """No heads."""
-        return cls(np.zeros((0, 3, 3)), np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0))
+        return cls(np.zeros((0, 3, 3)), np.zeros((0, 4)), *(np.zeros(0) for _ in fields(cls)[2:]))
 
     @classmethod
     def concatenate(cls, parts: Sequence[HeadPoses]) -> HeadPoses:
@@ -131,6 +133,7 @@ class HeadPoses:
                     for name in euler
                 },
                 "expected_error_deg": round(float(self.expected_error_deg[i]), 2),
+                "error_90_deg": round(float(self.error_90_deg[i]), 2),
                 "entropy": round(float(self.entropy[i]), 4),
             }
             for i in range(len(self))
@@ -143,9 +146,7 @@ class HeadPoses:
             return cls(
                 rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3))),
                 np.reshape([h["box"] for h in heads], (-1, 4)),
-                np.array([h["detection_score"] for h in heads], dtype=np.float64),
-                np.array([h["expected_error_deg"] for h in heads], dtype=np.float64),
-                np.array([h["entropy"] for h in heads], dtype=np.float64),
+                *(np.array([h[item.name] for h in heads], dtype=np.float64) for item in fields(cls)[2:]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not heads as HeadPoses.to_dict writes them ({error!r})") from error
@@ -182,6 +183,7 @@ class HeadPoses:
             "elevation_deg": self.elevation_deg,
             "tilt_deg": self.tilt_deg,
             "expected_error_deg": self.expected_error_deg,
+            "error_90_deg": self.error_90_deg,
         }
         return supervision.Detections(
             xyxy=self.box.astype(np.float32),
@@ -221,7 +223,15 @@ class HeadPoses:
         return "\n".join([f"HeadPoses({len(self)} head{'s' if len(self) > 1 else ''})", *lines, *more])
 
 
-_PLAIN = ("detection_score", "azimuth_deg", "elevation_deg", "tilt_deg", "expected_error_deg", "entropy")
+_PLAIN = (
+    "detection_score",
+    "azimuth_deg",
+    "elevation_deg",
+    "tilt_deg",
+    "expected_error_deg",
+    "error_90_deg",
+    "entropy",
+)
 
 
 def csv_columns(conventions: Sequence[str]) -> list[str]:

@@ -33,6 +33,7 @@ from semiuhpe.models.checkpoint import (
 from semiuhpe.models.onnx_weights import load_exported
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training import recipe as recipes
+from semiuhpe.training.curves import draw_curves
 from semiuhpe.training.data import (
     LabelledViews,
     canonical_crops,
@@ -227,6 +228,7 @@ class Trainer:
             state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
             save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
         self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})
+        draw_curves(self.folder.path)
         return averaged
 
     def _save(self) -> None:

@@ -1,0 +1,90 @@
+"""Are the error bars honest? Fitting them on a validation split, and measuring them anywhere. numpy alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+
+LEAST_A_BIN = 25
+"""Heads in a bin of the fit: enough for a 90 % quantile."""
+
+MOST_BINS = 40
+
+
+def isotonic(values: ArrayLike, weights: ArrayLike | None = None) -> Float:
+    """Least-squares ascending fit by pooling adjacent violators. values (n,), weights (n,) → (n,)."""
+    values = np.asarray(values, dtype=np.float64)
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    means: list[float] = []
+    sums: list[float] = []
+    counts: list[int] = []
+    for value, weight in zip(values, weights, strict=True):
+        means.append(float(value))
+        sums.append(float(weight))
+        counts.append(1)
+        while len(means) > 1 and means[-2] > means[-1]:
+            total = sums[-2] + sums[-1]
+            means[-2] = (means[-2] * sums[-2] + means[-1] * sums[-1]) / total
+            sums[-2], counts[-2] = total, counts[-2] + counts[-1]
+            del means[-1], sums[-1], counts[-1]
+    return np.repeat(means, counts)
+
+
+def fit_calibration(entropy: ArrayLike, errors_deg: ArrayLike) -> dict[str, Any]:
+    """The calibration of a model card (see `semiuhpe.inference.error_model`) from beliefs whose errors are known.
+
+    entropy, errors_deg: (n,), n ≥ 2·`LEAST_A_BIN`. Heads are sorted by entropy and cut into bins of equal counts; each
+    gives its mean error and its 50 % and 90 % quantiles, made ascending. Raises ValueError for fewer heads.
+    """
+    entropy, errors = np.asarray(entropy, dtype=np.float64), np.asarray(errors_deg, dtype=np.float64)
+    if entropy.shape != errors.shape or len(errors) < 2 * LEAST_A_BIN:
+        raise ValueError(f"a calibration needs at least {2 * LEAST_A_BIN} heads with an entropy and an error each")
+    order = np.argsort(entropy, kind="stable")
+    bins = np.array_split(order, min(MOST_BINS, len(order) // LEAST_A_BIN))
+    sizes = [len(b) for b in bins]
+
+    def ascending(statistic: list[float]) -> list[float]:
+        return [round(float(v), 3) for v in isotonic(statistic, sizes)]
+
+    return {
+        "kind": "isotonic",
+        "entropy": [round(float(entropy[b].mean()), 5) for b in bins],
+        "expected_error_deg": ascending([float(errors[b].mean()) for b in bins]),
+        "error_50_deg": ascending([_quantile(errors[b], 0.5) for b in bins]),
+        "error_90_deg": ascending([_quantile(errors[b], 0.9) for b in bins]),
+        "heads": len(errors),
+    }
+
+
+def _quantile(errors: Float, share: float) -> float:
+    """The quantile that holds a new draw with probability `share`, not that of the sample (split conformal)."""
+    return float(np.quantile(errors, min(1.0, share * (len(errors) + 1) / len(errors))))
+
+
+def coverage(errors_deg: ArrayLike, radius_deg: ArrayLike) -> float:
+    """Share of heads whose error is within its radius. (n,), (n,) → [0, 1]; NaN for none."""
+    errors, radius = np.asarray(errors_deg, dtype=np.float64), np.asarray(radius_deg, dtype=np.float64)
+    return float(np.mean(errors <= radius)) if len(errors) else float("nan")
+
+
+def risk_coverage(errors_deg: ArrayLike, uncertainty: ArrayLike) -> tuple[Float, Float]:
+    """Mean error of the surest heads, for every share of them (Geifman & El-Yaniv 2017). → shares (n,), risks (n,).
+
+    Heads of equal uncertainty are taken in together, as their average.
+    """
+    errors, uncertainty = np.asarray(errors_deg, dtype=np.float64), np.asarray(uncertainty, dtype=np.float64)
+    order = np.argsort(uncertainty, kind="stable")
+    _, group = np.unique(uncertainty[order], return_inverse=True)
+    means = np.bincount(group, errors[order]) / np.bincount(group)
+    count = np.arange(1, len(errors) + 1)
+    return count / len(errors), np.cumsum(means[group]) / count
+
+
+def aurc(errors_deg: ArrayLike, uncertainty: ArrayLike) -> float:
+    """Area under the risk–coverage curve, degrees: lower where the uncertainty sorts errors better."""
+    _, risk = risk_coverage(errors_deg, uncertainty)
+    return float(risk.mean())

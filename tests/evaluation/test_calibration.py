@@ -1,0 +1,90 @@
+"""Fitting error bars on errors whose distribution is known, and measuring them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny_onnx import write_pose_weights
+
+from semiuhpe.cli.main import main
+from semiuhpe.evaluation.calibration import aurc, coverage, fit_calibration, isotonic, risk_coverage
+from semiuhpe.geometry.rotation import random_rotations
+from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.store import HeadStoreWriter
+from semiuhpe.inference.error_model import ErrorModel
+
+
+def isotonic_oracle(values: np.ndarray) -> np.ndarray:
+    """max over j ≤ i of min over k ≥ i of mean(values[j..k]), the textbook's formula."""
+    n = len(values)
+    return np.array([
+        max(min(values[j : k + 1].mean() for k in range(i, n)) for j in range(i + 1)) for i in range(n)
+    ])  # fmt: skip
+
+
+def test_isotonic_against_its_definition(rng: np.random.Generator) -> None:
+    for _ in range(20):
+        values = rng.normal(size=12)
+        np.testing.assert_allclose(isotonic(values), isotonic_oracle(values))
+
+
+def test_weights_count_as_repeats() -> None:
+    assert isotonic([3.0, 1.0, 5.0], [1, 3, 1]).tolist() == [1.5, 1.5, 5.0]
+
+
+def simulated(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entropies, errors drawn around a scale that grows with them, and that scale."""
+    entropy = rng.uniform(-6, -1, count)
+    scale = 3 * np.exp(0.5 * (entropy + 6))
+    return entropy, np.abs(rng.normal(0, 1, (count, 3)) * scale[:, None]).max(axis=1), scale
+
+
+def test_radii_cover_what_they_say_on_other_heads(rng: np.random.Generator) -> None:
+    entropy, errors, _ = simulated(rng, 12_000)
+    table = fit_calibration(entropy, errors)
+    fresh_entropy, fresh_errors, _ = simulated(rng, 20_000)
+    for share, name in ((0.5, "error_50_deg"), (0.9, "error_90_deg")):
+        radius = np.interp(fresh_entropy, table["entropy"], table[name])
+        assert coverage(fresh_errors, radius) == pytest.approx(share, abs=0.02)
+        for low in (-6, -4, -2):  # and not only on average
+            inside = (fresh_entropy >= low) & (fresh_entropy < low + 1)
+            assert coverage(fresh_errors[inside], radius[inside]) == pytest.approx(share, abs=0.05)
+    expected = np.interp(fresh_entropy, table["entropy"], table["expected_error_deg"])
+    assert expected.mean() == pytest.approx(fresh_errors.mean(), rel=0.05)
+
+
+def test_what_is_fitted_is_what_inference_reads(rng: np.random.Generator) -> None:
+    entropy, errors, _ = simulated(rng, 500)
+    ErrorModel({"calibration": fit_calibration(entropy, errors)})
+
+
+def test_too_few_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 50"):
+        fit_calibration(np.zeros(10), np.zeros(10))
+
+
+def test_sorting_by_the_truth_is_best_and_by_nothing_is_the_mean(rng: np.random.Generator) -> None:
+    _, errors, scale = simulated(rng, 2000)
+    assert aurc(errors, errors) < aurc(errors, scale) < errors.mean()
+    assert aurc(errors, np.zeros(2000)) == pytest.approx(errors.mean())
+    shares, risk = risk_coverage(errors, scale)
+    assert (shares[-1], risk[-1]) == (1.0, pytest.approx(errors.mean()))
+
+
+def test_the_command_writes_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = write_pose_weights(tmp_path)
+    picture = cv2.imencode(".png", np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
+    with HeadStoreWriter(tmp_path / "store") as writer:
+        for i, rotation in enumerate(random_rotations(220, np.random.default_rng(0))):
+            writer.add(HeadRecord(f"h{i}", "x", "val", "", (16.0, 16.0, 48.0, 48.0), rotation), picture)
+    assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store")]) == 0
+    assert "90 % radius" in capsys.readouterr().out
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["calibration"]["heads"] == 220
+    assert card["calibration"]["fitted_on"] == [{"source": "store", "split": "val", "heads": 220}]
+    assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store"), "--split", "test"]) == 1
+    assert "at least 200" in capsys.readouterr().err
