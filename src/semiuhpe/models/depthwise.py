@@ -1,9 +1,13 @@
-"""A fast gradient for the weights of wide depthwise convolutions on small maps, on the CPU.
+"""Fast gradients of depthwise convolutions on the CPU.
 
-oneDNN has no fast kernel for the weight gradient of a 5×5 depthwise convolution on AVX2: on a 7×7 map of 672
-channels it takes 12 times as long as the forward pass, and nine such layers are a quarter of a training step
-of EfficientNet-Lite0. On maps this small it is cheaper to correlate every input pixel with every output
-pixel, channel by channel, as one batched matrix product, and to add up the pairs that belong to each tap.
+oneDNN's forward kernels of depthwise convolutions are fast, its gradients are not always:
+
+- the gradient of the input of a strided one in bfloat16 has only a reference kernel, a hundred times slower than
+  the forward pass: it is computed in float32;
+- the gradient of the weights of a 5×5 one is slow in every type. On small maps it is cheaper to correlate every
+  input pixel with every output pixel, channel by channel, as one batched matrix product, and to add up the pairs
+  that belong to each tap; on larger ones float32 is least slow.
+
 The parameters, the outputs and the exported graph stay those of `nn.Conv2d`.
 """
 
@@ -14,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.layers import Conv2dSame, pad_same
 from torch import Tensor, nn
 
 LARGEST_MAP = 64
@@ -37,6 +42,17 @@ def tap_membership(height: int, width: int, kernel: int, stride: int, padding: i
     return member.reshape(-1, kernel * kernel)
 
 
+def _weight_gradient_by_pairs(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    channels, _, kernel, _ = weight.shape
+    batch, _, height, width = x.shape
+    # Channel-major copies first: the batched product would otherwise go matrix by matrix.
+    inputs = x.reshape(batch, channels, -1).transpose(0, 1).contiguous()
+    outputs = gradient.reshape(batch, channels, -1).transpose(0, 1).contiguous()
+    pairs = torch.bmm(inputs.transpose(1, 2), outputs)
+    member = tap_membership(height, width, kernel, stride, padding).to(pairs.dtype)
+    return (pairs.reshape(channels, -1) @ member).reshape(weight.shape)
+
+
 class _DepthwiseConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
@@ -49,50 +65,73 @@ class _DepthwiseConvolution(torch.autograd.Function):
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
         stride, padding = ctx.stride, ctx.padding
-        to_input = None
+
+        def library(wanted: list[bool], *, whole: bool) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+            tensors = [t.float() if whole else t for t in (gradient, x, weight)]
+            sizes = [stride] * 2, [padding] * 2, [1, 1]
+            result: tuple[Tensor | None, Tensor | None, Tensor | None] = torch.ops.aten.convolution_backward(
+                *tensors, None, *sizes, False, [0, 0], weight.shape[0], wanted
+            )
+            return result
+
+        to_input = to_weight = None
         if ctx.needs_input_grad[0]:
-            to_input, _, _ = torch.ops.aten.convolution_backward(
-                gradient, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], weight.shape[0],
-                [True, False, False],
-            )  # fmt: skip
-        to_weight = None
+            to_input, _, _ = library([True, False, False], whole=stride > 1)
+            to_input = None if to_input is None else to_input.to(x.dtype)
         if ctx.needs_input_grad[1]:
-            batch, channels, height, width = x.shape
-            # Channel-major copies first: the batched product would otherwise go matrix by matrix.
-            inputs = x.reshape(batch, channels, -1).transpose(0, 1).contiguous()
-            outputs = gradient.reshape(batch, channels, -1).transpose(0, 1).contiguous()
-            pairs = torch.bmm(inputs.transpose(1, 2), outputs)
-            member = tap_membership(height, width, weight.shape[-1], stride, padding).to(pairs.dtype)
-            to_weight = (pairs.reshape(channels, -1) @ member).reshape(weight.shape)
+            wide = weight.shape[-1] > 3
+            if wide and x.shape[-1] * x.shape[-2] <= LARGEST_MAP:
+                to_weight = _weight_gradient_by_pairs(gradient, x, weight, stride, padding)
+            else:
+                _, to_weight, _ = library([False, True, False], whole=wide)
+            to_weight = None if to_weight is None else to_weight.to(weight.dtype)
         return to_input, to_weight, None, None
 
 
+def _convolve(layer: nn.Conv2d, x: Tensor, padding: int) -> Tensor:
+    weight = layer.weight
+    if torch.is_autocast_enabled("cpu"):
+        # Outside of the function's own forward, so that its backward sees what was multiplied.
+        kind = torch.get_autocast_dtype("cpu")
+        x, weight = x.to(kind), weight.to(kind)
+    result: Tensor = _DepthwiseConvolution.apply(x, weight, layer.stride[0], padding)
+    return result
+
+
+def _takes_the_short_way(layer: nn.Conv2d, x: Tensor) -> bool:
+    trained = torch.is_grad_enabled() and layer.weight.requires_grad
+    return trained and x.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
+
+
 class FastDepthwiseConv2d(nn.Conv2d):
-    """`nn.Conv2d` whose weight gradient takes the short way where that is one: training, CPU, small maps."""
+    """`nn.Conv2d` whose gradients take the short way where that is one: training on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if (
-            not (torch.is_grad_enabled() and self.weight.requires_grad)
-            or x.device.type != "cpu"
-            or x.shape[-1] * x.shape[-2] > LARGEST_MAP
-            or torch.onnx.is_in_onnx_export()
-        ):
-            return super().forward(x)
-        padding = int(self.padding[0])
-        result: Tensor = _DepthwiseConvolution.apply(x, self.weight, self.stride[0], padding)
-        return result
+        return _convolve(self, x, int(self.padding[0])) if _takes_the_short_way(self, x) else super().forward(x)
+
+
+class FastDepthwiseConv2dSame(Conv2dSame):
+    """The same for timm's convolution with the padding of TensorFlow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not _takes_the_short_way(self, x):
+            return super().forward(x)  # type: ignore[no-any-return]
+        return _convolve(self, pad_same(x, self.kernel_size, self.stride, self.dilation), 0)
+
+
+_FAST = {nn.Conv2d: FastDepthwiseConv2d, Conv2dSame: FastDepthwiseConv2dSame}
 
 
 def use_fast_depthwise_gradients(module: nn.Module) -> None:
-    """Give every wide depthwise convolution of a network the fast gradient, in place; parameters keep their names."""
+    """Give every depthwise convolution of a network the fast gradients, in place; parameters keep their names."""
     for child in module.modules():
         if (
-            type(child) is nn.Conv2d
+            type(child) in _FAST
             and child.groups == child.in_channels == child.out_channels
-            and child.kernel_size in ((5, 5), (7, 7))
+            and child.kernel_size in ((3, 3), (5, 5), (7, 7))
             and child.bias is None
             and child.dilation == (1, 1)
-            and child.padding in ((2, 2), (3, 3))
+            and (type(child) is Conv2dSame or child.padding == (child.kernel_size[0] // 2,) * 2)
             and child.stride[0] == child.stride[1]
         ):
-            child.__class__ = FastDepthwiseConv2d
+            child.__class__ = _FAST[type(child)]

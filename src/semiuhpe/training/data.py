@@ -77,6 +77,8 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
         image = photometric.apply(image, recipe.photometric, rng)
         if rng.random() < recipe.cut_occlusion:
             image = occlusion.cut_out(image, rng)
+        if rng.random() < recipe.photo_ends:
+            image = occlusion.end_photo(image, rng)
         if record.rotation is None:
             raise RecipeError(f"head {record.id} has no rotation")
         rotation = turn_label(record.rotation, view)

@@ -91,6 +91,7 @@ class Trainer:
             pretrained=settings.pretrained and not recipe.initial_weights,
             frozen_stages=settings.frozen_stages,
             frozen_norms=settings.frozen_norms,
+            channels_last=settings.channels_last,
         ).to(self.fabric.device)
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
@@ -98,7 +99,7 @@ class Trainer:
         self.network.train()
         self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
         optimiser: Optimizer = AdamW(
-            parameter_groups(self.network, recipe.optimiser.weight_decay), lr=recipe.optimiser.lr
+            parameter_groups(self.network, recipe.optimiser.weight_decay), lr=recipe.optimiser.lr, fused=True
         )
         self.model, self.optimiser = self.fabric.setup(self.network, optimiser)
         self.sets: list[ValidationSet] = validation_sets(recipe)
