@@ -55,6 +55,23 @@ def test_frozen_stages_do_not_move() -> None:
     assert any(k.startswith("backbone.blocks.2") for k in moved)
 
 
+def test_channels_last_changes_the_order_in_memory_and_nothing_else() -> None:
+    images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    plain, other = PoseNet(pretrained=False).eval(), PoseNet(pretrained=False, channels_last=True).eval()
+    other.load_state_dict(plain.state_dict())
+    seen: list[bool] = []
+    other.backbone.conv_stem.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    torch.testing.assert_close(plain(images), other(images), atol=1e-5, rtol=1e-4)
+    assert seen == [True]
+
+
+def test_channels_last_is_refused_where_its_kernels_are_broken() -> None:
+    with pytest.raises(RecipeError, match="channels_last"):
+        PoseNet("repvgg_b1g2", pretrained=False, channels_last=True)
+
+
 def test_unknown_names_are_told_with_the_choices() -> None:
     with pytest.raises(RecipeError, match="resnet18"):
         create_backbone("vgg", pretrained=False)

@@ -152,6 +152,19 @@ def test_the_teacher_must_be_in_evaluation_mode() -> None:
         teacher_belief(network.train(), torch.zeros(2, 48, 48, 3, dtype=torch.uint8), SemiSupervisedRecipe())
 
 
+def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
+    torch.manual_seed(0)
+    network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
+    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
+    whole = teacher_belief(network, images, SemiSupervisedRecipe()).parameter
+    half = teacher_belief(
+        network, images, SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16)
+    ).parameter
+    assert half.dtype == torch.float32
+    assert 0 < float((half - whole).norm()) < 0.05 * float(whole.norm())
+
+
 def test_a_mirrored_teacher_is_equivariant() -> None:
     torch.manual_seed(0)
     network = PoseNet("mobilenetv4_conv_small", pretrained=False).eval()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from semiuhpe.geometry.crop import PAD_COLOUR
-from semiuhpe.views.occlusion import cut_mix, cut_out, draw_holes
+from semiuhpe.views.occlusion import DEEPEST_END, cut_mix, cut_out, draw_holes, end_photo
 
 
 def test_holes_have_the_published_size_and_place(rng: np.random.Generator) -> None:
@@ -34,3 +34,18 @@ def test_cut_mix_pastes_the_same_places_of_one_donor(rng: np.random.Generator) -
         assert 10 * index in values
         assert len(values) <= 2
     assert any(len(np.unique(out[i])) == 2 for i in range(6))
+
+
+def test_a_photo_ends_on_straight_lines_and_the_rest_stays(rng: np.random.Generator) -> None:
+    size, ended = 100, 0
+    for _ in range(200):
+        image = rng.integers(0, 100, (size, size, 3), dtype=np.uint8)  # no pixel has the padding's colour
+        out = end_photo(image, rng)
+        inside = (out == image).all(axis=-1)
+        assert (out[~inside] == PAD_COLOUR).all()
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        assert inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        depths = (rows[0], size - 1 - rows[-1], columns[0], size - 1 - columns[-1])
+        assert max(depths) <= DEEPEST_END * size + 1
+        ended += max(depths) > 0
+    assert ended > 120

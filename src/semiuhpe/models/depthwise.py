@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame, pad_same
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
 from torch import Tensor, nn
 
 LARGEST_MAP = 64
@@ -67,7 +68,7 @@ class _DepthwiseConvolution(torch.autograd.Function):
         stride, padding = ctx.stride, ctx.padding
 
         def library(wanted: list[bool], *, whole: bool) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-            tensors = [t.float() if whole else t for t in (gradient, x, weight)]
+            tensors = [t.float() if whole and t.dtype is torch.bfloat16 else t for t in (gradient, x, weight)]
             sizes = [stride] * 2, [padding] * 2, [1, 1]
             result: tuple[Tensor | None, Tensor | None, Tensor | None] = torch.ops.aten.convolution_backward(
                 *tensors, None, *sizes, False, [0, 0], weight.shape[0], wanted
@@ -115,8 +116,10 @@ class FastDepthwiseConv2dSame(Conv2dSame):
 
     def forward(self, x: Tensor) -> Tensor:
         if not _takes_the_short_way(self, x):
-            return super().forward(x)  # type: ignore[no-any-return]
-        return _convolve(self, pad_same(x, self.kernel_size, self.stride, self.dilation), 0)
+            plain: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return plain
+        padded = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return _convolve(self, padded, 0)
 
 
 _FAST = {nn.Conv2d: FastDepthwiseConv2d, Conv2dSame: FastDepthwiseConv2dSame}

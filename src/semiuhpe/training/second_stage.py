@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,13 @@ from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training import threshold as thresholds
 from semiuhpe.training.data import HeadSubset, spread_heads
 from semiuhpe.training.recipe import Recipe
-from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, teacher_belief, unsupervised_loss
+from semiuhpe.training.semi_supervised import (
+    Precision,
+    UnlabelledBatch,
+    describe,
+    teacher_belief,
+    unsupervised_loss,
+)
 from semiuhpe.training.unlabelled import UnlabelledViews, as_batch, unlabelled_sources, weak_views
 
 _ON_A_SHEET = 48
@@ -25,13 +32,17 @@ _AT_ONCE = 256
 
 
 class SecondStage:
-    """Everything of a run that deals with unlabelled heads. recipe: one with `semi`. folder: where sheets are put."""
+    """Everything of a run that deals with unlabelled heads.
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    recipe: one with `semi`. folder: where sheets are put. precision: the context in which the teacher runs, both for
+    thresholds and for their use.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, precision: Precision = nullcontext) -> None:
         if recipe.semi is None:
             raise ValueError("the recipe has no second stage")
         self.settings, self.optimiser = recipe.semi, recipe.optimiser
-        self.folder = folder
+        self.folder, self.precision = folder, precision
         self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
         self.sources = unlabelled_sources(self.settings.unlabelled)
         self.views = UnlabelledViews(self.sources, self.settings, recipe.seed)
@@ -60,7 +71,7 @@ class SecondStage:
 
     def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch) -> Tensor:
         """The unsupervised loss of a step; λ is not in it."""
-        belief = teacher_belief(teacher, batch.weak, self.settings)
+        belief = teacher_belief(teacher, batch.weak, self.settings, self.precision)
         keep = self.threshold.keep(belief)
         parameter = student(batch.strong)
         value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, self.optimiser)
@@ -81,7 +92,8 @@ class SecondStage:
             for start in range(0, len(source), _AT_ONCE):
                 part = HeadSubset(source.store, source.indices[start : start + _AT_ONCE])
                 images = weak_views(part, self.settings, self.image_size, self.seed, step, number)
-                belief = teacher_belief(teacher, torch.from_numpy(images).to(teacher.mean.device), self.settings)
+                weak = torch.from_numpy(images).to(teacher.mean.device)
+                belief = teacher_belief(teacher, weak, self.settings, self.precision)
                 parts.append(belief.parameter.cpu())
                 shown += [(source, int(index)) for index in part.indices]
         belief = MatrixFisher(torch.cat(parts))

@@ -7,6 +7,8 @@ strong view → student → cross-entropy with the target, over the heads that w
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +20,8 @@ from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.optimisation import negative_log_likelihood
 from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe
 from semiuhpe.training.threshold import Threshold, kept_shares
+
+Precision = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,23 @@ class UnlabelledBatch:
 
 
 @torch.no_grad()
-def teacher_belief(teacher: PoseNet, weak: Tensor, settings: SemiSupervisedRecipe) -> MatrixFisher:
+def teacher_belief(
+    teacher: PoseNet, weak: Tensor, settings: SemiSupervisedRecipe, precision: Precision = nullcontext
+) -> MatrixFisher:
     """The teacher's belief about each head as the weak view shows it; the teacher is in evaluation mode.
 
     With `teacher_mirror` the parameter is the mean of two: that of the view, and that of its mirror image mirrored back.
+    precision: makes the context in which the network itself runs (mixed precision); beliefs are float32 always.
     """
     if teacher.training:
         raise ValueError("the teacher must be in evaluation mode")
-    parameter = teacher(weak).float()
+    views = torch.cat([weak, weak.flip(2)]) if settings.teacher_mirror else weak
+    with precision():
+        parameter = teacher(views).float()
     if settings.teacher_mirror:
+        parameter, flipped = parameter.chunk(2)
         mirror = torch.tensor([-1.0, 1.0, 1.0], device=parameter.device).diag()
-        parameter = (parameter + mirror @ teacher(weak.flip(2)).float() @ mirror) / 2
+        parameter = (parameter + mirror @ flipped @ mirror) / 2
     return MatrixFisher(parameter)
 
 

@@ -103,7 +103,7 @@ class Trainer:
         )
         self.model, self.optimiser = self.fabric.setup(self.network, optimiser)
         self.sets: list[ValidationSet] = validation_sets(recipe)
-        self.second = None if recipe.semi is None else SecondStage(recipe, self.folder.path)
+        self.second = None if recipe.semi is None else SecondStage(recipe, self.folder.path, self.fabric.autocast)
         self.step = 0
         self.best_score = math.inf
         if self.folder.last.exists():
