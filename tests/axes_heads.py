@@ -30,13 +30,24 @@ def draw_axes(rotation: np.ndarray, size: int = 128) -> np.ndarray:
     return image
 
 
-def make_store(path: Path, count: int = 40, labelled: bool = True) -> Path:
+def make_store(
+    path: Path,
+    count: int = 40,
+    labelled: bool = True,
+    splits: tuple[str, ...] = ("val", "train", "train", "train", "train"),
+    swapped: tuple[int, int] = (0, 0),
+) -> Path:
+    """splits: of the heads in turn. swapped: so many times the labels of the val and test heads move on by one head."""
     rotations = random_rotations(count, np.random.default_rng(0))
+    labels = rotations.copy()
+    for name, turns in zip(("val", "test"), swapped, strict=True):
+        places = [i for i in range(count) if splits[i % len(splits)] == name]
+        labels[places] = np.roll(rotations[places], turns, axis=0)
     with HeadStoreWriter(path) as writer:
         for i, rotation in enumerate(rotations):
             encoded = cv2.imencode(".png", draw_axes(rotation)[..., ::-1])[1].tobytes()
-            split = "unlabelled" if not labelled else "val" if i % 5 == 0 else "train"
-            label = rotation if labelled else None
+            split = splits[i % len(splits)] if labelled else "unlabelled"
+            label = labels[i] if labelled else None
             writer.add(HeadRecord(f"h{i}", "axes", split, f"p{i}", (39.4, 39.4, 88.6, 88.6), label), encoded)
     return path
 

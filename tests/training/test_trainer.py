@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from axes_heads import recipe_for, semi_for
+from axes_heads import make_store, recipe_for, semi_for
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.data import LabelledViews, training_sources
 from semiuhpe.training.optimisation import learning_rate
-from semiuhpe.training.recipe import OptimiserRecipe
+from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.teacher import AveragedNetwork
 from semiuhpe.training.trainer import Trainer
@@ -31,19 +31,25 @@ def metrics_of(run: Path) -> list[dict[str, object]]:
     return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines]
 
 
+def second_stage_in_bfloat16(tmp_path: Path) -> dict[str, object]:
+    model = ModelRecipe("mobilenetv4_conv_small", pretrained=False, image_size=48, channels_last=True)
+    return {"semi": semi_for(tmp_path), "precision": "bf16-mixed", "model": model}
+
+
 @pytest.mark.parametrize("semi", [False, True])
 def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool) -> None:
-    extra = {"semi": semi_for(tmp_path)} if semi else {}
+    extra = second_stage_in_bfloat16(tmp_path) if semi else {}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **extra), progress=False).train()
 
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from pathlib import Path; from axes_heads import recipe_for, semi_for\n"
+        "from pathlib import Path; from axes_heads import recipe_for\n"
+        "from test_trainer import second_stage_in_bfloat16\n"
         "from semiuhpe.training.trainer import Trainer\n"
-        f"folder = Path(sys.argv[1]); extra = dict(semi=semi_for(folder)) if {semi} else dict()\n"
+        f"folder = Path(sys.argv[1]); extra = second_stage_in_bfloat16(folder) if {semi} else dict()\n"
         "Trainer(recipe_for(folder, run=sys.argv[1] + '/killed', **extra), progress=False).train()\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     metrics = tmp_path / "killed" / "metrics.jsonl"
     wanted = int(np.random.default_rng(os.getpid()).integers(5, 13))
     process = subprocess.Popen(command)
@@ -62,6 +68,27 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: boo
     differing = [key for key in first if not torch.equal(first[key], second[key])]
     assert not differing
     assert metrics_of(tmp_path / "whole") == metrics_of(tmp_path / "killed")
+
+
+def test_validation_heads_choose_the_best_weights_and_test_heads_nothing(tmp_path: Path) -> None:
+    """The reference keeps the weights that do best on the test set."""
+    best = []
+    for name, val, test in (("a", 0, 0), ("b", 0, 1), ("c", 1, 0)):
+        store = make_store(tmp_path / name, splits=("val", "test", "train", "train", "train"), swapped=(val, test))
+        recipe = recipe_for(
+            tmp_path, run=str(tmp_path / f"run_{name}"), labelled=[LabelledData(str(store))], validate_every=2
+        )
+        Trainer(recipe, progress=False).train()
+        _, state = load_checkpoint(tmp_path / f"run_{name}" / "best.safetensors")
+        scores = [
+            line["validation_averaged_deg"]["mean"]
+            for line in metrics_of(tmp_path / f"run_{name}")
+            if "validation_averaged_deg" in line
+        ]
+        assert state["validation_deg"]["mean"] == min(scores)
+        best.append((state["step"], state["validation_deg"]["mean"]))
+    assert best[0] == best[1]
+    assert best[0][1] != best[2][1]
 
 
 def test_a_run_learns_to_read_axes(tmp_path: Path) -> None:
