@@ -55,9 +55,7 @@ class PoseNet(nn.Module):
         norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)] if frozen_norms else []
         self._in_evaluation = [*frozen, *norms]
         if channels_last and _has_grouped_convolutions(self.backbone):
-            raise RecipeError(
-                f"model.channels_last is not for {backbone}, which has grouped convolutions; set it to false"
-            )
+            raise RecipeError(f"model.channels_last is not for {backbone}, which has grouped convolutions; set it to false")
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def train(self, mode: bool = True) -> PoseNet:

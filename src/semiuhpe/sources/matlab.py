@@ -29,7 +29,7 @@ def read_mat(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             head = stream.read(128)
-        if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
+        if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
             raise Rejected(
                 "annotation",
                 f"{path}: a MATLAB 7.3 file, which is not read; load it in MATLAB or Octave and save it with -v7",
