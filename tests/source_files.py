@@ -18,7 +18,16 @@ from semiuhpe.geometry.landmarks import MIRRORED, default_face_model
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt, mirror
 
 F = np.diag([1.0, -1.0, -1.0])
-POSES_DEG = ((0, 0, 0), (35, 10, -5), (-70, -15, 20), (20, -25, 10), (-45, 20, 0), (85, 5, 15), (10, 0, -30), (-20, 30, 5))
+POSES_DEG = (
+    (0, 0, 0),
+    (35, 10, -5),
+    (-70, -15, 20),
+    (20, -25, 10),
+    (-45, 20, 0),
+    (85, 5, 15),
+    (10, 0, -30),
+    (-20, 30, 5),
+)
 
 
 def poses(count: int) -> np.ndarray:
@@ -49,7 +58,9 @@ def picture(path: Path, height: int = 450, width: int = 450, seed: int = 0) -> N
     cv2.imwrite(str(path), cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def write_300w_lp(root: Path, faces: int = 2, copies: int = 2, subs: tuple[str, ...] = ("AFW", "HELEN")) -> dict[str, np.ndarray]:
+def write_300w_lp(
+    root: Path, faces: int = 2, copies: int = 2, subs: tuple[str, ...] = ("AFW", "HELEN")
+) -> dict[str, np.ndarray]:
     """→ id → pose. Landmarks of originals in the tree `landmarks`, as released; mirrored copies beside them."""
     known = {}
     for sub in subs:
@@ -83,7 +94,9 @@ def write_aflw2000(root: Path, angles_deg: list[tuple[float, float, float]]) -> 
         clicked[:, 3] = -1
         picture(root / f"{name}.jpg", seed=i)
         para = np.concatenate([np.radians(angles), [225.0, 225.0, 0.0, 5e-4]])[None]
-        savemat(root / f"{name}.mat", {"Pose_Para": para, "pt3d_68": points.T, "pt2d": clicked, "roi": np.zeros((1, 4))})
+        savemat(
+            root / f"{name}.mat", {"Pose_Para": para, "pt3d_68": points.T, "pt2d": clicked, "roi": np.zeros((1, 4))}
+        )
         names.append(name)
     return names
 
@@ -147,7 +160,11 @@ def write_aflw(root: Path, count: int = 6) -> dict[str, np.ndarray]:
     for i, name in enumerate(names):
         picture(root / "flickr" / name, seed=i)
     root.mkdir(parents=True, exist_ok=True)
-    variables = {"nameList": listed, "data": data * np.where(np.tile(mask, 2) > 0, 1, 0), "bbox": np.zeros((count + 1, 4))}
+    variables = {
+        "nameList": listed,
+        "data": data * np.where(np.tile(mask, 2) > 0, 1, 0),
+        "bbox": np.zeros((count + 1, 4)),
+    }
     savemat(root / "AFLWinfo_release.mat", {**variables, "mask_new": mask})
     (root / "AFLW2000.txt").write_text("image00002.jpg\n")
     return dict(zip(names, rotations, strict=True))
@@ -181,7 +198,9 @@ def write_dad(root: Path, train: int = 6, val: int = 2, test: int = 1) -> dict[s
             picture(root / split / "images" / f"{item}.png", 400, 400, seed=i)
             attributes = {"quality": "high", "gender": "female", "expression": False, "age": "young",
                           "occlusions": True, "pose": "front", "standard light": True}  # fmt: skip
-            items.append({"item_id": item, "bbox": [*map(float, low), *map(float, high - low)], "attributes": attributes})
+            items.append(
+                {"item_id": item, "bbox": [*map(float, low), *map(float, high - low)], "attributes": attributes}
+            )
             if split != "test":
                 target = root / split / "annotations" / f"{item}.json"
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
-from source_files import write_300w_lp, write_aflw, write_aflw2000, write_biwi, write_biwi_npz, write_dad, write_directmhp
+from source_files import (
+    write_300w_lp,
+    write_aflw,
+    write_aflw2000,
+    write_biwi,
+    write_biwi_npz,
+    write_dad,
+    write_directmhp,
+)
 
 from semiuhpe.cli.main import main
 from semiuhpe.cli.prepare import IMPORTERS
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.sources import aflw, aflw2000, biwi, dad3dheads, directmhp, w300lp
+from semiuhpe.sources.importing import import_heads
 from semiuhpe.sources.published_counts import PUBLISHED_COUNTS, compare_count
 
 
+@pytest.fixture(params=["as they are", "pickled"])
+def candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads may be made in other processes, so candidates must survive the way there."""
+    if request.param == "pickled":
+        for module in (w300lp, aflw2000, biwi, aflw, dad3dheads, directmhp):
+            monkeypatch.setattr(module, "import_heads", lambda store, made, meta: import_heads(
+                store, pickle.loads(pickle.dumps(list(made))), meta))  # fmt: skip
+
+
+@pytest.mark.usefixtures("candidates")
 def test_every_source_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_300w_lp(tmp_path / "300w-lp", faces=1, copies=1)
     write_aflw2000(tmp_path / "aflw2000", [(0, 0, 0), (10, 20, 30)])
@@ -57,18 +78,19 @@ def test_options_reach_the_importer(tmp_path: Path, capsys: pytest.CaptureFixtur
     for option, message in (
         ("vall=1", "300w-lp has the options (with their defaults): val=0.05, box=head, clip_angles=False"),
         ("val", "300w-lp has the options"),
+        ("val=1.5", "val is a share between 0 and 1, got 1.5"),
         ("val=much", "the value must be a number"),
         ("clip_angles=perhaps", "the value must be true or false"),
     ):
         assert main(["prepare", "300w-lp", str(tmp_path / "lp"), str(tmp_path / "other"), "--option", option]) == 1
         assert message in capsys.readouterr().err
-    assert main(["prepare", "300w-lp", str(tmp_path / "lp"), str(tmp_path / "store")]) == 1
-    assert "begun with other settings" in capsys.readouterr().err
 
 
 def test_a_source_may_be_a_file(tmp_path: Path) -> None:
     write_biwi_npz(tmp_path / "BIWI_train.npz", 3)
-    assert main(["prepare", "biwi", str(tmp_path / "BIWI_train.npz"), str(tmp_path / "store"), "--option", "val=0"]) == 0
+    assert (
+        main(["prepare", "biwi", str(tmp_path / "BIWI_train.npz"), str(tmp_path / "store"), "--option", "val=0"]) == 0
+    )
     assert {r.split for r in HeadStore(tmp_path / "store")} == {"train"}
 
 

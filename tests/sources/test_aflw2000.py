@@ -14,7 +14,14 @@ from semiuhpe.geometry.rotation import facing_direction, geodesic_distance
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.aflw2000 import import_aflw2000
 
-ANGLES = [(0.0, 0.0, 0.0), (-10.0, 60.0, 5.0), (89.9, 0.0, 0.0), (90.0, 0.0, 0.0), (-99.0, 20.0, 0.0), (10.0, -99.5, 3.0)]
+ANGLES = [
+    (0.0, 0.0, 0.0),
+    (-10.0, 60.0, 5.0),
+    (89.9, 0.0, 0.0),
+    (90.0, 0.0, 0.0),
+    (-99.0, 20.0, 0.0),
+    (10.0, -99.5, 3.0),
+]
 
 
 def test_everybody_is_imported_for_testing_with_both_filters(tmp_path: Path) -> None:

@@ -15,11 +15,17 @@ from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.directmhp import import_agora, import_panoptic, scene_of
 
 PANOPTIC = [f"{name}_00_0{i}_0001234{i}.jpg" for name in ("171204_pose3", "160906_pizza1") for i in range(2)]
-AGORA = ["ag_trainset_3dpeople_bfh_flowers_5_15_00001_1280x720.png", "ag_trainset_3dpeople_bfh_flowers_5_15_00002_1280x720.png"]
+AGORA = [
+    "ag_trainset_3dpeople_bfh_flowers_5_15_00001_1280x720.png",
+    "ag_trainset_3dpeople_bfh_flowers_5_15_00002_1280x720.png",
+]
 
 
 def test_angles_over_the_full_circle(tmp_path: Path) -> None:
-    known = write_directmhp(tmp_path / "cmu", {"coco_style_sampled_train": PANOPTIC, "coco_style_sampled_val": ["170307_dance5_00_01_00000001.jpg"]})
+    known = write_directmhp(
+        tmp_path / "cmu",
+        {"coco_style_sampled_train": PANOPTIC, "coco_style_sampled_val": ["170307_dance5_00_01_00000001.jpg"]},
+    )
     report = import_panoptic(tmp_path / "cmu", tmp_path / "store", val=0.5)
     assert (report.added, report.rejected) == (10, [])
     for record in HeadStore(tmp_path / "store"):
@@ -43,7 +49,9 @@ def test_scenes() -> None:
 
 def test_agora_from_the_json_itself(tmp_path: Path) -> None:
     write_directmhp(tmp_path / "agora", {"agora_coco_style_train": AGORA})
-    report = import_agora(tmp_path / "agora" / "annotations" / "agora_coco_style_train.json", tmp_path / "store", val=0.0)
+    report = import_agora(
+        tmp_path / "agora" / "annotations" / "agora_coco_style_train.json", tmp_path / "store", val=0.0
+    )
     assert report.added == 4
     assert {(r.source, r.split) for r in HeadStore(tmp_path / "store")} == {("AGORA", "train")}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.data import training_sources
 from semiuhpe.training.recipe import LabelledData, UnlabelledData, check
+from semiuhpe.training.run_folder import RunFolder
 from semiuhpe.training.trainer import Trainer
 from semiuhpe.training.unlabelled import unlabelled_sources
 from semiuhpe.training.validation import validation_sets
@@ -48,10 +51,26 @@ def test_weights_are_chosen_within_the_share(tmp_path: Path) -> None:
 def test_a_run_on_a_share_and_its_rest(tmp_path: Path) -> None:
     path = str(make_store(tmp_path / "store"))
     semi = semi_for(tmp_path, unlabelled=[UnlabelledData(path, beyond_ss_ratio=0.3)], stage1_steps=1)
-    trainer = Trainer(recipe_for(tmp_path, steps=2, semi=semi, labelled=[LabelledData(path, ss_ratio=0.3)]), progress=False)
+    trainer = Trainer(
+        recipe_for(tmp_path, steps=2, semi=semi, labelled=[LabelledData(path, ss_ratio=0.3)]), progress=False
+    )
     assert trainer.second is not None
     assert not set(trainer.sources[0].indices) & set(trainer.second.sources[0].indices)
     trainer.train()
+
+
+def test_a_run_begun_before_these_keys_existed_goes_on(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path, semi=semi_for(tmp_path))
+    RunFolder(recipe)
+    path = tmp_path / "run" / "recipe.json"
+    old = json.loads(path.read_text())
+    del old["labelled"][0]["ss_ratio"], old["semi"]["unlabelled"][0]["beyond_ss_ratio"], old["photo_ends"]
+    path.write_text(json.dumps(old))
+    RunFolder(recipe)
+    path.write_text(json.dumps(old))
+    other = replace(recipe, labelled=[replace(recipe.labelled[0], ss_ratio=0.5)])
+    with pytest.raises(RecipeError, match="begun with another labelled"):
+        RunFolder(other)
 
 
 @pytest.mark.parametrize(
@@ -88,5 +107,7 @@ def make_one(tmp_path: Path) -> Path:
         for i in range(2):
             record = HeadRecord(f"h{i}", "s", "train", "", (0, 0, 1, 1), np.eye(3), {"name": "a", "folder": str(i)})
             writer.add(record, b"")
-            writer.add(HeadRecord(f"v{i}", "s", "val", "", (0, 0, 1, 1), np.eye(3), {"name": "z", "folder": str(i)}), b"")
+            writer.add(
+                HeadRecord(f"v{i}", "s", "val", "", (0, 0, 1, 1), np.eye(3), {"name": "z", "folder": str(i)}), b""
+            )
     return tmp_path / "one"

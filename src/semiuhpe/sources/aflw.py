@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
+from semiuhpe.sources.checks import check_choice
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
-from semiuhpe.sources.landmark_boxes import TRAINING_MARGIN, box_with_margins, check_rule
+from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_with_margins
 from semiuhpe.sources.matlab import numbers_of, read_mat
 
 LANDMARKS_19 = (
@@ -41,7 +42,7 @@ def import_aflw(
     list of AFLW2000's pictures, or their folder; default `AFLW2000.txt` or `AFLW2000` in the folder. extras: file, visible
     (number of landmarks), box_from. Raises SourceError if the .mat or the list is missing.
     """
-    check_rule(box)
+    check_choice("box", box, BOX_RULES)
     root = Path(folder)
     excluded = excluded_names(Path(exclude) if exclude else root)
     names, points, visible = read_aflw(root / "AFLWinfo_release.mat")

@@ -19,8 +19,9 @@ from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import from_euler
 from semiuhpe.geometry.landmarks import LANDMARKS, Float
 from semiuhpe.heads.record import HeadRecord
+from semiuhpe.sources.checks import check_choice
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
-from semiuhpe.sources.landmark_boxes import TEST_MARGIN, box_of_head, box_with_margins, check_rule
+from semiuhpe.sources.landmark_boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
 
@@ -33,7 +34,7 @@ def import_aflw2000(
     margins around `pt2d`. extras: pitch_deg, yaw_deg, roll_deg as labelled, within_90, within_99, fit_residual.
     Raises SourceError if there is no picture with a .mat beside it.
     """
-    check_rule(box)
+    check_choice("box", box, BOX_RULES)
     root = Path(folder)
     meta = {"importer": "aflw2000", "box": box}
     return import_heads(store, _candidates(root, box), meta)

@@ -22,6 +22,7 @@ from semiuhpe.geometry.rotation import project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.biwi_npz import find_npz, import_biwi_npz
+from semiuhpe.sources.checks import check_choice, check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
 
 FACE_UNIT_MM = 50.0
@@ -96,12 +97,11 @@ def import_biwi(
     Raises SourceError if there is no sequence, or one without `rgb.cal`.
     """
     root = Path(path)
+    check_choice("camera", camera, ("depth", "rgb"))
+    check_share("train", train)
+    check_share("val", val)
     if find_npz(root):
         return import_biwi_npz(root, store, val=val)
-    if camera not in ("depth", "rgb"):
-        raise SourceError(f"camera must be depth or rgb, got {camera!r}")
-    if not 0 <= train <= 1 or not 0 <= val <= 1:
-        raise SourceError(f"train and val are shares, got {train} and {val}")
     home = root / "hpdb" if (root / "hpdb").is_dir() else root
     sequences = sorted(folder for folder in home.glob("*") if folder.is_dir() and any(folder.glob("frame_*_pose.txt")))
     if not sequences:

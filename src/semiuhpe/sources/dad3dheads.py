@@ -23,6 +23,7 @@ from semiuhpe.geometry.euler import from_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
+from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
 
 OFFICIAL_SPLITS = ("train", "val", "test")
@@ -38,6 +39,7 @@ def import_dad_3dheads(
     has no poses. extras: official_split, item_id, and each attribute (quality, gender, expression, age, occlusions, pose,
     standard_light). Raises SourceError if there is no split's list, or one that is malformed.
     """
+    check_share("val", val)
     root = Path(folder)
     lists = [(name, read_items(root / name / f"{name}.json")) for name in OFFICIAL_SPLITS if (root / name).is_dir()]
     if not lists:

@@ -24,6 +24,7 @@ from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
+from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
 
 _PLACES = ("images", "images/train", "images/val", "images/validation", "images/test", "")
@@ -50,6 +51,7 @@ def import_coco_poses(
     val: share of scenes in the validation split. extras: file, pitch_deg, yaw_deg, roll_deg as labelled. Raises
     SourceError if there is no JSON, or one without `images` and `annotations`.
     """
+    check_share("val", val)
     given = Path(path)
     files = [given] if given.is_file() else sorted([*given.glob("annotations/*.json"), *given.glob("*.json")])
     if not files:

@@ -7,18 +7,14 @@ shares of its longer side. Its square is given back here as the box that our cro
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semiuhpe.errors import SourceError
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.landmarks import default_face_model, fit_faces, head_boxes
 from semiuhpe.sources.importing import Rejected
 
 Float = NDArray[np.float64]
-BoxRule = Literal["head", "landmarks"]
 BOX_RULES = ("head", "landmarks")
 
 TRAINING_MARGIN = 0.3
@@ -56,9 +52,3 @@ def box_of_head(landmarks: ArrayLike, rotation: ArrayLike) -> tuple[Float, float
     except ValueError as error:
         raise Rejected("landmarks", str(error)) from error
     return head_boxes(fit, default_face_model())[0], float(fit.residual[0])
-
-
-def check_rule(rule: str) -> None:
-    """Raise SourceError for a rule that does not exist."""
-    if rule not in BOX_RULES:
-        raise SourceError(f"box must be one of {', '.join(BOX_RULES)}, got {rule!r}")

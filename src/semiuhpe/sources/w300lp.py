@@ -20,8 +20,9 @@ from semiuhpe.geometry.landmarks import LANDMARKS, MIRRORED, Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.inference.media import load_image
+from semiuhpe.sources.checks import check_choice, check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
-from semiuhpe.sources.landmark_boxes import TRAINING_MARGIN, box_of_head, box_with_margins, check_rule
+from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
 SUB_FOLDERS = ("AFW", "HELEN", "IBUG", "LFPW")
@@ -45,7 +46,8 @@ def import_300w_lp(
     extras: folder and name (for `ss_ratio`), mirrored, fit_residual (face units, box "head" only).
     Raises SourceError if there is no sub-folder of the set, or no landmarks at all.
     """
-    check_rule(box)
+    check_choice("box", box, BOX_RULES)
+    check_share("val", val)
     root = Path(folder)
     pictures = list(_pictures(root))
     meta = {"importer": "300w-lp", "val": val, "box": box, "clip_angles": clip_angles}
