@@ -1,6 +1,6 @@
 """`semiuhpe prepare NAME PATH STORE`: import a data set, as downloaded, into a head store.
 
-The options of a source are the keyword-only parameters of its importer (see `signature_options`).
+The options of a source are the keyword-only parameters of its importer (see `importer_options`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from semiuhpe.cli.signature_options import add_options, option_defaults
+from semiuhpe.cli.importer_options import add_options, option_defaults
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.aflw2000_subset import import_aflw2000_subset
 from semiuhpe.sources.boxes_csv import import_boxes_csv
@@ -21,7 +21,7 @@ from semiuhpe.sources.openimages import import_openimages
 from semiuhpe.sources.photos import import_photos
 from semiuhpe.sources.pointing04 import import_pointing04
 from semiuhpe.sources.pts68 import import_pts68
-from semiuhpe.sources.published import PUBLISHED, differences
+from semiuhpe.sources.published_counts import PUBLISHED, differences
 from semiuhpe.sources.scut_head_import import import_scut_head
 from semiuhpe.sources.widerface import import_widerface
 from semiuhpe.sources.wild_directions import import_wild_directions

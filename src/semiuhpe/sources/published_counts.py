@@ -18,8 +18,8 @@ ALL = "all"
 class Published:
     """Expected counts of one import.
 
-    counts: by part; a part is `ALL`, a split, or what a head's extra `part` says. options: the importer's options
-    that differ from their defaults when these counts hold.
+    counts: by part; a part is `ALL`, or what a head's extra `part` (or `official_split`) says, or its split where it has
+    no such extra. options: the importer's options that differ from their defaults when these counts hold.
     """
 
     counts: Mapping[str, int]
@@ -27,6 +27,10 @@ class Published:
 
 
 PUBLISHED: dict[str, tuple[Published, ...]] = {
+    "300w-lp": (Published({ALL: 122_450}),),
+    "aflw2000": (Published({ALL: 2_000}),),
+    "aflw": (Published({ALL: 22_246}),),
+    "dad-3dheads": (Published({"train": 37_840, "val": 4_312, "test": 2_746}),),
     "cocohead": (Published({"train": 71_115, "val": 3_013, ALL: 74_128}),),
     "crowdhuman": (Published({ALL: 164_870}),),
     "openimages": (Published({ALL: 165_797}), Published({ALL: 117_053}, {"min_side": 60.0})),
@@ -49,8 +53,10 @@ def differences(name: str, options: Mapping[str, Any], records: Iterable[HeadRec
         return []
     found = dict.fromkeys(known.counts, 0)
     for record in records:
-        for part in found.keys() & {ALL, record.split, str(record.extras.get("part"))}:
-            found[part] += 1
+        extras = record.extras
+        part = str(extras.get("part") or extras.get("official_split") or record.split)
+        for counted in found.keys() & {ALL, part}:
+            found[counted] += 1
     return [
         f"{part}: {found[part]:,} heads, {count:,} expected ({found[part] - count:+,})"
         for part, count in known.counts.items()
