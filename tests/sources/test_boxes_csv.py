@@ -108,7 +108,7 @@ def test_angles_of_every_convention_state_the_same_pose(folder: Path, tmp_path: 
 
 def test_angles_without_a_convention_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "heads.csv").write_text("file,x,y,w,h,pitch_deg,yaw_deg,roll_deg\n0.png,30,20,40,44,1,2,3\n")
-    with pytest.raises(SourceError, match="--convention 300w-lp|dad-3dheads"):
+    with pytest.raises(SourceError, match=r"--convention 300w-lp\|dad-3dheads"):
         import_boxes_csv(folder, tmp_path / "store")
     with pytest.raises(SourceError, match="unknown convention 'hopenet'"):
         import_boxes_csv(folder, tmp_path / "store", convention="hopenet")

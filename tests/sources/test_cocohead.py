@@ -34,11 +34,11 @@ def coco(tmp_path: Path) -> Path:
         ],
         "val": [person(12, 9, HEAD, 2)],
     }  # fmt: skip
-    for part, annotations in parts.items():
+    for part, notes in parts.items():
         images = [{"id": i, "file_name": f"{i:012d}.jpg", "width": 160, "height": 120} for i in (7, 9, 404)]
         for image in images[:2]:
             save_picture(root / f"{part}2017" / str(image["file_name"]), head=HEAD)
-        content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
+        content = {"images": images, "annotations": notes, "categories": [{"id": 1, "name": "person"}]}
         (root / "annotations" / f"person_humanparts_{part}2017.json").write_text(json.dumps(content))
     return root
 
@@ -79,3 +79,10 @@ def test_one_part_is_enough_and_none_is_an_error(coco: Path, tmp_path: Path) -> 
     (coco / "annotations" / "person_humanparts_val2017.json").unlink()
     with pytest.raises(SourceError, match="no HumanParts annotation"):
         import_cocohead(coco, tmp_path / "other")
+
+
+def test_annotations_without_photos_are_an_error(coco: Path, tmp_path: Path) -> None:
+    for part in ("train2017", "val2017"):
+        (coco / part).rename(tmp_path / part)
+    with pytest.raises(SourceError, match="none of their photos"):
+        import_cocohead(coco, tmp_path / "store")

@@ -86,3 +86,9 @@ def test_nothing_or_nonsense_is_named(tmp_path: Path) -> None:
     (tmp_path / "instances_val_full_bhf_new.json").write_text('{"images": [], "annotations": [{"id": 1}]}')
     with pytest.raises(SourceError, match="BFJDet"):
         import_crowdhuman(tmp_path, tmp_path / "store")
+
+
+def test_annotations_without_photos_are_an_error(tmp_path: Path) -> None:
+    write_odgt(tmp_path / "ch", "train", [odgt_box(HEAD)])
+    with pytest.raises(SourceError, match="none of their photos"):
+        import_crowdhuman(tmp_path / "ch", tmp_path / "store")

@@ -73,5 +73,9 @@ def test_errors_name_the_file(folder: Path, tmp_path: Path) -> None:
     table.write_text(HEADER + row("aa", 0.1, 0.2, 0.3, 0.4).replace("0.3", "x"))
     with pytest.raises(SourceError, match=r"detections\.csv: cannot be read"):
         import_openimages(folder, tmp_path / "store")
+    table.write_text(HEADER + row("absent", 0.1, 0.2, 0.3, 0.4))
+    (folder / "validation" / "labels" / "detections.csv").unlink()
+    with pytest.raises(SourceError, match="none of their photos"):
+        import_openimages(folder, tmp_path / "store")
     with pytest.raises(SourceError, match="no OpenImages here"):
         import_openimages(tmp_path, tmp_path / "store")

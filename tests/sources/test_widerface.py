@@ -69,5 +69,13 @@ def test_malformed_files_are_named_with_the_line(tmp_path: Path, text: str) -> N
     (tmp_path / "wider_face_val_bbx_gt.txt").write_text("first.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n" + text)
     with pytest.raises(SourceError, match="after line 4"):
         list(read_faces(tmp_path / "wider_face_val_bbx_gt.txt"))
+
+
+def test_missing_parts_are_named(wider: Path, tmp_path: Path) -> None:
+    (wider / "WIDER_val").rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="expected WIDER_val/images"):
+        import_widerface(wider, tmp_path / "store")
+    (wider / "wider_face_split" / "wider_face_val_bbx_gt.txt").unlink()
+    assert import_widerface(wider, tmp_path / "store").added == 3
     with pytest.raises(SourceError, match="no WIDER FACE here"):
-        import_widerface(tmp_path / "..", tmp_path / "store")
+        import_widerface(wider / "WIDER_train", tmp_path / "other")

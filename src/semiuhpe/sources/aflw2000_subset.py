@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import from_euler_deg
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
@@ -30,7 +29,7 @@ def import_aflw2000_subset(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """100 tight face crops of AFLW2000-3D with their official angles; test only.
 

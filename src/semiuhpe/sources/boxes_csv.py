@@ -18,7 +18,7 @@ from semiuhpe.errors import SourceError
 from semiuhpe.heads.record import SPLITS
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources import rotation_columns
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 from semiuhpe.sources.tables import Row, find_table, numbers, pictures_of, read_table, rows_of_json
 
@@ -42,7 +42,7 @@ def import_boxes_csv(
         Split, "split of rows that name none; auto: train or val by subject, unlabelled without pose"
     ] = "auto",
     val: Annotated[float, "share of subjects that auto puts into val"] = 0.1,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """Photos or crops with their heads listed in a CSV, JSON or COCO file.
 

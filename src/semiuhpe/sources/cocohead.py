@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, import_heads
+from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -28,7 +28,7 @@ def import_cocohead(
     store: str | os.PathLike[str],
     *,
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """COCOHead: heads of COCO 2017 photos from HumanParts' annotations, unlabelled.
 
@@ -48,6 +48,8 @@ def import_cocohead(
         raise SourceError(
             f"{root}: no HumanParts annotation here; expected annotations/person_humanparts_train2017.json"
         )
+    if not heads and filtered["photo not there"]:
+        raise SourceError(f"{root}: annotations, but none of their photos; expected train2017/*.jpg and val2017/*.jpg")
     return import_heads(
         store, heads, {"importer": "cocohead", "min_side": min_side}, workers=workers, filtered=filtered
     )

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, import_heads
+from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -39,7 +39,7 @@ def import_crowdhuman(
     ] = "auto",
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     keep_ignored: Annotated[bool, "take heads that are marked to be ignored, too"] = False,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """CrowdHuman: every head of the train and val photos, unlabelled.
 
@@ -76,6 +76,8 @@ def import_crowdhuman(
                         extras={"part": part},
                     )
                 )  # fmt: skip
+    if not heads and filtered["photo not there"]:
+        raise SourceError(f"{root}: annotations, but none of their photos; expected Images/*.jpg")
     kind = "bfjdet" if next(iter(tables.values())).suffix == ".json" else "odgt"
     meta = {"importer": "crowdhuman", "annotations": kind, "min_side": min_side, "keep_ignored": keep_ignored}
     return import_heads(store, heads, meta, workers=workers, filtered=filtered)

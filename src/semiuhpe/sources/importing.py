@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from tqdm import tqdm
 
@@ -42,7 +42,7 @@ from semiuhpe.sources.pictures import (
 )
 
 __all__ = [
-    "CONTEXT", "LONGEST", "QUALITY", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected",
+    "CONTEXT", "LONGEST", "QUALITY", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
     "context_crop", "encode_jpeg", "find_pictures", "import_heads", "read_context",
 ]  # fmt: skip
 
@@ -50,6 +50,9 @@ _BATCH = 64
 _AHEAD = 4  # photos under way for every thread: enough to keep all busy, few enough to hold in memory
 
 Made = tuple[HeadRecord, bytes]
+
+Workers = Annotated[int | None, "threads, default one a core and 8 at most"]
+"""The option that importers hand on to `import_heads`; it does not change the store."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def import_heads(
     candidates: Iterable[Head],
     meta: dict[str, Any] | None = None,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     filtered: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Write candidates into a store (a new one, or one begun with the same meta) and `import.json` beside them.

@@ -17,7 +17,7 @@ import numpy as np
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 FIVE = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47), (30,), (48,), (54,))
@@ -31,7 +31,7 @@ def import_mtfl(
     store: str | os.PathLike[str],
     *,
     source: Annotated[str, "name of the data set, default the folder's"] = "",
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """MTFL's web faces with five points, unlabelled; the pose class is kept among the extras.
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, FilteredOut, ImportReport, import_heads
+from semiuhpe.sources.importing import BoxedHead, FilteredOut, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 HEAD = "/m/04hgtk"
@@ -36,7 +36,7 @@ def import_openimages(
     depictions: Annotated[bool, "take drawn, carved and printed heads, too"] = False,
     groups: Annotated[bool, "take boxes around several heads, too"] = False,
     inside: Annotated[bool, "take pictures from the inside of the object, too"] = False,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """OpenImages V6: boxes of the class Human head, unlabelled.
 
@@ -54,6 +54,8 @@ def import_openimages(
     for part in found:
         photos = index_pictures(root / part, ("data", "images"))
         heads += _heads(tables[part], part, photos, min_side, [flag for flag in _FLAGS if not kept[flag]], filtered)
+    if not heads and filtered["photo not there"]:
+        raise SourceError(f"{root}: detections, but none of their photos; expected train/data/*.jpg")
     meta = {
         "importer": "openimages", "min_side": min_side, "depictions": depictions, "groups": groups, "inside": inside
     }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Annotated
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.inference.media import list_images
-from semiuhpe.sources.importing import BoxedHead, Candidate, FilteredOut, ImportReport, Made, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, FilteredOut, ImportReport, Made, Workers, import_heads
 from semiuhpe.sources.pictures import Box, Picture
 
 MIN_SIDE = 30.0
@@ -30,7 +30,7 @@ def import_photos(
     score_threshold: Annotated[float, "probability from which a detection counts"] = SCORE_THRESHOLD,
     detector: Annotated[str, 'weights of the head detector: "default" or an .onnx file'] = "default",
     source: Annotated[str, "name of the data set, default the folder's"] = "",
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """Your own photos (heads are detected) or head crops, unlabelled.
 

@@ -12,10 +12,17 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, find_pictures, import_heads
+from semiuhpe.sources.importing import (
+    BoxedHead,
+    Candidate,
+    ImportReport,
+    Rejected,
+    Workers,
+    find_pictures,
+    import_heads,
+)
 from semiuhpe.sources.pictures import Box
 
 SOURCE = "Pointing04"
@@ -27,7 +34,7 @@ def import_pointing04(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """Pointing'04: viewing directions of persons who look at markers; test only.
 

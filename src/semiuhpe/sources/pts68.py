@@ -24,6 +24,7 @@ from semiuhpe.sources.importing import (
     ImportReport,
     Made,
     Rejected,
+    Workers,
     find_pictures,
     import_heads,
     read_context,
@@ -61,7 +62,7 @@ def import_pts68(
     *,
     source: Annotated[str, "name of the data set, default the folder's"] = "",
     val: Annotated[float, "share of subjects in the validation split"] = 0.1,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """Pictures with 68 landmarks in .pts files, labelled with fitted poses.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
 from semiuhpe.sources.tables import read_table
 
@@ -27,7 +27,7 @@ def import_scut_head(
     *,
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     exclude: Annotated[Path | None, "CSV with a column photo (or file): these photos are forced into test"] = None,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """SCUT-HEAD: every head of classroom frames and web pictures, unlabelled.
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, import_heads
+from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 MIN_SIDE = 25.0
@@ -40,7 +40,7 @@ def import_widerface(
     max_occlusion: Annotated[int, "0 none, 1 partial, 2 heavy"] = 2,
     max_pose: Annotated[int, "0 typical, 1 atypical"] = 1,
     margin: Annotated[float, "head beyond the face: this × width at each side, twice this × height above"] = MARGIN,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """WIDER FACE: faces of the train and val photos as heads, unlabelled.
 
@@ -60,7 +60,7 @@ def import_widerface(
         if table is None:
             continue
         found = True
-        photos = next((p for p in _photo_folders(root, part) if p.is_dir()), root / f"WIDER_{part}" / "images")
+        photos = _photo_folder(root, part)
         for photo, number, face, qualities in read_faces(table):
             if face[2] < min_side or face[3] < min_side:
                 filtered["small"] += 1
@@ -117,6 +117,9 @@ def read_faces(table: Path) -> Iterator[tuple[str, int, Box, dict[str, int]]]:
             yield photo, number, (x, y, w, h), {k: int(v) for k, v in zip(_QUALITIES, values[4:], strict=True)}
 
 
-def _photo_folders(root: Path, part: str) -> list[Path]:
+def _photo_folder(root: Path, part: str) -> Path:
     name = f"WIDER_{part}"
-    return [root / name / "images", root / name / name / "images"]
+    for folder in (root / name / "images", root / name / name / "images"):
+        if folder.is_dir():
+            return folder
+    raise SourceError(f"{root}: annotations of {part}, but no photos; expected {name}/images")

@@ -11,10 +11,9 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "WildDirections"
@@ -25,7 +24,7 @@ def import_wild_directions(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """WildDirections: wild heads with an azimuth judged by eye; test only.
 

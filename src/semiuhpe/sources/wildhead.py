@@ -17,11 +17,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import PICTURES, need_folder
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, import_heads
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 STORED = 1.2
@@ -38,7 +37,7 @@ def import_wildhead(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
-    workers: Annotated[int | None, "threads, default one a core"] = None,
+    workers: Workers = None,
 ) -> ImportReport:
     """WildHead: ready crops of wild heads from COCO, CrowdHuman and OpenImages, unlabelled.
 
