@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ import pytest
 from semiuhpe.cli.importer_options import add_options, option_defaults
 from semiuhpe.cli.main import main
 from semiuhpe.cli.prepare import IMPORTERS
+from semiuhpe.sources.published_counts import PUBLISHED
 
 
 def example(
@@ -87,3 +89,11 @@ def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path, capsy
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "nowhere" in error
+
+
+def test_every_source_is_documented_with_a_command() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert [name for name in IMPORTERS if f"semiuhpe prepare {name} " not in text] == []
+    documented = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\d", text)}
+    published = {count for known in PUBLISHED.values() for each in known for count in each.counts.values()}
+    assert published <= documented

@@ -36,6 +36,7 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "openimages": (Published({ALL: 165_797}), Published({ALL: 117_053}, {"min_side": 60.0})),
     "wildhead": (Published({"hp": 74_128, "ch": 163_291, "oi": 165_797, ALL: 403_216}),),
     "widerface": (Published({ALL: 62_100}),),
+    "mtfl": (Published({ALL: 5_921}),),
     "pointing04": (Published({ALL: 1_488}),),
     "wild-directions": (Published({ALL: 93}),),
     "aflw2000-subset": (Published({ALL: 100}),),
