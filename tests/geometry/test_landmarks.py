@@ -45,6 +45,17 @@ def test_a_mirrored_face_has_the_mirrored_pose(rng: np.random.Generator) -> None
     assert np.degrees(angle).max() < 0.5
 
 
+def test_with_a_known_pose_place_and_size_are_fitted_also_in_profile(rng: np.random.Generator) -> None:
+    rotation = from_azimuth_elevation_tilt(*np.radians(rng.uniform([-90, -40, -40], [90, 40, 40], (30, 3))).T)
+    points = project(np.broadcast_to(default_face_model().mean, (30, 68, 3)), rotation)
+    fit = fit_faces(points + rng.normal(0, 2, points.shape), rotation=rotation)
+    np.testing.assert_array_equal(fit.rotation, rotation)
+    np.testing.assert_allclose(fit.scale, 80, rtol=0.04)
+    np.testing.assert_allclose(fit.shift, np.broadcast_to([120.0, 90.0], (30, 2)), atol=6)
+    with pytest.raises(ValueError, match="as many rotations"):
+        fit_faces(points, rotation=rotation[:3])
+
+
 def test_a_few_wrong_landmarks_do_not_turn_the_face(rng: np.random.Generator) -> None:
     rotation = poses(30, rng)
     points = project(np.broadcast_to(default_face_model().mean, (30, 68, 3)), rotation)

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from semiuhpe.cli.importer_options import add_options, option_defaults
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.sources.aflw import import_aflw
+from semiuhpe.sources.aflw2000 import import_aflw2000
 from semiuhpe.sources.aflw2000_subset import import_aflw2000_subset
+from semiuhpe.sources.biwi import import_biwi
 from semiuhpe.sources.boxes_csv import import_boxes_csv
 from semiuhpe.sources.cocohead import import_cocohead
 from semiuhpe.sources.crowdhuman import import_crowdhuman
+from semiuhpe.sources.dad3dheads import import_dad_3dheads
+from semiuhpe.sources.directmhp import import_agora, import_panoptic
 from semiuhpe.sources.importing import ImportReport
 from semiuhpe.sources.mtfl import import_mtfl
 from semiuhpe.sources.openimages import import_openimages
@@ -23,17 +28,25 @@ from semiuhpe.sources.pointing04 import import_pointing04
 from semiuhpe.sources.pts68 import import_pts68
 from semiuhpe.sources.published_counts import PUBLISHED, differences
 from semiuhpe.sources.scut_head_import import import_scut_head
+from semiuhpe.sources.w300lp import import_300w_lp
 from semiuhpe.sources.widerface import import_widerface
 from semiuhpe.sources.wild_directions import import_wild_directions
 from semiuhpe.sources.wildhead import import_wildhead
 
 IMPORTERS: dict[str, Callable[..., ImportReport]] = {
+    "300w-lp": import_300w_lp,
+    "aflw": import_aflw,
+    "aflw2000": import_aflw2000,
     "aflw2000-subset": import_aflw2000_subset,
+    "agora": import_agora,
+    "biwi": import_biwi,
     "boxes": import_boxes_csv,
     "cocohead": import_cocohead,
     "crowdhuman": import_crowdhuman,
+    "dad-3dheads": import_dad_3dheads,
     "mtfl": import_mtfl,
     "openimages": import_openimages,
+    "panoptic": import_panoptic,
     "photos": import_photos,
     "pointing04": import_pointing04,
     "pts68": import_pts68,

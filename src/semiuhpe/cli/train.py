@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semiuhpe.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from semiuhpe.training.recipe import Recipe
 
 
 def _parser() -> Any:
@@ -25,17 +28,24 @@ def _parser() -> Any:
     return parser
 
 
-def main(argv: list[str]) -> int:
-    """Run a training; returns the exit code."""
+def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
+    """The recipe that flags and files describe, not checked yet, and whether a progress bar was declined."""
     parser = _parser()
     values = parser.parse_args(argv)
     from semiuhpe.training.recipe import Recipe
-    from semiuhpe.training.trainer import Trainer
 
     objects = parser.instantiate_classes(values)
     fields = {
         key: value for key, value in vars(objects).items() if key not in ("config", "quiet", "__default_config__")
     }
-    scores = Trainer(Recipe(**fields), progress=not values.quiet and sys.stderr.isatty()).train()
+    return Recipe(**fields), bool(values.quiet)
+
+
+def main(argv: list[str]) -> int:
+    """Run a training; returns the exit code."""
+    recipe, quiet = read_recipe(argv)
+    from semiuhpe.training.trainer import Trainer
+
+    scores = Trainer(recipe, progress=not quiet and sys.stderr.isatty()).train()
     print(", ".join(f"{name}: {score:.2f}° mean geodesic error" for name, score in scores.items()))
     return 0

@@ -90,10 +90,12 @@ def default_face_model() -> FaceModel:
         return FaceModel(mean, modes, float(arrays["noise"]), head)
 
 
-def fit_faces(points: ArrayLike, model: FaceModel | None = None) -> FaceFit:
+def fit_faces(points: ArrayLike, model: FaceModel | None = None, *, rotation: ArrayLike | None = None) -> FaceFit:
     """Fit the face model to landmarks of n faces. points (n, 68, 2) or (68, 2), pixels (x right, y down).
 
-    Raises ValueError for another shape, values that are not finite, or a face whose points all coincide.
+    rotation: (n, 3, 3) or (3, 3) camera←head where the pose is known already; then only place, size and shape are fitted,
+    which leaves a profile no freedom to be another pose. Raises ValueError for another shape, values that are not
+    finite, or a face whose points all coincide.
     """
     model = default_face_model() if model is None else model
     points = np.asarray(points, dtype=np.float64)
@@ -104,40 +106,59 @@ def fit_faces(points: ArrayLike, model: FaceModel | None = None) -> FaceFit:
         raise ValueError("landmarks must be finite numbers")
     if np.any(np.ptp(points[:, INNER], axis=1).max(axis=1, initial=0.0) <= 0):
         raise ValueError("the landmarks of a face all coincide")
-    parts = [_fit(points[i : i + _BATCH, INNER], model) for i in range(0, len(points), _BATCH)]
+    known = None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
+    if known is not None and len(known) != len(points):
+        raise ValueError(f"{len(points)} faces need as many rotations, got {len(known)}")
+    parts = [
+        _fit(points[i : i + _BATCH, INNER], model, None if known is None else known[i : i + _BATCH])
+        for i in range(0, len(points), _BATCH)
+    ]
     if not parts:
         return FaceFit(np.zeros((0, 3, 3)), np.zeros(0), np.zeros((0, 2)), np.zeros((0, len(model.modes))), np.zeros(0))
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     return FaceFit(*joined)
 
 
-def _fit(points: Float, model: FaceModel) -> tuple[Float, Float, Float, Float, Float]:
+def _fit(points: Float, model: FaceModel, known: Float | None) -> tuple[Float, Float, Float, Float, Float]:
     mean, modes = model.mean[INNER], model.modes[:, INNER]
     count, kinds = len(points), len(modes)
-    rotation, scale, shift = affine_pose(points, mean)
+    rotation, scale, shift = affine_pose(points, mean) if known is None else _placed(points, mean, known)
     coefficients = np.zeros((count, kinds))
     prior = np.r_[np.zeros(6), np.ones(kinds)]
     for _ in range(_ITERATIONS):
         turned, errors = _residuals(points, mean, modes, rotation, scale, shift, coefficients)
         weights = (_FREEDOM + 2) / (_FREEDOM + np.sum((errors / model.noise) ** 2, axis=-1)) / model.noise**2
         jacobian = _jacobian(turned, rotation, modes)
+        if known is not None:
+            jacobian[..., :3] = 0.0
         flat = jacobian.reshape(count, -1, 6 + kinds)
         weighted = (jacobian * weights[..., None, None]).reshape(flat.shape)
         hessian = np.swapaxes(weighted, 1, 2) @ flat + np.diag(prior)
         gradient = np.einsum("nfp,nf->np", weighted, errors.reshape(count, -1))
         gradient[:, 6:] -= coefficients
         # A trace of Levenberg damping: a flat profile leaves the width of the face nearly free.
-        damping = 1e-4 * np.einsum("npp->np", hessian)[:, None, :] * np.eye(6 + kinds)
+        diagonal = np.einsum("npp->np", hessian)
+        damping = (1e-4 * diagonal + (diagonal == 0))[:, None, :] * np.eye(6 + kinds)
         step = np.linalg.solve(hessian + damping, gradient[..., None])[..., 0]
         turn = step[:, :3] * np.minimum(1.0, 0.5 / np.maximum(np.linalg.norm(step[:, :3], axis=1), 1e-12))[:, None]
         rotation = _turns(turn) @ rotation
         shift = shift + scale[:, None] * step[:, 4:6]
         scale = scale * np.exp(np.clip(step[:, 3], -0.5, 0.5))
         coefficients = coefficients + step[:, 6:]
-    rotation = project_to_rotation(rotation)
+    rotation = project_to_rotation(rotation) if known is None else known
     _, errors = _residuals(points, mean, modes, rotation, scale, shift, coefficients)
     residual = np.sqrt(np.mean(np.sum(errors**2, axis=-1), axis=1))
     return rotation, scale, shift, coefficients, residual
+
+
+def _placed(points: Float, shape: Float, rotation: Float) -> tuple[Float, Float, Float]:
+    """Least-squares scale and shift of a rigid shape whose pose is known; the scale stays positive. As `affine_pose`."""
+    turned = (shape @ np.swapaxes(rotation, 1, 2))[..., :2]
+    centre, middle = turned.mean(axis=1), points.mean(axis=1)
+    turned, seen = turned - centre[:, None], points - middle[:, None]
+    scale = np.sum(turned * seen, axis=(1, 2)) / np.sum(turned**2, axis=(1, 2))
+    scale = np.maximum(scale, 0.1 * np.sqrt(np.sum(seen**2, axis=(1, 2)) / np.sum(turned**2, axis=(1, 2))))
+    return rotation, scale, middle - scale[:, None] * centre
 
 
 def affine_pose(points: Float, shape: Float) -> tuple[Float, Float, Float]:

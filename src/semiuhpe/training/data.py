@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from semiuhpe.errors import RecipeError
 from semiuhpe.geometry.crop import Image, crop_head
 from semiuhpe.geometry.rotation import Float
+from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.recipe import LabelledData, Recipe
 from semiuhpe.training.sampler import SampleKey
@@ -34,11 +35,16 @@ class HeadSubset:
         return len(self.indices)
 
 
-def labelled_heads(path: str, split: str, limit: int = 0) -> HeadSubset:
-    """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store."""
+def labelled_heads(path: str, split: str, limit: int = 0, ss_ratio: float = 1.0) -> HeadSubset:
+    """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store.
+
+    ss_ratio: only those of this share of the store, split as published.
+    """
     store = HeadStore(path)
-    indices = np.array([i for i, r in enumerate(store) if r.split == split and r.rotation is not None], dtype=np.int64)
-    return spread_heads(HeadSubset(store, indices), limit)
+    chosen = np.array([r.split == split and r.rotation is not None for r in store], dtype=np.bool_)
+    if ss_ratio < 1:
+        chosen &= with_labels(store, ss_ratio)
+    return spread_heads(HeadSubset(store, np.flatnonzero(chosen)), limit)
 
 
 def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
@@ -50,11 +56,12 @@ def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
 
 def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
     """The training heads of each source. Raises RecipeError for a source without any."""
-    sources = [labelled_heads(data.store, "train", data.limit) for data in labelled]
+    sources = [labelled_heads(data.store, "train", data.limit, data.ss_ratio) for data in labelled]
     for data, source in zip(labelled, sources, strict=True):
         if len(source) == 0:
+            share = f" within ss_ratio {data.ss_ratio}" if data.ss_ratio < 1 else ""
             raise RecipeError(
-                f"{data.store}: the store has no labelled heads in its train split; check `semiuhpe inspect`"
+                f"{data.store}: the store has no labelled heads in its train split{share}; check `semiuhpe inspect`"
             )
     return sources
 

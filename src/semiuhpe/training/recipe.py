@@ -21,13 +21,15 @@ class LabelledData:
 
     store: folder of a head store; its "train" split is used. weight: its share of every batch, relative to the other
     sources'. validate: whether its "val" split counts in the choice of the best weights. limit: use only so many heads
-    (0 = all), evenly spread.
+    (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
+    `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
     """
 
     store: str = ""
     weight: float = 1.0
     validate: bool = True
     limit: int = 0
+    ss_ratio: float = 1.0
 
 
 @dataclass
@@ -75,11 +77,13 @@ class UnlabelledData:
 
     store: folder of a head store. weight: its share of every batch, relative to the other sources'. limit: use only so
     many heads (0 = all), evenly spread. Rotations that the store may have are not learnt from; they are compared with.
+    beyond_ss_ratio: only the heads that a labelled source with this `ss_ratio` leaves without labels (0 = all heads).
     """
 
     store: str = ""
     weight: float = 1.0
     limit: int = 0
+    beyond_ss_ratio: float = 0.0
 
 
 def _weak_view() -> ViewRange:
@@ -188,6 +192,8 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"labelled[{index}].store is empty; name the folder of a head store")
         if source.weight <= 0:
             raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
+        if not 0 < source.ss_ratio <= 1:
+            raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
@@ -213,6 +219,7 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
     for index, source in enumerate(semi.unlabelled):
         if not source.store or source.weight <= 0:
             raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
+        _check_rest(recipe, index, source)
     _check_scale("semi.weak_view", semi.weak_view)
     _check_scale("semi.strong_view", semi.strong_view)
     if semi.strong_view.flip or semi.weak_view.rotation:
@@ -223,6 +230,20 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
         raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
     if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
         raise RecipeError("semi: ulb_batch_ratio must give 2 heads or more, stage_steps and sharpen must be positive")
+
+
+def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
+    """The rest of a store must begin where the labelled share of the same store ends."""
+    if not 0 <= source.beyond_ss_ratio < 1:
+        raise RecipeError(
+            f"semi.unlabelled[{index}].beyond_ss_ratio must be at least 0 and below 1, got {source.beyond_ss_ratio}"
+        )
+    shares = {data.ss_ratio for data in recipe.labelled if Path(data.store) == Path(source.store)}
+    if source.beyond_ss_ratio and shares and source.beyond_ss_ratio not in shares:
+        raise RecipeError(
+            f"semi.unlabelled[{index}].beyond_ss_ratio is {source.beyond_ss_ratio}, but {source.store} is labelled with "
+            f"ss_ratio {', '.join(map(str, sorted(shares)))}; make them equal"
+        )
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

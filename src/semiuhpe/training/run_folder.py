@@ -10,7 +10,7 @@ from typing import Any
 from semiuhpe.errors import MissingExtraError, RecipeError
 from semiuhpe.training import recipe as recipes
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
-from semiuhpe.training.recipe import Recipe
+from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -27,7 +27,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         known = self.path / RECIPE
         if known.exists():
-            before, now = json.loads(known.read_text()), recipes.to_dict(recipe)
+            before, now = _with_defaults(json.loads(known.read_text()), _defaults()), recipes.to_dict(recipe)
             changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
             if changed:
                 raise RecipeError(
@@ -57,6 +57,21 @@ class RunFolder:
             for name, value in _flat(values):
                 self._board.add_scalar(name, value, values["step"])
             self._board.flush()
+
+
+def _defaults() -> dict[str, Any]:
+    """Every key of a recipe with its default; lists hold one entry."""
+    semi = SemiSupervisedRecipe(unlabelled=[UnlabelledData()])
+    return recipes.to_dict(Recipe(labelled=[LabelledData()], semi=semi))
+
+
+def _with_defaults(known: Any, default: Any) -> Any:
+    """A recipe of an older version: what it could not ask for yet has its default, so such a run can go on."""
+    if isinstance(known, dict) and isinstance(default, dict):
+        return {**default, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
+    if isinstance(known, list) and isinstance(default, list) and default:
+        return [_with_defaults(entry, default[0]) for entry in known]
+    return known
 
 
 def _tensorboard(path: Path) -> Any:

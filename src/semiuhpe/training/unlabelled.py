@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.geometry.rotation import image_rotation
+from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.data import HeadSubset, spread_heads
 from semiuhpe.training.recipe import SemiSupervisedRecipe, UnlabelledData
@@ -26,14 +27,19 @@ Sample = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def unlabelled_sources(unlabelled: Sequence[UnlabelledData]) -> list[HeadSubset]:
-    """The pool of each source: all heads but those of its val and test splits. Raises RecipeError for an empty one."""
+    """The pool of each source: all heads but those of its val and test splits, and with `beyond_ss_ratio` but those that
+    the labelled source with that `ss_ratio` uses. Raises RecipeError for an empty one.
+    """
     sources = []
     for data in unlabelled:
         store = HeadStore(data.store)
-        indices = np.array([i for i, r in enumerate(store) if r.split in ("train", "unlabelled")], dtype=np.int64)
-        if len(indices) == 0:
-            raise RecipeError(f"{data.store}: the store has no heads outside its val and test splits")
-        sources.append(spread_heads(HeadSubset(store, indices), data.limit))
+        chosen = np.array([r.split in ("train", "unlabelled") for r in store], dtype=np.bool_)
+        if data.beyond_ss_ratio:
+            chosen &= ~with_labels(store, data.beyond_ss_ratio)
+        if not chosen.any():
+            beyond = f" beyond ss_ratio {data.beyond_ss_ratio}" if data.beyond_ss_ratio else ""
+            raise RecipeError(f"{data.store}: the store has no heads outside its val and test splits{beyond}")
+        sources.append(spread_heads(HeadSubset(store, np.flatnonzero(chosen)), data.limit))
     return sources
 
 

@@ -24,11 +24,13 @@ class ValidationSet:
 
 
 def validation_sets(recipe: Recipe) -> list[ValidationSet]:
-    """The validation split of every labelled store that has one."""
+    """The validation split of every labelled store that has one, within its `ss_ratio`: no other label chooses weights."""
     sets = []
     for data in recipe.labelled:
-        heads = labelled_heads(data.store, "val", recipe.validation_limit) if data.validate else None
-        if heads is not None and len(heads):
+        if not data.validate:
+            continue
+        heads = labelled_heads(data.store, "val", recipe.validation_limit, data.ss_ratio)
+        if len(heads):
             name = heads.store.path.name
             sets.append(ValidationSet(name, canonical_crops(heads, recipe.model.image_size), rotations_of(heads)))
     return sets
