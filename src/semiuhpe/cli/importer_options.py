@@ -1,46 +1,56 @@
-"""`--option KEY=VALUE` of `semiuhpe prepare`: the keyword arguments of an importer, typed by their defaults."""
+"""Command-line options out of a function's keyword-only parameters: declared once, in its signature.
+
+`def f(folder, store, *, min_side: Annotated[float, "shorter side at least, pixels"] = 30.0)` gets `--min-side N`.
+A parameter's type is str, int, float, bool, Path or a Literal of strings, or one of them `| None`; its help is the
+first text of its Annotated. It needs a default.
+"""
 
 from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from semiuhpe.errors import SourceError
-
-_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_KINDS = (bool, float, int, str)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the flag, which may be repeated."""
-    parser.add_argument(
-        "--option", metavar="KEY=VALUE", dest="options", action="append", default=[],
-        help="an option of this source's importer, e.g. val=0.1 (share of people kept for validation); may be repeated",
-    )  # fmt: skip
+_METAVARS = {str: "TEXT", int: "N", float: "X", Path: "PATH"}
 
 
-def options_for(name: str, importer: Callable[..., Any], given: Sequence[str]) -> dict[str, Any]:
-    """The keyword arguments that "KEY=VALUE" texts stand for. Raises SourceError for a key or a value that does not fit."""
-    known = {
-        key: parameter.default
-        for key, parameter in inspect.signature(importer).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and isinstance(parameter.default, _KINDS)
-    }
-    options: dict[str, Any] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or key not in known:
-            listed = ", ".join(f"{k}={v}" for k, v in known.items()) or "none"
-            raise SourceError(f"--option {text}: {name} has the options (with their defaults): {listed}")
-        options[key] = _typed(text, value, known[key])
-    return options
+def add_options(parser: argparse.ArgumentParser, function: Callable[..., Any]) -> None:
+    """Give the parser one option for each keyword-only parameter. Raises TypeError for one of an unsupported type."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    for name, default in option_defaults(function).items():
+        kind, text = _plain(hints[name])
+        flag = f"--{name.replace('_', '-')}"
+        shown = "" if default in (None, "") else f" (default {default})"
+        settings: dict[str, Any] = {"dest": name, "default": default, "help": (text + shown).replace("%", "%%").strip()}
+        if kind is bool:
+            # BooleanOptionalAction before Python 3.13 writes the default into the help by itself.
+            settings["help"] = text.replace("%", "%%")
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **settings)
+        elif get_origin(kind) is Literal:
+            parser.add_argument(flag, choices=get_args(kind), **settings)
+        elif kind in _METAVARS:
+            parser.add_argument(flag, type=kind, metavar=_METAVARS[kind], **settings)
+        else:
+            raise TypeError(f"{function.__name__}: no command-line option for {name} of type {kind}")
 
 
-def _typed(text: str, value: str, default: bool | float | int | str) -> bool | float | int | str:
-    try:
-        return _TRUTH[value.lower()] if isinstance(default, bool) else type(default)(value)
-    except (KeyError, ValueError) as error:
-        kind = "true or false" if isinstance(default, bool) else "a number"
-        raise SourceError(f"--option {text}: the value must be {kind}") from error
+def option_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Name → default of each keyword-only parameter."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _plain(hint: Any) -> tuple[Any, str]:
+    """The type without Annotated and None, and the help text."""
+    text = ""
+    if get_origin(hint) is Annotated:
+        hint, *notes = get_args(hint)
+        text = next((note for note in notes if isinstance(note, str)), "")
+    if get_origin(hint) in (Union, types.UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        hint = members[0] if len(members) == 1 else hint
+    return hint, text

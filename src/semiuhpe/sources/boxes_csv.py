@@ -1,109 +1,112 @@
-"""Any set of photos or crops whose heads are listed in a CSV file: one row a head.
+"""Any set of photos or crops whose heads are listed in a file: CSV, JSON or COCO, with or without rotations.
 
-Columns: `file` (relative to the CSV's folder, or to its sub-folder `images`) and the head's box in pixels, as `x, y, w, h` or `x1, y1, x2, y2`. Optional:
-`id` (default: the file, or file#row for a file's further heads), `source`, `subject` and `split` (default: unlabelled).
-Every other column is kept among the extras.
+A row names `file` (relative to the listing's folder, or to its sub-folder `images`) and the head's box in pixels, as
+`x, y, w, h` or `x1, y1, x2, y2`. Optional: `id` (default: the file, or file#number for a file's further heads),
+`source`, `subject`, `split`, and a rotation (see `rotation_columns`). Every other column is kept among the extras.
+The JSON forms are those of `tables.FORMS`; a predictions file of `semiuhpe predict` is one of them.
 """
 
 from __future__ import annotations
 
-import csv
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
-from semiuhpe.heads.record import SPLITS, HeadRecord
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.heads.record import SPLITS
+from semiuhpe.heads.splits import split_by_subject
+from semiuhpe.sources import rotation_columns
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.tables import Row, find_table, numbers, pictures_of, read_table, rows_of_json
+
+__all__ = ["find_table", "import_boxes_csv", "numbers", "pictures_of", "read_table"]
 
 _CORNERS, _SIDES = ("x1", "y1", "x2", "y2"), ("x", "y", "w", "h")
-_TAKEN = {"file", "id", "source", "subject", "split", *_CORNERS, *_SIDES}
+_TAKEN = {"file", "id", "source", "subject", "split", "box", *_CORNERS, *_SIDES, *rotation_columns.COLUMNS}
 
-Box = tuple[float, float, float, float]
+Split = Literal["auto", "train", "val", "test", "unlabelled"]
 
 
-def import_boxes_csv(path: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str = "") -> ImportReport:
-    """Import the heads of a CSV file, or of the only CSV file in a folder, into a head store, without rotations.
+def import_boxes_csv(
+    path: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    source: Annotated[str, "name of the data set, default the folder's"] = "",
+    convention: Annotated[str, "meaning of the columns pitch_deg, yaw_deg, roll_deg, e.g. 300w-lp"] = "",
+    images: Annotated[Path | None, "folder that files are relative to, default the listing's or its images/"] = None,
+    category: Annotated[str, "of a COCO file: the category that is a head, default every one"] = "",
+    split: Annotated[
+        Split, "split of rows that name none; auto: train or val by subject, unlabelled without pose"
+    ] = "auto",
+    val: Annotated[float, "share of subjects that auto puts into val"] = 0.1,
+    workers: Workers = None,
+) -> ImportReport:
+    """Photos or crops with their heads listed in a CSV, JSON or COCO file.
 
-    source: name of the data set where the file has no such column, default the folder's. A row that is malformed or
-    whose picture is broken is left out and listed. Raises SourceError if there is no such file or a column is missing.
+    path: the file, or a folder with one CSV file. See the module for columns. A row that is malformed or whose
+    picture is broken is left out and listed. Raises SourceError if there is no such file, a column is missing or
+    angles have no convention.
     """
     table = find_table(Path(path))
-    rows = read_table(table)
-    columns = set(rows[0]) if rows else set()
+    rows: list[Row] = rows_of_json(table, category) if table.suffix.lower() == ".json" else [*read_table(table)]
+    columns = {column for row in rows for column in row}
     if "file" not in columns or not (columns >= set(_CORNERS) or columns >= set(_SIDES)):
         raise SourceError(f"{table}: needs the columns file and x, y, w, h (or x1, y1, x2, y2)")
+    rotation_columns.check_convention(columns, convention, str(table))
+    if not 0 <= val <= 1:
+        raise SourceError(f"val must be a share from 0 to 1, got {val}")
     name = source or table.parent.resolve().name
-    return import_heads(
-        store, _candidates(pictures_of(table.parent), rows, name), {"importer": "boxes", "source": name}
+    root = Path(images) if images else pictures_of(table.parent)
+    meta = {
+        "importer": "boxes", "source": name, "convention": convention, "category": category, "split": split, "val": val
+    }  # fmt: skip
+    heads = list(_heads(root, rows, name, convention, split, val))
+    return import_heads(store, heads, meta, workers=workers)
+
+
+def _heads(
+    root: Path, rows: list[Row], source: str, convention: str, split: str, val: float
+) -> Iterator[BoxedHead | Candidate]:
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        file = str(row.get("file") or "")
+        count = seen[file] = seen.get(file, -1) + 1
+        identity = str(row.get("id") or (f"{file}#{count}" if count else file))
+        try:
+            yield _head(root, row, identity, source, convention, split, val)
+        except Rejected as error:
+            yield Candidate.rejecting(identity or f"row {number + 1}", error)
+
+
+def _head(root: Path, row: Row, identity: str, source: str, convention: str, default: str, val: float) -> BoxedHead:
+    file = str(row.get("file") or "")
+    rotation = rotation_columns.rotation_of(row, convention)
+    subject = str(row.get("subject") or "")
+    split = str(row.get("split") or default)
+    if split == "auto":
+        split = "unlabelled" if rotation is None else split_by_subject(subject or file, val=val)
+    if not file or split not in SPLITS:
+        raise Rejected("row", f"{file!r}: needs a file and, if any, a split of {', '.join(SPLITS)}")
+    return BoxedHead(
+        id=identity, picture=root / file, box=_box(row), source=str(row.get("source") or source), split=split,
+        subject=subject, rotation=rotation, extras={k: v for k, v in row.items() if k and _is_extra(k, v)},
+    )  # fmt: skip
+
+
+def _is_extra(key: str, value: Any) -> bool:
+    return (
+        key not in _TAKEN
+        and isinstance(value, str | int | float)
+        and not (isinstance(value, float) and not math.isfinite(value))
     )
 
 
-def find_table(path: Path) -> Path:
-    """The CSV file itself, or the only one in a folder. Raises SourceError where that is not one file."""
-    if path.is_file():
-        return path
-    found = sorted(path.glob("*.csv"))
-    if len(found) != 1:
-        raise SourceError(f"{path}: {len(found)} CSV files here, one expected; name the file itself")
-    return found[0]
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header. Raises SourceError if it cannot be read."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: cannot be read as CSV ({error})") from error
-
-
-def pictures_of(folder: Path) -> Path:
-    """Where a listing's pictures lie: in its sub-folder `images` if there is one, else beside it."""
-    images = folder / "images"
-    return images if images.is_dir() else folder
-
-
-def numbers(row: Mapping[str, str | None], columns: tuple[str, ...]) -> list[float]:
-    """Numbers of a row. Raises Rejected where one is missing or no number."""
-    try:
-        return [float(row[column] or "") for column in columns]
-    except (KeyError, ValueError) as error:
-        raise Rejected("row", f"{row.get('file')}: {', '.join(columns)} must be numbers") from error
-
-
-def _candidates(root: Path, rows: list[dict[str, str]], source: str) -> Iterator[Candidate]:
-    seen: dict[str, int] = {}
-    for row in rows:
-        file = row.get("file") or ""
-        count = seen[file] = seen.get(file, -1) + 1
-        identity = row.get("id") or (f"{file}#{count}" if count else file)
-        yield Candidate(identity or f"row {len(seen)}", _Head(root, row, identity, source))
-
-
-class _Head:
-    """Makes one head when called."""
-
-    def __init__(self, root: Path, row: dict[str, str], identity: str, source: str) -> None:
-        self.root, self.row, self.identity, self.source = root, row, identity, source
-
-    def __call__(self) -> Made:
-        row = self.row
-        split = row.get("split") or "unlabelled"
-        if not self.identity or split not in SPLITS:
-            raise Rejected("row", f"{row.get('file')!r}: needs a file and, if any, a split of {', '.join(SPLITS)}")
-        encoded, box = read_context(self.root / row["file"], self._box())
-        extras = {key: value for key, value in row.items() if key and key not in _TAKEN and isinstance(value, str)}
-        record = HeadRecord(
-            id=self.identity, source=row.get("source") or self.source, split=split, subject=row.get("subject") or "",
-            box=box, extras=extras,
-        )  # fmt: skip
-        return record, encoded
-
-    def _box(self) -> Box:
-        if "x1" in self.row:
-            x1, y1, x2, y2 = numbers(self.row, _CORNERS)
-        else:
-            x1, y1, width, height = numbers(self.row, _SIDES)
-            x2, y2 = x1 + width, y1 + height
+def _box(row: Row) -> Box:
+    if row.get("x1") is not None:
+        x1, y1, x2, y2 = numbers(row, _CORNERS)
         return x1, y1, x2, y2
+    x1, y1, width, height = numbers(row, _SIDES)
+    return x1, y1, x1 + width, y1 + height

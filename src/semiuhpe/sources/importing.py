@@ -1,66 +1,127 @@
-"""What all importers share: the context crop, and the loop that writes a store and survives broken files.
+"""What all importers share: the loop that writes a store in parallel and survives broken files and kills.
 
-An importer yields `Candidate`s: an id and a function that makes the head. What is already in the store is not made
-again, so an import continues after a kill and repeats for nothing. A function that raises a SemiUHPEError rejects its
-own head only; rejects are counted and listed in `import.json` beside the store.
+An importer lists what there is: `BoxedHead`s (a box in a photo, the usual case) or `Candidate`s (an id and a function
+that makes the head). Threads make them, since decoding releases the GIL; consecutive boxed heads of one photo are made
+together, so that it is decoded once. They are written in the order in which they were listed, however many threads
+there are. What is already in the store is not made again, so an import continues after a kill and repeats for nothing.
+A head that raises a SemiUHPEError rejects itself only; rejects are counted and listed in `import.json` beside the store.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import cv2
-import numpy as np
-from numpy.typing import ArrayLike
+from tqdm import tqdm
 
-from semiuhpe.errors import ImageError, SourceError
+from semiuhpe.errors import ImageError, SemiUHPEError, SourceError
 from semiuhpe.files import write_atomically
-from semiuhpe.geometry.crop import Float, Image, crop_square
+from semiuhpe.geometry.crop import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.inference.media import load_image
+from semiuhpe.sources.pictures import (
+    CONTEXT,
+    LONGEST,
+    QUALITY,
+    Box,
+    FilteredOut,
+    Picture,
+    Rejected,
+    context_crop,
+    encode_jpeg,
+    find_pictures,
+    read_context,
+)
 
-CONTEXT = 2.0
-"""Side of the stored picture over the side of the crop."""
+__all__ = [
+    "CONTEXT", "LONGEST", "QUALITY", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
+    "context_crop", "encode_jpeg", "find_pictures", "import_heads", "read_context",
+]  # fmt: skip
 
-LONGEST = 512
-"""Longest side of a stored picture, pixels; larger ones are area-averaged down to it."""
-
-QUALITY = 95
 _BATCH = 64
+_AHEAD = 4  # photos under way for every thread: enough to keep all busy, few enough to hold in memory
 
 Made = tuple[HeadRecord, bytes]
 
-
-class Rejected(SourceError):
-    """One head that is left out. kind: a word to count by; the message names the file and the reason."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+Workers = Annotated[int | None, "threads, default one a core and 8 at most"]
+"""The option that importers hand on to `import_heads`; it does not change the store."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head to be: its id in the store, and `make`, which reads and crops it or raises a SemiUHPEError."""
+    """A head to be: its id in the store, and `make`, which reads and crops it or raises a SemiUHPEError.
+
+    make may return several heads, none included, where only reading the photo tells how many there are; the first of
+    them has the candidate's id, and all of them are written in one transaction.
+    """
 
     id: str
-    make: Callable[[], Made]
+    make: Callable[[], Made | list[Made]]
+
+    @classmethod
+    def rejecting(cls, identity: str, error: SemiUHPEError) -> Candidate:
+        """What is known to be broken before its picture is read, so that it is listed like all that is broken."""
+
+        def make() -> Made:
+            raise error
+
+        return cls(identity, make)
+
+
+@dataclass(frozen=True)
+class BoxedHead:
+    """A head to be that a box in a picture file tells all about.
+
+    box: x1, y1, x2, y2 in pixels of the upright picture, or a function of its width and height that returns them and
+    may raise Rejected or FilteredOut. The other fields are those of `HeadRecord`. Put heads of one picture in a row.
+    """
+
+    id: str
+    picture: Path
+    box: Box | Callable[[int, int], Box]
+    source: str
+    split: str = "unlabelled"
+    subject: str = ""
+    rotation: Float | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, picture: Picture) -> Made:
+        """The head, from its picture. Raises ImageError, Rejected or StoreError."""
+        encoded, inside = picture.context(self._box(picture))
+        record = HeadRecord(
+            id=self.id, source=self.source, split=self.split, subject=self.subject, box=inside,
+            rotation=self.rotation, extras=self.extras,
+        )  # fmt: skip
+        return record, encoded
+
+    def _box(self, picture: Picture) -> Box:
+        if not callable(self.box):
+            return self.box
+        try:
+            return self.box(*picture.size)
+        except FilteredOut:
+            raise
+        except Rejected as error:
+            raise Rejected(error.kind, f"{picture.path}: {error}") from error
 
 
 @dataclass
 class ImportReport:
-    """What an import did. rejected: (id, kind, reason) of every head that was left out."""
+    """What an import did. rejected: (id, kind, reason) of every head that was left out as broken; filtered: how many
+    sound ones were left out because the import was told so, by reason."""
 
     added: int = 0
     present: int = 0
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
+    filtered: Counter[str] = field(default_factory=Counter)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,98 +131,112 @@ class ImportReport:
     def to_dict(self) -> dict[str, Any]:
         """For `import.json`."""
         rejected = [{"id": head, "kind": kind, "reason": reason} for head, kind, reason in self.rejected]
-        return {"added": self.added, "present": self.present, "counts": self.counts, "rejected": rejected}
+        return {
+            "added": self.added, "present": self.present, "counts": self.counts,
+            "filtered": dict(sorted(self.filtered.items())), "rejected": rejected,
+        }  # fmt: skip
+
+
+Head = Candidate | BoxedHead
+_Outcome = list[Made] | tuple[str, SemiUHPEError]
 
 
 def import_heads(
-    store: str | os.PathLike[str], candidates: Iterable[Candidate], meta: dict[str, Any] | None = None
+    store: str | os.PathLike[str],
+    candidates: Iterable[Head],
+    meta: dict[str, Any] | None = None,
+    *,
+    workers: Workers = None,
+    filtered: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Write candidates into a store (a new one, or one begun with the same meta) and `import.json` beside them.
 
-    Raises StoreError if `store` is no store folder or was begun with other settings.
+    candidates: in the order in which they are to be stored; a sequence makes the progress bar know its end.
+    workers: threads, default one a core and 8 at most; the store is the same for any number. filtered: heads that the
+    importer has left out already, by reason, for the report. Raises StoreError if `store` is no store folder or was
+    begun with other settings, SourceError if workers is not positive.
     """
-    report = ImportReport()
-    with HeadStoreWriter(store, meta) as writer:
+    if workers is not None and workers < 1:
+        raise SourceError(f"workers must be at least 1, got {workers}")
+    threads = workers or min(8, os.cpu_count() or 1)
+    report = ImportReport(filtered=Counter(filtered or {}))
+    total = operator.length_hint(candidates) or None
+    with (
+        HeadStoreWriter(store, meta) as writer,
+        tqdm(total=total, unit="head", desc=str(store), disable=None, dynamic_ncols=True) as bar,
+        ThreadPoolExecutor(threads) as pool,
+    ):
         batch: list[Made] = []
-        for candidate in candidates:
-            if candidate.id in writer:
-                report.present += 1
-                continue
-            try:
-                batch.append(candidate.make())
-            except Rejected as error:
-                report.rejected.append((candidate.id, error.kind, str(error)))
-            except ImageError as error:
-                report.rejected.append((candidate.id, "picture", str(error)))
-            if len(batch) == _BATCH:
-                report.added += writer.add_many(batch)
-                batch = []
+        try:
+            for outcomes in _in_order(pool, _groups(candidates, writer, report, bar.update), _AHEAD * threads):
+                for outcome in outcomes:
+                    if isinstance(outcome, list):
+                        batch += outcome
+                    else:
+                        _note(report, *outcome)
+                bar.update(len(outcomes))
+                if len(batch) >= _BATCH:  # never between the heads of one candidate
+                    report.added += writer.add_many(batch)
+                    batch = []
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
         report.added += writer.add_many(batch)
     listing = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
     write_atomically(Path(store) / "import.json", listing.encode())
     return report
 
 
-def context_crop(image: Image, box: ArrayLike) -> tuple[Image, Float]:
-    """The part of a picture within `CONTEXT` × the crop square of a head, and the head's box in it.
+def _groups(
+    candidates: Iterable[Head], writer: HeadStoreWriter, report: ImportReport, skipped: Callable[[int], Any]
+) -> Iterator[list[Head]]:
+    """What is not in the store yet, heads of one picture together."""
 
-    image (H, W, 3) uint8, box x1, y1, x2, y2 → (h, w, 3) uint8 of whole source pixels (shrunk if longer than
-    `LONGEST`) and (4,) float64. What lies outside the photo is not invented. Raises Rejected if the head does.
-    """
-    box = np.asarray(box, dtype=np.float64)
-    try:
-        x, y, side = crop_square(box)
-    except ValueError as error:
-        raise Rejected("box", str(error)) from error
-    height, width = image.shape[:2]
-    half = CONTEXT * side / 2
-    x1, y1 = max(0, int(np.floor(x - half))), max(0, int(np.floor(y - half)))
-    x2, y2 = min(width, int(np.ceil(x + half))), min(height, int(np.ceil(y + half)))
-    if x2 - x1 < 2 or y2 - y1 < 2 or min(box[2], width) <= max(box[0], 0) or min(box[3], height) <= max(box[1], 0):
-        raise Rejected("box", f"the head box {box.round(1).tolist()} lies outside the {width} × {height} picture")
-    crop = image[y1:y2, x1:x2]
-    inside = box - [x1, y1, x1, y1]
-    factor = LONGEST / max(crop.shape[:2])
-    if factor < 1:
-        size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
-        inside = inside * np.tile([size[0] / crop.shape[1], size[1] / crop.shape[0]], 2)
-        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return crop, inside
+    def missing() -> Iterator[Head]:
+        for candidate in candidates:
+            if candidate.id in writer:
+                report.present += 1
+                skipped(1)
+            else:
+                yield candidate
+
+    def unit(candidate: Head) -> tuple[bool, Any]:
+        return isinstance(candidate, BoxedHead), getattr(candidate, "picture", candidate.id)
+
+    for _, group in itertools.groupby(missing(), unit):
+        yield list(group)
 
 
-def encode_jpeg(image: Image, quality: int = QUALITY) -> bytes:
-    """(H, W, 3) uint8 RGB → the bytes of a JPEG without chroma subsampling."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
-    if not done:
-        raise ImageError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
-    return data.tobytes()
+def _in_order(pool: ThreadPoolExecutor, groups: Iterable[list[Head]], ahead: int) -> Iterator[list[_Outcome]]:
+    """The outcomes of groups in their order, at most `ahead` of them under way or waiting to be taken."""
+    pending: deque[Future[list[_Outcome]]] = deque()
+    for group in groups:
+        pending.append(pool.submit(_make, group))
+        if len(pending) >= ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
-def read_context(path: Path, box: ArrayLike) -> tuple[bytes, tuple[float, float, float, float]]:
-    """Encoded context crop of one head of a picture file, and its box there.
-
-    A JPEG that is all context already is kept byte for byte. Raises ImageError or Rejected.
-    """
-    content = path.read_bytes() if path.is_file() else b""
-    if not content:
-        raise ImageError(f"{path}: missing or empty; unpack the data set again")
-    try:
-        image = load_image(content)
-        crop, inside = context_crop(image, box)
-    except Rejected as error:
-        raise Rejected(error.kind, f"{path}: {error}") from error
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
-    # Kept only if a plain decoder sees the same pixels: an EXIF turn or a CMYK palette would differ.
-    plain = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content[:2] == b"\xff\xd8" else None
-    keep = plain is not None and crop.shape == image.shape == plain.shape and b"Exif" not in content[:64]
-    encoded = content if keep else encode_jpeg(crop)
-    return encoded, (float(inside[0]), float(inside[1]), float(inside[2]), float(inside[3]))
+def _make(group: list[Head]) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    picture: Picture | None = None
+    for head in group:
+        try:
+            if isinstance(head, BoxedHead):
+                picture = picture or Picture(head.picture)
+                outcomes.append([head.make(picture)])
+            else:
+                made = head.make()
+                outcomes.append(made if isinstance(made, list) else [made])
+        except SemiUHPEError as error:
+            outcomes.append((head.id, error))
+    return outcomes
 
 
-def find_pictures(root: Path, suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".png")) -> Iterator[Path]:
-    """Picture files below a folder, sorted by relative path. Raises SourceError if the folder does not exist."""
-    if not root.is_dir():
-        raise SourceError(f"{root}: no such folder; unpack the data set and name its folder")
-    yield from sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes)
+def _note(report: ImportReport, identity: str, error: SemiUHPEError) -> None:
+    if isinstance(error, FilteredOut):
+        report.filtered[error.kind] += 1
+        return
+    kind = error.kind if isinstance(error, Rejected) else "picture" if isinstance(error, ImageError) else "record"
+    report.rejected.append((identity, kind, str(error)))

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.sources.boxes_csv import numbers, pictures_of, read_table
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 FIVE = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47), (30,), (48,), (54,))
 """The iBUG landmarks that each of the five points is the mean of."""
@@ -25,8 +26,14 @@ FIVE = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47), (30,), (48,), (54,))
 _COLUMNS = tuple(f"{axis}{number}" for number in range(1, 6) for axis in "xy")
 
 
-def import_mtfl(folder: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str = "") -> ImportReport:
-    """Import the folder into a head store, unlabelled; the pose class is kept among the extras.
+def import_mtfl(
+    folder: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    source: Annotated[str, "name of the data set, default the folder's"] = "",
+    workers: Workers = None,
+) -> ImportReport:
+    """MTFL's web faces with five points, unlabelled; the pose class is kept among the extras.
 
     Raises SourceError if there is no labels.csv or it lacks a column; single broken heads are left out and listed.
     """
@@ -36,7 +43,8 @@ def import_mtfl(folder: str | os.PathLike[str], store: str | os.PathLike[str], *
     if missing:
         raise SourceError(f"{root / 'labels.csv'}: has no column {', '.join(sorted(missing))}")
     name = source or root.resolve().name
-    return import_heads(store, _candidates(pictures_of(root), rows, name), {"importer": "mtfl", "source": name})
+    heads = list(_candidates(pictures_of(root), rows, name))
+    return import_heads(store, heads, {"importer": "mtfl", "source": name}, workers=workers)
 
 
 def head_box_of_five_points(points: Float) -> Float:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from semiuhpe.sources.importing import (
     ImportReport,
     Made,
     Rejected,
+    Workers,
     find_pictures,
     import_heads,
     read_context,
@@ -55,9 +57,14 @@ def subject_of(name: str) -> str:
 
 
 def import_pts68(
-    folder: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str = "", val: float = 0.1
+    folder: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    source: Annotated[str, "name of the data set, default the folder's"] = "",
+    val: Annotated[float, "share of subjects in the validation split"] = 0.1,
+    workers: Workers = None,
 ) -> ImportReport:
-    """Import a folder (and its sub-folders) into a head store with fitted poses.
+    """Pictures with 68 landmarks in .pts files, labelled with fitted poses.
 
     source: name of the data set, default the folder's. val: share of subjects in the validation split; the rest is
     train. extras: fit_residual (face units), fit_scale (pixels per face unit), file. Broken pairs and fits worse than
@@ -71,7 +78,7 @@ def import_pts68(
         "val": val,
         "labels": "deformable fit of 68 landmarks, weak perspective",
     }
-    return import_heads(store, _candidates(root, name, val), meta)
+    return import_heads(store, list(_candidates(root, name, val)), meta, workers=workers)
 
 
 def _candidates(root: Path, source: str, val: float) -> Iterator[Candidate]:

@@ -1,0 +1,57 @@
+"""WildDirections: wild heads, many of them turned away, whose azimuth was judged by eye; for testing only.
+
+A folder with `labels.csv` (file, photo, x1, y1, x2, y2, azimuth_deg) and the pictures in `images/`. The azimuth has the sign
+of the 300W-LP yaw and is good to about ±20°; 180 faces away. Nothing else is known, so a head has no rotation but
+extras.azimuth_deg.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from semiuhpe.errors import SourceError
+from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.tables import numbers, pictures_of, read_table
+
+SOURCE = "WildDirections"
+_COLUMNS = ("x1", "y1", "x2", "y2", "azimuth_deg")
+
+
+def import_wild_directions(
+    folder: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    workers: Workers = None,
+) -> ImportReport:
+    """WildDirections: wild heads with an azimuth judged by eye; test only.
+
+    extras: azimuth_deg in (−180, 180], positive: image left; photo, the SCUT-HEAD photo that the head is from. Raises
+    SourceError if there is no labels.csv or it lacks a column.
+    """
+    root = Path(folder)
+    table = root / "labels.csv"
+    rows = read_table(table)
+    missing = {"file", "photo", *_COLUMNS} - set(rows[0] if rows else {})
+    if missing:
+        raise SourceError(f"{table}: has no column {', '.join(sorted(missing))}")
+    heads = list(_heads(pictures_of(root), rows))
+    return import_heads(store, heads, {"importer": "wild-directions"}, workers=workers)
+
+
+def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Candidate]:
+    for row in rows:
+        try:
+            x1, y1, x2, y2, azimuth = numbers(row, _COLUMNS)
+            if not math.isfinite(azimuth):
+                raise Rejected("row", f"{row['file']}: the azimuth is not finite")
+        except Rejected as error:
+            yield Candidate.rejecting(row["file"], error)
+            continue
+        wrapped = 180.0 - (180.0 - azimuth) % 360.0
+        yield BoxedHead(
+            row["file"], images / row["file"], (x1, y1, x2, y2), SOURCE, split="test", subject=row["photo"],
+            extras={"azimuth_deg": wrapped, "photo": row["photo"]},
+        )  # fmt: skip
