@@ -16,9 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate_pose import aflw2000, pointing04, rendered, wild_directions
+from photo_sets import aflw2000_subset, pointing04, wild_directions
 
-from semiuhpe import HeadPoseEstimator
+from semiuhpe.evaluation.labels import Heads, labels_of
+from semiuhpe.evaluation.pose_models import ExportedModel
+from semiuhpe.evaluation.protocols import protocol
+from semiuhpe.evaluation.run import evaluate, predict_heads
+from semiuhpe.evaluation.tables import json_text
+from semiuhpe.heads.store import HeadStore
 from semiuhpe.models.export import export
 from semiuhpe.training.data import labelled_heads
 from semiuhpe.training.recipe import (
@@ -97,15 +102,29 @@ def measured(cell: Recipe, args: argparse.Namespace) -> dict[str, Any]:
     Trainer(cell).train()
     weights = Path(cell.run) / "pose.onnx"
     export(Path(cell.run) / BEST, weights, half=False)
-    estimator = HeadPoseEstimator(weights, threads=args.threads or None)
-    values = {
-        "rendered": rendered(estimator, args.stores / "synth", 400),
-        "AFLW2000_subset": aflw2000(estimator, args.data / "AFLW2000_subset"),
-        "Pointing04": pointing04(estimator, args.data / "Pointing04"),
-        "WildDirections": wild_directions(estimator, args.data / "WildDirections"),
-    }
-    result.write_text(json.dumps(values, indent=1))
+    values = evaluation_of(ExportedModel(weights, threads=args.threads or None), args.stores, args.data)
+    result.write_text(json_text(values))
     return values
+
+
+def evaluation_of(model: ExportedModel, stores: Path, data: Path) -> dict[str, Any]:
+    """Figures on the first 400 rendered heads of the test split and on the three sets of photos."""
+    store = HeadStore(stores / "synth")
+    first = [i for i, record in enumerate(store) if record.split == "test"][:400]
+    renders = protocol("synthetic")(labels_of([store.record(i) for i in first]), predict_heads(model, store, first))[
+        "all"
+    ]
+
+    def figures(name: str, heads: Heads) -> dict[str, Any]:
+        return next(iter(evaluate(protocol(name), model, heads).results.values()))
+
+    wild = figures("wild-directions", wild_directions(data / "WildDirections"))
+    return {
+        "rendered": renders | renders["geodesic"],
+        "AFLW2000_subset": figures("aflw2000", aflw2000_subset(data / "AFLW2000_subset")),
+        "Pointing04": figures("pointing04", pointing04(data / "Pointing04")),
+        "WildDirections": wild | wild["azimuth"],
+    }
 
 
 def row(values: list[dict[str, Any]]) -> str:

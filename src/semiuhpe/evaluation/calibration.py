@@ -89,14 +89,16 @@ def isotropic_radius(share: ArrayLike) -> Float:
     return np.asarray(np.interp(np.asarray(share, dtype=np.float64), below / below[-1], grid))
 
 
-def coverage_curve(errors_deg: ArrayLike, error_90_deg: ArrayLike, shares: ArrayLike) -> Float:
-    """Share of errors within the radius of each stated share. (n,), (n,), (k,) in (0, 1) → (k,).
+def coverage_curve(errors_deg: ArrayLike, error_50_deg: ArrayLike, error_90_deg: ArrayLike, shares: ArrayLike) -> Float:
+    """Share of errors within the radius of each stated share. (n,), (n,), (n,), (k,) in (0, 1) → (k,).
 
-    A model states a 90 % radius; those of other shares have the ratio to it that isotropic errors would have.
+    A model states two radii. Those of other shares follow a power of the isotropic error's that runs through both.
     """
-    ratio = isotropic_radius(shares) / isotropic_radius(0.9)
-    radius = np.asarray(error_90_deg, dtype=np.float64)
-    return np.array([coverage(errors_deg, radius * r) for r in ratio])
+    half, wide = (np.maximum(np.asarray(r, dtype=np.float64), 1e-6) for r in (error_50_deg, error_90_deg))
+    at_half, at_wide = np.log(isotropic_radius([0.5, 0.9]))
+    power = np.log(wide / half) / (at_wide - at_half)
+    steps = np.log(np.maximum(isotropic_radius(shares), 1e-6)) - at_wide
+    return np.array([coverage(errors_deg, wide * np.exp(power * step)) for step in steps])
 
 
 def reliability(expected_deg: ArrayLike, errors_deg: ArrayLike, bins: int = 10) -> tuple[Float, Float]:

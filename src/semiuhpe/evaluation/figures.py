@@ -99,7 +99,15 @@ def _against(axes: Any, angle: Float, errors: Float, name: str, limit: int) -> N
     angle_deg = np.degrees(angle)
     # Evenly spread rather than the first: stores are sorted by source.
     shown = np.linspace(0, len(errors) - 1, min(MOST_POINTS, len(errors))).round().astype(int)
-    axes.plot(angle_deg[shown], errors[shown], ".", markersize=3, alpha=0.35, color="#3b6fb6", markeredgewidth=0)
+    axes.plot(
+        angle_deg[shown],
+        errors[shown],
+        ".",
+        markersize=4,
+        alpha=0.5 if len(shown) < 1000 else 0.25,
+        color="#3b6fb6",
+        markeredgewidth=0,
+    )
     edges = np.linspace(-limit, limit, 13)
     inside = np.clip(np.digitize(angle_deg, edges) - 1, 0, 11)
     filled = [b for b in range(12) if np.any(inside == b)]
@@ -112,7 +120,10 @@ def _against(axes: Any, angle: Float, errors: Float, name: str, limit: int) -> N
 def _coverage(axes: Any, errors: Float, error_50: Float, error_90: Float) -> None:
     axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1, label="honest")
     axes.plot(
-        _SHARES, coverage_curve(errors, error_90, _SHARES), color="#3b6fb6", label="radii scaled from the 90 % one"
+        _SHARES,
+        coverage_curve(errors, error_50, error_90, _SHARES),
+        color="#3b6fb6",
+        label="radii through the two stated ones",
     )
     points = [coverage(errors, error_50), coverage(errors, error_90)]
     axes.plot([0.5, 0.9], points, "o", color="#c0392b", label=f"stated: {points[0]:.3f} of 0.5, {points[1]:.3f} of 0.9")
