@@ -1,17 +1,27 @@
 """Small test sets as folders of photos, ready for `semiuhpe.evaluation`: heads that need no store.
 
-DIR holds AFLW2000_subset/, Pointing04/ and WildDirections/. Nothing in them is used for training or for choosing weights.
+    python benchmarks/photo_sets.py DIR [--weights default] [--mirrored]
+
+DIR holds AFLW2000_subset/, Pointing04/ and WildDirections/ (each optional). Nothing in them is used for training or for
+choosing weights.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from semiuhpe.errors import SemiUHPEError
+from semiuhpe.evaluation.pose_models import open_model
+from semiuhpe.evaluation.protocols import protocol
+from semiuhpe.evaluation.run import evaluate
+from semiuhpe.evaluation.tables import json_text
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.heads.record import HeadRecord
@@ -80,3 +90,40 @@ def wild_directions(folder: Path) -> PhotoHeads:
         records.append(HeadRecord(row["file"], "WildDirections", "test", "", (x1, y1, x2, y2), None, azimuth))
         files.append(folder / "images" / row["file"])
     return PhotoHeads(folder, records, files)
+
+
+SETS = {
+    "AFLW2000_subset": (aflw2000_subset, "aflw2000"),
+    "Pointing04": (pointing04, "pointing04"),
+    "WildDirections": (wild_directions, "wild-directions"),
+}
+"""Folder → what reads it, and the protocol that measures it."""
+
+
+def main() -> int:
+    """Measure weights on every set that is there and print one JSON; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, metavar="DIR")
+    parser.add_argument("--weights", default="default", help="default, open, an .onnx or a run folder")
+    parser.add_argument("--mirrored", action="store_true", help="average each belief with that of the mirror image")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    try:
+        model = open_model(args.weights, mirrored=args.mirrored, threads=args.threads)
+        results = {
+            name: evaluate(protocol(measured_by), model, read(args.data / name)).results
+            for name, (read, measured_by) in SETS.items()
+            if (args.data / name).is_dir()
+        }
+    except SemiUHPEError as error:
+        print(f"photo_sets.py: error: {error}", file=sys.stderr)
+        return 1
+    if not results:
+        print(f"photo_sets.py: error: {args.data}: has none of {', '.join(SETS)}", file=sys.stderr)
+        return 1
+    print(json_text({"model": model.description, "results": results}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,7 +26,8 @@ def labels(rotations: Any = None, extras: Any = None) -> Labels:
 
 
 def predictions(rotation: np.ndarray, found: np.ndarray | None = None) -> Predictions:
-    return Predictions(rotation, np.ones(len(rotation), bool) if found is None else found)
+    everywhere = np.ones(len(rotation), bool)
+    return Predictions(rotation, everywhere if found is None else found, detected=found is not None)
 
 
 def test_both_published_filters_of_aflw2000() -> None:

@@ -36,19 +36,21 @@ class Predictions:
     """Predicted poses of n heads.
 
     rotation: (n, 3, 3) float64 camera←head, identity where nothing was found. found: (n,) bool, False for heads that a
-    detector missed. stated: their error bars, or None for a model that states none.
+    detector missed. stated: their error bars, or None for a model that states none. detected: whether a detector gave the
+    boxes, so that misses are worth a word even where there are none.
     """
 
     rotation: Float
     found: Mask
     stated: StatedErrors | None = None
+    detected: bool = False
 
     def __len__(self) -> int:
         return len(self.rotation)
 
     def __getitem__(self, chosen: Mask) -> Predictions:
         stated = None if self.stated is None else self.stated[chosen]
-        return Predictions(self.rotation[chosen], self.found[chosen], stated)
+        return Predictions(self.rotation[chosen], self.found[chosen], stated, self.detected)
 
 
 class PoseModel(Protocol):
@@ -94,7 +96,7 @@ def concatenate(parts: list[Predictions]) -> Predictions:
 
 
 def scatter(found: Mask, predictions: Predictions) -> Predictions:
-    """Predictions of the heads that were found, among all heads. found (n,) bool with as many True as predictions.
+    """Predictions of the heads that a detector found, among all heads. found (n,) bool with as many True as predictions.
 
     What was missed gets the identity, and the widest error bars there are.
     """
@@ -102,7 +104,7 @@ def scatter(found: Mask, predictions: Predictions) -> Predictions:
     rotation = np.tile(np.eye(3), (count, 1, 1))
     rotation[found] = predictions.rotation
     if predictions.stated is None:
-        return Predictions(rotation, found)
+        return Predictions(rotation, found, detected=True)
 
     def spread(values: Float, missing: float) -> Float:
         whole = np.full(count, missing)
@@ -116,4 +118,4 @@ def scatter(found: Mask, predictions: Predictions) -> Predictions:
         spread(bars.error_50_deg, 180.0),
         spread(bars.error_90_deg, 180.0),
     )
-    return Predictions(rotation, found, stated)
+    return Predictions(rotation, found, stated, detected=True)

@@ -77,8 +77,8 @@ class Protocol:
             counts = {"kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum())}
             both = kept & predictions.found
             figures = self.measure(labels[both], predictions[both])
-            missed = int(np.sum(kept & ~predictions.found))
-            if not predictions.found.all():
+            if predictions.detected:
+                missed = int(np.sum(kept & ~predictions.found))
                 errors = measures.head_errors_deg(labels[both], predictions[both], kind)
                 counts |= {"found": int(both.sum()), "missed": missed}
                 figures["accuracy_missed_are_wrong"] = metrics.accuracies(errors, missed=missed)
