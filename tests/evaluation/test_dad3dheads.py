@@ -80,3 +80,20 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as wrong:
         main(["submit", "dad-3dheads", str(weights), "--store", str(store), str(tmp_path / "out.txt")])
     assert wrong.value.code == 2
+
+
+def test_official_val_and_test_in_one_split_of_the_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    colour = colours(6)
+    extras = [{"item_id": f"item{i}", "official_split": "val" if i % 2 else "test"} for i in range(6)]
+    labels = [pose if i % 2 else None for i, pose in enumerate(poses_of(colour) @ rotation_y(np.radians(9.0)))]
+    store = write_store(tmp_path / "dad", colour, labels, extras)
+    weights, out = str(write_pose_weights(tmp_path)), str(tmp_path / "out.json")
+    assert main(["submit", "dad-3dheads", weights, out, "--store", str(store)]) == 0
+    assert list(json.loads(Path(out).read_text())) == ["item0", "item2", "item4"]
+    assert main(["submit", "dad-3dheads", weights, out, "--store", str(store), "--score"]) == 0
+    assert list(json.loads(Path(out).read_text())) == ["item1", "item3", "item5"]
+    assert "on 3 labelled heads" in capsys.readouterr().out
+    assert main(["evaluate", weights, "--protocol", "dad-3dheads", "--store", str(store), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["results"]["all"]
+    assert (figures["kept"], figures["dropped"]) == (3, 0)
+    assert figures["geodesic"]["mean_deg"] == pytest.approx(9, abs=1e-3)

@@ -54,5 +54,17 @@ def test_choosing_heads(tmp_path: Path) -> None:
     assert choose(store, "val") == list(range(10))
     assert choose(store, "val", 4) == [0, 3, 6, 9]
     assert choose(store, "val", 99) == list(range(10))
+    assert choose(store, "val", official="test") == list(range(10))  # no head knows of an official split
     with pytest.raises(StoreError, match=r"s: has no heads in split 'test'; choose --split from: val"):
         choose(store, "test")
+
+
+def test_official_splits_come_first_where_the_store_knows_them(tmp_path: Path) -> None:
+    """An importer may keep the official val and test together as its split "test"."""
+    extras = [{"official_split": name} for name in ("train", "val", "test", "val", "train")]
+    store = HeadStore(write_store(tmp_path / "s", colours(5), [None] * 5, extras, split="test"))
+    assert choose(store, "val", official="val") == [1, 3]
+    assert choose(store, "test", official="test") == [2]
+    assert choose(store, "test") == [0, 1, 2, 3, 4]
+    with pytest.raises(StoreError, match="choose --split from: test, train, val"):
+        choose(store, "test", official="dev")

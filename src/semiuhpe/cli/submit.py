@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
     from semiuhpe.heads.store import HeadStore
 
     store = HeadStore(args.store)
-    numbers = choose(store, "val" if args.score else "test")
+    split = "val" if args.score else "test"
+    numbers = choose(store, split, official=split)
     records = [store.record(n) for n in numbers]
     model = open_model(
         args.weights, student=args.student, device=args.device, mirrored=args.mirrored, threads=args.threads,
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> int:
     content = dad3dheads.submission([dad3dheads.item_id(r) for r in records], poses)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(args.output, json.dumps(content).encode())
-    print(f"{args.output}: {len(content)} heads of the {'val' if args.score else 'test'} split")
+    print(f"{args.output}: {len(content)} heads of the {split} split")
     if args.score:
         labels = {dad3dheads.item_id(r): r.rotation for r in records if r.rotation is not None}
         found = dad3dheads.score(dad3dheads.read_submission(args.output), labels)

@@ -99,16 +99,27 @@ def _extra(record: HeadRecord, name: str) -> float:
         raise StoreError(f"head {record.id}: {name} is no number ({value!r}); import the source again") from None
 
 
-def choose(heads: Heads, split: str, limit: int = 0) -> list[int]:
-    """Numbers of the heads of one split, all or `limit` of them evenly spread. Raises StoreError if it has none."""
+def choose(heads: Heads, split: str, limit: int = 0, *, official: str = "") -> list[int]:
+    """Numbers of the heads of one split, all or `limit` of them evenly spread.
+
+    official: where heads have the extra `official_split` (a store may divide a set otherwise than its authors did), it
+    must be this one, and `split` is not asked for. Raises StoreError if there are no such heads.
+    """
     records = [heads.record(i) for i in range(len(heads))]
-    chosen = [i for i, record in enumerate(records) if record.split == split]
+    splits = [str(r.extras.get(_OFFICIAL, "")) for r in records] if official else []
+    wanted = official if any(splits) else split
+    if not any(splits):
+        splits = [r.split for r in records]
+    chosen = [i for i, own in enumerate(splits) if own == wanted]
     if not chosen:
-        there = ", ".join(sorted({r.split for r in records})) or "none, the store is empty"
-        raise StoreError(f"{_name(heads)}: has no heads in split {split!r}; choose --split from: {there}")
+        there = ", ".join(sorted(set(splits) - {""})) or "none, the store is empty"
+        raise StoreError(f"{_name(heads)}: has no heads in split {wanted!r}; choose --split from: {there}")
     if not 0 < limit < len(chosen):
         return chosen
     return [chosen[i] for i in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
+
+
+_OFFICIAL = "official_split"
 
 
 def _name(heads: Heads) -> str:

@@ -54,7 +54,8 @@ class Protocol:
 
     summary: one line. split: of the records that are measured, unless the caller names another. measure: labels and
     predictions of heads that all are labelled and found → figures. subsets: measured one by one. kind: the label that
-    heads must have; None = the most that any has.
+    heads must have; None = the most that any has. official_split: of the set's authors, asked for instead of `split` where
+    the store knows it.
     """
 
     summary: str
@@ -62,6 +63,7 @@ class Protocol:
     measure: Callable[[Labels, Predictions], dict[str, Any]]
     subsets: tuple[Subset, ...] = (ALL,)
     kind: Kind | None = None
+    official_split: str = ""
 
     def __call__(self, labels: Labels, predictions: Predictions) -> dict[str, Any]:
         """The figures of every subset, by its name.
@@ -122,7 +124,13 @@ PROTOCOLS = {
     "biwi": Protocol(
         "BIWI Kinect, as it is and frame-aligned", "test", measures.frame_aligned_measures, kind="rotation"
     ),
-    "dad-3dheads": Protocol("DAD-3DHeads val, its pose error", "val", measures.rotation_measures, kind="rotation"),
+    "dad-3dheads": Protocol(
+        "DAD-3DHeads, the official val, its pose error",
+        "val",
+        measures.rotation_measures,
+        kind="rotation",
+        official_split="val",
+    ),
     "panoptic": Protocol(
         "CMU Panoptic, full and narrow range", "test", measures.rotation_measures, _FULL_AND_NARROW, "rotation"
     ),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from PIL import Image as Pillow
 
 from semiuhpe.evaluation import tables
 from semiuhpe.evaluation.figures import figures
 from semiuhpe.evaluation.run import Evaluation
 from semiuhpe.evaluation.worst_heads import TILE, WorstHead, worst_heads
 from semiuhpe.files import write_atomically
-from semiuhpe.sources.importing import encode_jpeg
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; color: #1b1f24; }
@@ -81,7 +83,9 @@ def _figure(kind: str, picture: bytes, caption: str, size: str = "") -> str:
 
 def _worst(head: WorstHead) -> str:
     caption = f"{head.error_deg:.1f}° · {head.id} · label {head.label} · predicted {head.predicted}"
-    return _figure("jpeg", encode_jpeg(head.picture, 88), caption, f'width="{2 * TILE}" height="{TILE}"')
+    buffer = io.BytesIO()
+    Pillow.fromarray(head.picture).save(buffer, "JPEG", quality=88)
+    return _figure("jpeg", buffer.getvalue(), caption, f'width="{2 * TILE}" height="{TILE}"')
 
 
 def _legend(evaluation: Evaluation) -> str:

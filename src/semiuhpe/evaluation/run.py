@@ -81,7 +81,8 @@ def evaluate(
     split: of the records, "" = the protocol's. limit: heads at most, evenly spread (0 = all). detector: boxes come from
     it instead of from the labels. Raises StoreError where the store has no such heads or labels.
     """
-    numbers = choose(heads, split or protocol.split, limit)
+    official = "" if split else protocol.official_split
+    numbers = choose(heads, split or protocol.split, limit, official=official)
     labels = labels_of([heads.record(n) for n in numbers])
     protocol.usable(labels)  # a store without the labels fails now, not after the last head
     predictions = predict_heads(
