@@ -1,11 +1,12 @@
 """What unlabelled heads are worth: the paper's three trainings, and SemiUHPE without each of its parts.
 
-    python benchmarks/ssl_study.py --stores data/stores --data DIR --out runs/study [--steps 400] [--seeds 0 1] [--only NAME]
+    python benchmarks/ssl_study.py --stores data/stores --out runs/study [--steps 400] [--seeds 0 1] [--only NAME]
 
 For each label budget and seed, stage 1 is trained once, on labelled heads; every training continues from it, for the same
 number of steps with the same labelled heads, and is evaluated on sets that no training saw. Run it again to continue: what
 is finished is read, what was interrupted goes on from its checkpoint.
-STORES holds synth, faces68_helen_afw, faces68_yt (labelled), wild_heads and web_faces (unlabelled).
+STORES holds synth, faces68_helen_afw, faces68_yt (labelled), wild_heads and web_faces (unlabelled), and for the evaluation
+aflw2000_subset, pointing04 and wild_directions.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate_pose import aflw2000, pointing04, rendered, wild_directions
 
-from semiuhpe import HeadPoseEstimator
+from semiuhpe.evaluation.labels import labels_of
+from semiuhpe.evaluation.pose_models import ExportedModel
+from semiuhpe.evaluation.protocols import protocol
+from semiuhpe.evaluation.run import evaluate, predict_heads
+from semiuhpe.evaluation.tables import json_text
 from semiuhpe.files import write_atomically
+from semiuhpe.heads.store import HeadStore
 from semiuhpe.models.export import export
 from semiuhpe.training.data import labelled_heads
 from semiuhpe.training.recipe import (
@@ -123,15 +128,9 @@ def measured(cell: Recipe, args: argparse.Namespace) -> dict[str, Any]:
     Trainer(cell, progress=False).train()
     weights = Path(cell.run) / "pose.onnx"
     export(Path(cell.run) / BEST, weights, half=False)
-    estimator = HeadPoseEstimator(weights, threads=args.threads or None)
-    values = {
-        "rendered": rendered(estimator, args.stores / "synth", 400),
-        "AFLW2000_subset": aflw2000(estimator, args.data / "AFLW2000_subset"),
-        "Pointing04": pointing04(estimator, args.data / "Pointing04"),
-        "WildDirections": wild_directions(estimator, args.data / "WildDirections"),
-    }
+    values = evaluation_of(ExportedModel(weights, threads=args.threads or None), args.stores)
     values["kept"] = kept_share(Path(cell.run))
-    write_atomically(result, json.dumps(values, indent=1).encode())
+    write_atomically(result, json_text(values).encode())
     return values
 
 
@@ -140,6 +139,25 @@ def kept_share(run: Path) -> dict[str, float]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = [line for line in lines if "kept" in line]
     return {key: float(np.mean([line[key] for line in logged])) if logged else 0.0 for key in ("kept", "kept_rear")}
+
+
+def evaluation_of(model: ExportedModel, stores: Path) -> dict[str, Any]:
+    """Figures on the first 400 rendered heads of the test split and on the three sets of photos."""
+    store = HeadStore(stores / "synth")
+    first = [i for i, record in enumerate(store) if record.split == "test"][:400]
+    labels = labels_of([store.record(i) for i in first])
+    renders = protocol("synthetic")(labels, predict_heads(model, store, first))["all"]
+
+    def figures(name: str, folder: str) -> dict[str, Any]:
+        return next(iter(evaluate(protocol(name), model, HeadStore(stores / folder)).results.values()))
+
+    wild = figures("wild-directions", "wild_directions")
+    return {
+        "rendered": renders | renders["geodesic"],
+        "AFLW2000_subset": figures("aflw2000", "aflw2000_subset"),
+        "Pointing04": figures("pointing04", "pointing04"),
+        "WildDirections": wild | wild["azimuth"],
+    }
 
 
 def row(values: list[dict[str, Any]]) -> str:
@@ -171,7 +189,6 @@ def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stores", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/study"))
     parser.add_argument("--stage1-steps", type=int, default=600)
     parser.add_argument("--steps", type=int, default=400, help="of each training after stage 1")

@@ -30,8 +30,8 @@ def candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Heads may be made in other processes, so candidates must survive the way there."""
     if request.param == "pickled":
         for module in (w300lp, aflw2000, biwi, aflw, dad3dheads, directmhp):
-            monkeypatch.setattr(module, "import_heads", lambda store, made, meta: import_heads(
-                store, pickle.loads(pickle.dumps(list(made))), meta))  # fmt: skip
+            monkeypatch.setattr(module, "import_heads", lambda store, made, meta, **options: import_heads(
+                store, pickle.loads(pickle.dumps(list(made))), meta, **options))  # fmt: skip
 
 
 @pytest.mark.usefixtures("candidates")

@@ -8,10 +8,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.stats import chi2
 from tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
-from semiuhpe.evaluation.calibration import aurc, coverage, fit_calibration, isotonic, risk_coverage
+from semiuhpe.evaluation.calibration import (
+    aurc,
+    coverage,
+    coverage_curve,
+    fit_calibration,
+    isotonic,
+    isotropic_radius,
+    radius_50_deg,
+    reliability,
+    risk_coverage,
+)
 from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
@@ -88,3 +99,35 @@ def test_the_command_writes_the_card(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert card["calibration"]["fitted_on"] == [{"source": "store", "split": "val", "heads": 220}]
     assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store"), "--split", "test"]) == 1
     assert "at least 200" in capsys.readouterr().err
+
+
+def test_isotropic_radius_against_scipy() -> None:
+    shares = np.linspace(0.001, 0.999, 50)
+    np.testing.assert_allclose(isotropic_radius(shares), np.sqrt(chi2(3).ppf(shares)), atol=1e-4)
+    assert isotropic_radius(0.0) == 0
+
+
+def test_coverage_curve_runs_through_both_stated_radii_and_is_straight_where_they_are_honest(
+    rng: np.random.Generator,
+) -> None:
+    scale = rng.uniform(2, 9, 20_000)
+    errors = np.linalg.norm(rng.normal(size=(20_000, 3)), axis=1) * scale
+    half, wide = scale * np.sqrt(chi2(3).ppf(0.5)), scale * np.sqrt(chi2(3).ppf(0.9))
+    shares = np.linspace(0.05, 0.95, 19)
+    np.testing.assert_allclose(coverage_curve(errors, half, wide, shares), shares, atol=0.015)
+    boastful = coverage_curve(errors, half / 3, wide, [0.5, 0.9])
+    np.testing.assert_allclose(boastful, [coverage(errors, half / 3), coverage(errors, wide)], atol=1e-3)
+    assert np.isfinite(coverage_curve(errors, np.zeros(20_000), wide, shares)).all()
+
+
+def test_reliability_bins_against_sorting_by_hand() -> None:
+    stated, true = reliability([3.0, 1.0, 2.0, 4.0], [30.0, 10.0, 20.0, 60.0], bins=2)
+    assert (stated.tolist(), true.tolist()) == ([1.5, 3.5], [15.0, 45.0])
+    assert len(reliability([], [])[0]) == 0
+
+
+def test_the_50_percent_radius_is_the_cards_or_the_isotropic_one() -> None:
+    table = {"calibration": {"entropy": [-5.0, -1.0], "error_50_deg": [2.0, 10.0]}}
+    assert radius_50_deg(table, [-3.0, 0.0], [50.0, 50.0]).tolist() == [6.0, 10.0]
+    plain = radius_50_deg({}, [-3.0], [10.0])
+    assert plain[0] == pytest.approx(10 * np.sqrt(chi2(3).ppf(0.5) / 3), rel=1e-3)

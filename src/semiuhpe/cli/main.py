@@ -15,11 +15,20 @@ COMMANDS = {
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
+    "evaluate": "measure weights by a published protocol",
+    "submit": "write a benchmark's submission, or score it",
     "calibrate": "fit honest error bars on labelled heads",
     "export": "write a trained network as ONNX",
 }
 
-_EXTRAS = {"synthesize": "synth", "prepare": "store", "inspect": "store", "calibrate": "store"}
+_EXTRAS = {
+    "synthesize": "synth",
+    "prepare": "store",
+    "inspect": "store",
+    "calibrate": "store",
+    "evaluate": "store",
+    "submit": "store",
+}
 """What to install where a command misses a package: this extra, and `train` for all others but `predict`."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,49 @@ def fit_calibration(entropy: ArrayLike, errors_deg: ArrayLike) -> dict[str, Any]
 def _quantile(errors: Float, share: float) -> float:
     """The quantile that holds a new draw with probability `share`, not that of the sample (split conformal)."""
     return float(np.quantile(errors, min(1.0, share * (len(errors) + 1) / len(errors))))
+
+
+_RADIUS_50 = 0.8880
+"""50 % radius over expected error of a small isotropic error: √(χ²₃(0.5)/3), see `error_model`."""
+
+
+def radius_50_deg(card: Mapping[str, Any], entropy: ArrayLike, expected_error_deg: ArrayLike) -> Float:
+    """The radius that holds half of the errors, as the model card states it, degrees. (n,), (n,) → (n,).
+
+    From the card's calibration where it has an `error_50_deg`, else that of a small isotropic error.
+    """
+    table = card.get("calibration") or {}
+    if "error_50_deg" in table:
+        return np.asarray(np.interp(np.asarray(entropy, dtype=np.float64), table["entropy"], table["error_50_deg"]))
+    return np.minimum(_RADIUS_50 * np.asarray(expected_error_deg, dtype=np.float64), 180.0)
+
+
+def isotropic_radius(share: ArrayLike) -> Float:
+    """Radius that holds a share of the lengths of standard normal 3-vectors: √χ²₃(share). [0, 1) → (...,)."""
+    grid = np.linspace(0.0, 12.0, 4801)
+    density = np.sqrt(2 / np.pi) * grid**2 * np.exp(-(grid**2) / 2)
+    below = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(grid))])
+    return np.asarray(np.interp(np.asarray(share, dtype=np.float64), below / below[-1], grid))
+
+
+def coverage_curve(errors_deg: ArrayLike, error_50_deg: ArrayLike, error_90_deg: ArrayLike, shares: ArrayLike) -> Float:
+    """Share of errors within the radius of each stated share. (n,), (n,), (n,), (k,) in (0, 1) → (k,).
+
+    A model states two radii. Those of other shares follow a power of the isotropic error's that runs through both.
+    """
+    half, wide = (np.maximum(np.asarray(r, dtype=np.float64), 1e-6) for r in (error_50_deg, error_90_deg))
+    at_half, at_wide = np.log(isotropic_radius([0.5, 0.9]))
+    power = np.log(wide / half) / (at_wide - at_half)
+    steps = np.log(np.maximum(isotropic_radius(shares), 1e-6)) - at_wide
+    return np.array([coverage(errors_deg, wide * np.exp(power * step)) for step in steps])
+
+
+def reliability(expected_deg: ArrayLike, errors_deg: ArrayLike, bins: int = 10) -> tuple[Float, Float]:
+    """Mean expected and mean true error of heads sorted by expectation, in bins of equal counts. (n,), (n,) → (k,), (k,)."""
+    expected, errors = np.asarray(expected_deg, dtype=np.float64), np.asarray(errors_deg, dtype=np.float64)
+    parts = np.array_split(np.argsort(expected, kind="stable"), max(1, min(bins, len(expected))))
+    parts = [part for part in parts if len(part)]
+    return np.array([expected[part].mean() for part in parts]), np.array([errors[part].mean() for part in parts])
 
 
 def coverage(errors_deg: ArrayLike, radius_deg: ArrayLike) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +15,17 @@ from semiuhpe.geometry.rotation import (
     circular_difference,
     facing_direction,
     geodesic_distance,
+    project_to_rotation,
 )
 
 Float = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
 BANDS_DEG = ((0, 60), (60, 120), (120, 180))
+"""Bands of the labelled |azimuth|: front, side, rear."""
+
+THRESHOLDS_DEG = (5, 10, 15, 30)
+"""Of the accuracies: the share of heads whose error is at most so large."""
 
 
 def geodesic_errors_deg(predicted: ArrayLike, label: ArrayLike) -> Float:
@@ -29,6 +37,36 @@ def euler_errors_deg(predicted: ArrayLike, label_deg: ArrayLike, convention: str
     """Absolute circular differences of pitch, yaw and roll. (n, 3, 3) × (n, 3) degrees → (n, 3) in [0, 180]."""
     difference = circular_difference(np.radians(euler_deg(predicted, convention)), np.radians(label_deg))
     return np.abs(np.degrees(difference))
+
+
+def nearest_euler_errors_deg(predicted: ArrayLike, label: ArrayLike, convention: str = "300w-lp") -> Float:
+    """Absolute circular differences of pitch, yaw and roll of two poses. (n, 3, 3) × (n, 3, 3) → (n, 3) degrees.
+
+    Every pose has two triples, `(p, y, r)` and `(p + 180, 180 − y, r + 180)`. Where label and prediction lie on either
+    side of the fold at yaw = ±90°, the triple of the prediction is taken whose differences add up to less, so close
+    poses have close angles over the full range. Nothing else is forgiven: both triples name the one pose.
+    """
+    own, other = np.radians(euler_deg(predicted, convention)), np.radians(euler_deg(label, convention))
+    pitch, yaw, roll = np.moveaxis(own, -1, 0)
+    second = np.stack([pitch + np.pi, np.pi - yaw, roll + np.pi], axis=-1)
+    first_errors, second_errors = (np.abs(circular_difference(angles, other)) for angles in (own, second))
+    nearer = first_errors.sum(axis=-1, keepdims=True) <= second_errors.sum(axis=-1, keepdims=True)
+    return np.degrees(np.where(nearer, first_errors, second_errors))
+
+
+def frobenius_errors(predicted: ArrayLike, label: ArrayLike) -> Float:
+    """`‖I − R1·R2ᵀ‖_F = ‖R1 − R2‖_F`, the pose error of DAD-3DHeads. (n, 3, 3) × (n, 3, 3) → (n,) in [0, 2√2]."""
+    difference = np.asarray(predicted, dtype=np.float64) - np.asarray(label, dtype=np.float64)
+    return np.asarray(np.sqrt(np.sum(difference**2, axis=(-2, -1))))
+
+
+def basis_vector_errors_deg(predicted: ArrayLike, label: ArrayLike) -> Float:
+    """Angles between the head's axes (right, down, into the head) of both poses. (n, 3, 3) × (n, 3, 3) → (n, 3).
+
+    Their mean over heads and axes is the MAEV of TriNet and 6DRepNet360.
+    """
+    columns = (np.swapaxes(np.asarray(pose, dtype=np.float64), -1, -2) for pose in (predicted, label))
+    return np.asarray(np.degrees(angle_between(*columns)))
 
 
 def direction_errors_deg(predicted: ArrayLike, direction: ArrayLike) -> Float:
@@ -46,14 +84,48 @@ def elevation_errors_deg(predicted: ArrayLike, elevation: ArrayLike) -> Float:
     return np.abs(np.degrees(azimuth_elevation_tilt(predicted)[:, 1] - np.asarray(elevation, dtype=np.float64)))
 
 
+def frame_offset(predicted: ArrayLike, label: ArrayLike) -> Float:
+    """The one rotation C that brings `predicted·C` closest to the labels (chordal least squares). → (3, 3).
+
+    A constant turn of the head's own frame: what two data sets differ by that put the zero pose elsewhere. Identity
+    for no heads. (n, 3, 3) × (n, 3, 3).
+    """
+    products = np.swapaxes(np.asarray(predicted, dtype=np.float64), -1, -2) @ np.asarray(label, dtype=np.float64)
+    return project_to_rotation(products.sum(axis=0)) if len(products) else np.eye(3)
+
+
+def azimuth_bands(azimuth: ArrayLike) -> dict[str, Mask]:
+    """Which heads are in each band of `BANDS_DEG`. azimuth (n,) radians → name such as "0-60" → (n,) bool."""
+    turned = np.abs(np.degrees(np.asarray(azimuth, dtype=np.float64)))
+    return {f"{low}-{high}": (turned >= low) & ((turned < high) | (high == 180)) for low, high in BANDS_DEG}
+
+
 def by_azimuth_band(errors: Float, azimuth: ArrayLike) -> dict[str, float]:
     """Mean error by the labelled |azimuth|: 0–60, 60–120, 120–180 degrees. errors (n,), azimuth (n,) radians."""
-    turned = np.abs(np.degrees(np.asarray(azimuth, dtype=np.float64)))
-    means = {}
-    for low, high in BANDS_DEG:
-        inside = (turned >= low) & ((turned < high) | (high == 180))
-        means[f"{low}-{high}"] = float(errors[inside].mean()) if inside.any() else float("nan")
-    return means
+    bands = azimuth_bands(azimuth).items()
+    return {name: float(errors[inside].mean()) if inside.any() else float("nan") for name, inside in bands}
+
+
+def accuracies(errors: Float, thresholds: Sequence[float] = THRESHOLDS_DEG, *, missed: int = 0) -> dict[str, float]:
+    """Share of heads whose error is at most each threshold. errors (n,) → "5" → [0, 1]; NaN for no heads.
+
+    missed: heads without a prediction; they count as wrong.
+    """
+    heads = len(errors) + missed
+    return {f"{t:g}": float(np.sum(errors <= t)) / heads if heads else float("nan") for t in thresholds}
+
+
+def summary(errors: Float) -> dict[str, Any]:
+    """Count, mean with its 95 % bootstrap interval, and median of errors in degrees. errors (n,); NaN for none."""
+    if not len(errors):
+        nothing = float("nan")
+        return {"n": 0, "mean_deg": nothing, "mean_95": [nothing, nothing], "median_deg": nothing}
+    return {
+        "n": len(errors),
+        "mean_deg": float(errors.mean()),
+        "mean_95": list(bootstrap_interval(errors)),
+        "median_deg": float(np.median(errors)),
+    }
 
 
 def bootstrap_interval(

@@ -51,12 +51,19 @@ def _recorded(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, state
 
 
-def network_of(checkpoint: Path) -> tuple[PoseNet, dict[str, Any]]:
-    """The averaged network of a run's checkpoint, in evaluation mode, and the checkpoint's state."""
+def network_of(checkpoint: Path, which: str = "averaged") -> tuple[PoseNet, dict[str, Any]]:
+    """A network of a run's checkpoint, in evaluation mode, and the checkpoint's state.
+
+    which: "averaged", or "current" for the student as it is, which only the last checkpoint of a run has. Raises
+    WeightsError where there are no such weights.
+    """
     tensors, state = _recorded(checkpoint)
+    weights = under_prefix(which, tensors)
+    if not weights:
+        raise WeightsError(f"{checkpoint}: has no {which} weights; give last.safetensors of a run folder")
     settings = state["recipe"]["model"]
     network = PoseNet(settings["backbone"], head=settings["head"], dropout=settings["dropout"], pretrained=False)
-    load_module(network, under_prefix("averaged", tensors), str(checkpoint))
+    load_module(network, weights, str(checkpoint))
     return network.eval(), state
 
 

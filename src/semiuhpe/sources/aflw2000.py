@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -20,13 +21,17 @@ from semiuhpe.geometry.euler import from_euler
 from semiuhpe.geometry.landmarks import LANDMARKS, Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.sources.checks import check_choice
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 from semiuhpe.sources.landmark_boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
 
 def import_aflw2000(
-    folder: str | os.PathLike[str], store: str | os.PathLike[str], *, box: str = "head"
+    folder: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    box: Annotated[str, "head: the whole head, or landmarks: the published margins"] = "head",
+    workers: Workers = None,
 ) -> ImportReport:
     """Import the folder (AFLW2000 itself, or one that holds it) into a head store.
 
@@ -37,7 +42,7 @@ def import_aflw2000(
     check_choice("box", box, BOX_RULES)
     root = Path(folder)
     meta = {"importer": "aflw2000", "box": box}
-    return import_heads(store, _candidates(root, box), meta)
+    return import_heads(store, _candidates(root, box), meta, workers=workers)
 
 
 def _candidates(root: Path, box: str) -> Iterator[Candidate]:

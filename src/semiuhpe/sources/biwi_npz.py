@@ -10,6 +10,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads
 
 _BLOCK = 100  # neighbouring frames show the same person in nearly the same pose; they share a split
 
@@ -33,7 +34,13 @@ def find_npz(path: Path) -> list[Path]:
     return sorted(path.glob("*.npz"))
 
 
-def import_biwi_npz(path: Path, store: str | os.PathLike[str], *, val: float = 0.05) -> ImportReport:
+def import_biwi_npz(
+    path: Path,
+    store: str | os.PathLike[str],
+    *,
+    val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
+    workers: Workers = None,
+) -> ImportReport:
     """Import one .npz or a folder of them. A file with "train" in its name is the training split, less `val` of its
     blocks of frames; every other one is the split "test". A folder with all three holds each frame twice: name one file.
 
@@ -43,7 +50,7 @@ def import_biwi_npz(path: Path, store: str | os.PathLike[str], *, val: float = 0
     if any("notrack" in file.name.lower() for file in files) and len(files) > 1:
         raise SourceError(f"{path}: BIWI_noTrack.npz holds the frames of the others again; name one file")
     meta = {"importer": "biwi-npz", "val": val, "files": [file.name for file in files]}
-    return import_heads(store, _candidates(files, val), meta)
+    return import_heads(store, _candidates(files, val), meta, workers=workers)
 
 
 def read_npz(path: Path) -> tuple[Image, Float]:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,14 +24,18 @@ from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.checks import check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 
 OFFICIAL_SPLITS = ("train", "val", "test")
 _TO_CV_CAMERA = np.diag([1.0, -1.0, -1.0])
 
 
 def import_dad_3dheads(
-    folder: str | os.PathLike[str], store: str | os.PathLike[str], *, val: float = 0.05
+    folder: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
+    workers: Workers = None,
 ) -> ImportReport:
     """Import the folder with `train`, `val` and `test` (those that are there) into a head store.
 
@@ -44,7 +48,7 @@ def import_dad_3dheads(
     lists = [(name, read_items(root / name / f"{name}.json")) for name in OFFICIAL_SPLITS if (root / name).is_dir()]
     if not lists:
         raise SourceError(f"{root}: no DAD-3DHeads here; expected train/train.json, train/images and train/annotations")
-    return import_heads(store, _candidates(root, lists, val), {"importer": "dad-3dheads", "val": val})
+    return import_heads(store, _candidates(root, lists, val), {"importer": "dad-3dheads", "val": val}, workers=workers)
 
 
 def read_items(path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -25,26 +25,38 @@ from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.checks import check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 
 _PLACES = ("images", "images/train", "images/val", "images/validation", "images/test", "")
 
 
-def import_panoptic(path: str | os.PathLike[str], store: str | os.PathLike[str], *, val: float = 0.05) -> ImportReport:
+def import_panoptic(
+    path: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
+    workers: Workers = None,
+) -> ImportReport:
     """Import CMU Panoptic: a JSON file, or a folder with `annotations/*.json` and `images`. See `import_coco_poses`.
 
     Frames of one recording (`171204_pose3`) share a split.
     """
-    return import_coco_poses(path, store, source="Panoptic", val=val)
+    return import_coco_poses(path, store, source="Panoptic", val=val, workers=workers)
 
 
-def import_agora(path: str | os.PathLike[str], store: str | os.PathLike[str], *, val: float = 0.05) -> ImportReport:
+def import_agora(
+    path: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
+    workers: Workers = None,
+) -> ImportReport:
     """Import AGORA, as `import_panoptic`. Pictures of one scene (the name without its last numbers) share a split."""
-    return import_coco_poses(path, store, source="AGORA", val=val)
+    return import_coco_poses(path, store, source="AGORA", val=val, workers=workers)
 
 
 def import_coco_poses(
-    path: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str, val: float
+    path: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str, val: float, workers: Workers = None
 ) -> ImportReport:
     """Import every annotated head into a store.
 
@@ -59,7 +71,7 @@ def import_coco_poses(
     root = given.parent if given.is_file() else given
     root = root.parent if root.name == "annotations" else root
     meta = {"importer": source.lower(), "val": val, "files": [file.name for file in files]}
-    return import_heads(store, _candidates(root, files, source, val), meta)
+    return import_heads(store, _candidates(root, files, source, val), meta, workers=workers)
 
 
 def scene_of(file_name: str) -> str:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.inference.media import load_image
 from semiuhpe.sources.checks import check_choice, check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, import_heads, read_context
+from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
@@ -34,9 +35,10 @@ def import_300w_lp(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
-    val: float = 0.05,
-    box: str = "head",
-    clip_angles: bool = False,
+    val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
+    box: Annotated[str, "head: the whole head, or landmarks: the published margins"] = "head",
+    clip_angles: Annotated[bool, "the published clip of every angle to 89.99 degrees"] = False,
+    workers: Workers = None,
 ) -> ImportReport:
     """Import the folder into a head store.
 
@@ -51,9 +53,8 @@ def import_300w_lp(
     root = Path(folder)
     pictures = list(_pictures(root))
     meta = {"importer": "300w-lp", "val": val, "box": box, "clip_angles": clip_angles}
-    return import_heads(
-        store, (Candidate(f"{p.parent.name}/{p.stem}", _Head(root, p, val, box, clip_angles)) for p in pictures), meta
-    )
+    heads = [Candidate(f"{p.parent.name}/{p.stem}", _Head(root, p, val, box, clip_angles)) for p in pictures]
+    return import_heads(store, heads, meta, workers=workers)
 
 
 def face_of(name: str) -> str:

@@ -1,0 +1,140 @@
+"""`semiuhpe evaluate WEIGHTS --protocol NAME --store STORE`: figures of a published protocol, and a report of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from semiuhpe.evaluation.predictions import PoseModel
+    from semiuhpe.evaluation.run import Evaluation
+
+
+def add_protocol_options(parser: argparse.ArgumentParser) -> None:
+    """What to measure and how: the options that every command has which measures by a protocol."""
+    parser.add_argument("--protocol", required=True, metavar="NAME", help="what to measure; --protocol list tells all")
+    parser.add_argument("--store", type=Path, help="the head store of the set (semiuhpe prepare makes one)")
+    parser.add_argument("--split", default="", help="split of the store (default: the protocol's)")
+    parser.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
+    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass; changes no figure")
+    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def check_protocol_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """What argparse cannot say of the options of `add_protocol_options`. Exits with wrong usage."""
+    if args.store is None:
+        parser.error("--store is required: the head store of the set")
+    if args.batch_size < 1 or args.limit < 0 or (args.threads is not None and args.threads < 1):
+        parser.error("--batch-size and --threads are at least 1, --limit at least 0")
+    if args.report is not None and args.report.suffix.lower() not in (".html", ".htm"):
+        parser.error(f"--report must end in .html, got {args.report}")
+
+
+def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection: dict[str, Any] | None = None) -> int:
+    """Evaluate a model as the options of `add_protocol_options` say, print and write what was found.
+
+    detection: "detector", "iou" and, for the document, "description"; None = boxes as labelled. Returns the exit code.
+    """
+    import sys
+
+    from tqdm import tqdm
+
+    from semiuhpe.evaluation.protocols import protocol
+    from semiuhpe.evaluation.run import evaluate
+    from semiuhpe.evaluation.tables import json_text, text_table
+    from semiuhpe.heads.store import HeadStore
+
+    if args.report is not None:
+        from semiuhpe.evaluation.figures import require_matplotlib
+
+        require_matplotlib()
+    chosen, store = protocol(args.protocol), HeadStore(args.store)
+    boxes = {} if detection is None else {key: detection[key] for key in ("detector", "iou")}
+    evaluation = evaluate(
+        chosen, model, store, split=args.split, limit=args.limit, batch_size=args.batch_size, margin=margin,
+        progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()), **boxes,
+    )  # fmt: skip
+    document = {
+        "protocol": args.protocol,
+        "summary": chosen.summary,
+        "model": model.description,
+        "data": {
+            "store": str(args.store), "split": args.split or chosen.split, "heads": len(evaluation.labels),
+            "labels": evaluation.kind, "crop_margin": margin,
+            "boxes": "as labelled" if detection is None else detection["description"],
+        },
+        "results": evaluation.results,
+    }  # fmt: skip
+    _write(args, evaluation, document)
+    print(json_text(document) if args.json else text_table(evaluation.results))
+    return 0
+
+
+def _write(args: argparse.Namespace, evaluation: Evaluation, document: dict[str, Any]) -> None:
+    if args.report is None:
+        return
+    import sys
+
+    from semiuhpe.evaluation.report import write_report
+
+    beside = write_report(args.report, evaluation, document)
+    print(f"report: {args.report}, {beside}", file=sys.stderr)
+
+
+def list_protocols() -> int:
+    """Print the name and the summary of every protocol; returns the exit code."""
+    from semiuhpe.evaluation.protocols import PROTOCOLS
+
+    for name, chosen in PROTOCOLS.items():
+        print(f"{name:<17}{chosen.summary} (split {chosen.split})")
+    return 0
+
+
+def main(argv: list[str]) -> int:
+    """Measure weights by a protocol; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="semiuhpe evaluate", description="Measure pose weights by a published protocol."
+    )
+    parser.add_argument(
+        "weights", nargs="?", default="default", help="default, open, an .onnx, a run folder or a .safetensors of one"
+    )
+    add_protocol_options(parser)
+    parser.add_argument(
+        "--student", choices=["averaged", "current"], default="averaged",
+        help="of a run: the averaged weights (the teacher; default) or the student's own of the last checkpoint",
+    )  # fmt: skip
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
+    parser.add_argument(
+        "--detect", action="store_true", help="boxes from the head detector; heads it misses are counted"
+    )
+    parser.add_argument("--detector", help="weights of the detector, an .onnx (default: the embedded ones)")
+    parser.add_argument(
+        "--iou", type=float, default=0.5, help="overlap from which a detection is the head (%(default)s)"
+    )
+    args = parser.parse_intermixed_args(argv)
+    if args.protocol == "list":
+        return list_protocols()
+    check_protocol_options(parser, args)
+    if not 0 < args.iou <= 1:
+        parser.error(f"--iou is above 0 and at most 1, got {args.iou}")
+    from semiuhpe.evaluation.pose_models import open_model
+    from semiuhpe.evaluation.protocols import protocol
+    from semiuhpe.geometry.crop import MARGIN
+
+    protocol(args.protocol)  # an unknown name fails before the weights are opened
+    model = open_model(
+        args.weights, student=args.student, device=args.device, mirrored=args.mirrored, threads=args.threads,
+        batch_size=args.batch_size,
+    )  # fmt: skip
+    detection = None
+    if args.detect or args.detector:
+        from semiuhpe.inference.detector import HeadDetector
+
+        detector = HeadDetector(args.detector or "default", threads=args.threads)
+        described = f"detected by {detector.weights.sha256[:12]}, IoU from {args.iou:g}"
+        detection = {"detector": detector, "iou": args.iou, "description": described}
+    return measure(args, model, MARGIN, detection)

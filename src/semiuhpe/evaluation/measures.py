@@ -1,0 +1,127 @@
+"""From labels and predictions to the figures of a table, one function for each kind of label.
+
+All take labels and predictions of the same heads, every one of them labelled and found, and return JSON-ready dicts
+(unrounded; NaN where there is no head).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from semiuhpe.evaluation import metrics
+from semiuhpe.evaluation.calibration import aurc, coverage
+from semiuhpe.evaluation.labels import Float, Kind, Labels
+from semiuhpe.evaluation.predictions import Predictions
+from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt
+
+
+def head_errors_deg(labels: Labels, predictions: Predictions, kind: Kind) -> Float:
+    """One error a head: geodesic, of the direction, or of the azimuth, by what is labelled. → (n,) degrees."""
+    if kind == "rotation":
+        return metrics.geodesic_errors_deg(predictions.rotation, labels.rotation)
+    if kind == "direction":
+        direction = facing_direction(from_azimuth_elevation_tilt(labels.azimuth, labels.elevation, 0.0))
+        return metrics.direction_errors_deg(predictions.rotation, direction)
+    return metrics.azimuth_errors_deg(predictions.rotation, labels.azimuth)
+
+
+def rotation_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+    """Everything there is to say where whole rotations are labelled."""
+    predicted, label = predictions.rotation, labels.rotation
+    geodesic = head_errors_deg(labels, predictions, "rotation")
+    return {
+        "geodesic": metrics.summary(geodesic),
+        "accuracy": metrics.accuracies(geodesic),
+        "euler_mae_deg": _named(metrics.nearest_euler_errors_deg(predicted, label), ("pitch", "yaw", "roll")),
+        "maev_deg": _named(metrics.basis_vector_errors_deg(predicted, label), ("right", "down", "into")),
+        "frobenius": _mean(metrics.frobenius_errors(predicted, label)),
+        "by_azimuth": by_azimuth(geodesic, labels.azimuth),
+        **stated_error_measures(geodesic, predictions, about_rotation=True),
+    }
+
+
+def frame_aligned_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+    """`rotation_measures`, and the same again with one constant turn of the head's frame, fitted on these heads, removed."""
+    offset = metrics.frame_offset(predictions.rotation, labels.rotation)
+    turned = Predictions(predictions.rotation @ offset, predictions.found)
+    angle = metrics.geodesic_errors_deg(offset, np.eye(3))
+    return {
+        **rotation_measures(labels, predictions),
+        "frame_offset_deg": float(angle),
+        "frame_aligned": rotation_measures(labels, turned),
+    }
+
+
+def direction_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+    """Where azimuth and elevation are labelled but no tilt: the facing direction and its two angles."""
+    direction = head_errors_deg(labels, predictions, "direction")
+    return {
+        "direction": metrics.summary(direction),
+        "accuracy": metrics.accuracies(direction),
+        "azimuth_mae_deg": _mean(metrics.azimuth_errors_deg(predictions.rotation, labels.azimuth)),
+        "elevation_mae_deg": _mean(metrics.elevation_errors_deg(predictions.rotation, labels.elevation)),
+        "by_azimuth": by_azimuth(direction, labels.azimuth),
+        **stated_error_measures(direction, predictions, about_rotation=False),
+    }
+
+
+def azimuth_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+    """Where only a coarse azimuth is labelled: shares within 45°, of all heads, front ones and rear ones (beyond 90°)."""
+    errors = head_errors_deg(labels, predictions, "azimuth")
+    near, rear = errors <= 45, np.abs(labels.azimuth) > np.pi / 2
+    return {
+        "azimuth": metrics.summary(errors),
+        "within_45": _mean(near),
+        "within_45_front": _mean(near[~rear]),
+        "within_45_rear": _mean(near[rear]),
+        "heads_front": int(np.sum(~rear)),
+        "heads_rear": int(np.sum(rear)),
+        **stated_error_measures(errors, predictions, about_rotation=False),
+    }
+
+
+def best_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+    """The measures of the most that is known of these heads."""
+    functions = {"rotation": rotation_measures, "direction": direction_measures, "azimuth": azimuth_measures}
+    return functions[labels.best_kind()](labels, predictions)
+
+
+def by_azimuth(errors: Float, azimuth: Float) -> dict[str, Any]:
+    """Count, mean and median of errors (n,) by the band of the labelled azimuth (n,) radians."""
+    bands = {}
+    for name, inside in metrics.azimuth_bands(azimuth).items():
+        found = errors[inside]
+        median = float(np.median(found)) if len(found) else float("nan")
+        bands[name] = {"n": len(found), "mean_deg": _mean(found), "median_deg": median}
+    return bands
+
+
+def stated_error_measures(errors: Float, predictions: Predictions, *, about_rotation: bool) -> dict[str, Any]:
+    """Are the error bars honest, and do they sort the heads? {} for a model that states none.
+
+    The radii are of the whole rotation, so their coverage is given only where the errors are too; the area under the
+    risk-coverage curve needs no more than an order.
+    """
+    stated = predictions.stated
+    if stated is None:
+        return {}
+    values = {"aurc_deg": aurc(errors, stated.entropy) if len(errors) else float("nan")}
+    if about_rotation:
+        values |= {
+            "coverage_50": coverage(errors, stated.error_50_deg),
+            "coverage_90": coverage(errors, stated.error_90_deg),
+            "mean_expected_error_deg": _mean(stated.expected_error_deg),
+        }
+    return {"stated_errors": values}
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _named(errors: Float, names: tuple[str, str, str]) -> dict[str, float]:
+    """Means over heads of three errors (n, 3), and under "mean" their mean."""
+    each = [_mean(column) for column in errors.T]
+    return {"mean": float(np.mean(each)), **dict(zip(names, each, strict=True))}

@@ -1,0 +1,181 @@
+"""Other projects' networks as a `PoseModel`, so that one protocol and one crop measure all. onnxruntime only.
+
+A `PeerSpec` says what goes into such a network and what its outputs mean; `PRESETS` has the public ones, and the user
+supplies the files. What a file itself says (NCHW or NHWC, a fixed batch) is read from it and need not be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.evaluation.pose_models import mirrored_crops
+from semiuhpe.evaluation.predictions import Float, Predictions
+from semiuhpe.geometry.crop import Image
+from semiuhpe.geometry.euler import CONVENTIONS, from_euler_deg, from_matrix
+from semiuhpe.geometry.rotation import mirror, project_to_rotation
+
+Output = Literal["euler", "bins", "6d", "matrix"]
+ANGLES = ("pitch", "yaw", "roll")
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class PeerSpec:
+    """Signature of a peer's network.
+
+    size: pixels a side of its input. output: "euler", degrees; "bins", logits over bins for each angle; "6d", two columns
+    of a matrix before orthonormalisation; "matrix", 3×3 row by row. convention: of `semiuhpe.geometry.euler`, of the
+    angles or of the matrix. order: of the angles, across the outputs. colour: of the input's channels. mean, std: over
+    pixels in 0..1, in the order of RGB. bin_deg: width of a bin; n bins reach from −n/2 to n/2 of them, and the angle is
+    the expectation of bin · width − n/2 · width under the softmax. Raises WeightsError for a spec that is none.
+    """
+
+    size: int
+    output: Output
+    convention: str = "300w-lp"
+    order: tuple[str, ...] = ("yaw", "pitch", "roll")
+    colour: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    bin_deg: float = 3.0
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != sorted(ANGLES) or self.convention not in CONVENTIONS or self.size < 1:
+            raise WeightsError(
+                f"a peer's order names each of {', '.join(ANGLES)} once, its convention is one of "
+                f"{', '.join(CONVENTIONS)} and its size is positive; got {self.order}, {self.convention!r}, {self.size}"
+            )
+
+
+_HALF = 127.5 / 255
+PRESETS = {
+    "fsa-net": PeerSpec(64, "euler", colour="bgr", mean=(_HALF,) * 3, std=(128 / 255,) * 3),
+    "whenet": PeerSpec(224, "bins", convention="whenet"),
+    "6drepnet": PeerSpec(224, "matrix"),
+    "6drepnet-6d": PeerSpec(224, "6d"),
+}
+"""FSA-Net: yaw, pitch, roll in degrees. WHENet: 120 yaw, 66 pitch and 66 roll bins of 3°. 6DRepNet: the matrix
+`Rz(roll)·Ry(yaw)·Rx(pitch)`, or the six numbers before it."""
+
+
+class PeerModel:
+    """Poses by a peer's ONNX file, or by several whose rotations are averaged (FSA-Net publishes an ensemble).
+
+    Raises WeightsError for files that onnxruntime cannot open or whose signature is another.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], spec: PeerSpec, *, mirrored: bool = False, threads: int | None = None
+    ) -> None:
+        if not files:
+            raise WeightsError("a peer needs at least one .onnx file")
+        self.spec, self.size, self.mirrored = spec, spec.size, mirrored
+        self._networks = [_Network(Path(file), spec, threads) for file in files]
+        self.description: dict[str, Any] = {
+            "weights": [str(file) for file in files], "output": spec.output, "convention": spec.convention,
+            "mirrored": mirrored, "crop_pixels": spec.size,
+        }  # fmt: skip
+
+    def __call__(self, crops: Image) -> Predictions:
+        """Poses of crops (n, size, size, 3) uint8 RGB; a peer states no error bars."""
+        poses = [network(crops) for network in self._networks]
+        if self.mirrored:
+            poses += [mirror(network(mirrored_crops(crops))) for network in self._networks]
+        rotation = poses[0] if len(poses) == 1 else project_to_rotation(np.sum(poses, axis=0))
+        return Predictions(rotation, np.ones(len(crops), bool))
+
+
+class _Network:
+    def __init__(self, path: Path, spec: PeerSpec, threads: int | None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions share no base but this
+            reason = " ".join(str(error).split())[:160]
+            raise WeightsError(f"{path}: onnxruntime cannot open it ({reason}); give a peer's .onnx file") from error
+        self._path, self._spec = path, spec
+        entry = self._session.get_inputs()[0]
+        shape = list(entry.shape)
+        channels = [axis for axis, length in enumerate(shape) if length == 3 and axis in (1, 3)]
+        sides = [length for axis, length in enumerate(shape) if axis not in (0, *channels) and isinstance(length, int)]
+        if len(shape) != 4 or not channels or any(side != spec.size for side in sides) or entry.type != "tensor(float)":
+            raise WeightsError(
+                f"{path}: its input is {shape} {entry.type}, expected one float picture of 3 × {spec.size} × {spec.size}; "
+                "check the preset and --size"
+            )
+        self._name, self._channels_first = entry.name, channels[0] == 1
+        self._batch = shape[0] if isinstance(shape[0], int) else None
+
+    def __call__(self, crops: Image) -> Float:
+        """(n, size, size, 3) uint8 RGB → (n, 3, 3) camera←head."""
+        pixels = prepared(crops, self._spec)
+        if self._channels_first:
+            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        step = self._batch or len(pixels)
+        parts = []
+        for start in range(0, len(pixels), step):
+            chunk = pixels[start : start + step]
+            # A file with a fixed batch gets the last picture again until it is full.
+            full = np.concatenate([chunk, np.repeat(chunk[-1:], step - len(chunk), axis=0)])
+            outputs = [np.asarray(o, dtype=np.float64) for o in self._session.run(None, {self._name: full})]
+            parts.append([output.reshape(step, -1)[: len(chunk)] for output in outputs])
+        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        try:
+            return decoded(outputs, self._spec)
+        except ValueError as error:
+            raise WeightsError(f"{self._path}: {error}; check the preset and --output") from error
+
+
+def prepared(crops: Image, spec: PeerSpec) -> NDArray[np.float32]:
+    """Crops as the network takes them, still channels last. (n, S, S, 3) uint8 RGB → (n, S, S, 3) float32."""
+    pixels = (crops / 255 - np.array(spec.mean)) / np.array(spec.std)
+    return np.asarray(pixels[..., ::-1] if spec.colour == "bgr" else pixels, dtype=np.float32)
+
+
+def decoded(outputs: Sequence[Float], spec: PeerSpec) -> Float:
+    """Poses of a network's outputs, each (n, ·). → (n, 3, 3) camera←head. Raises ValueError for other shapes."""
+    widths = [output.shape[1] for output in outputs]
+    if spec.output in ("6d", "matrix"):
+        expected = 6 if spec.output == "6d" else 9
+        if expected not in widths:
+            raise ValueError(f"no output of {expected} numbers a head, they have {widths}")
+        values = outputs[widths.index(expected)]
+        matrix = gram_schmidt(values) if spec.output == "6d" else values.reshape(-1, 3, 3)
+        return project_to_rotation(from_matrix(matrix, spec.convention))
+    angles = _expectations(outputs, spec) if spec.output == "bins" else np.concatenate(outputs, axis=1)
+    if angles.shape[1] != 3:
+        raise ValueError(f"expected three angles a head, the outputs have {widths} numbers")
+    columns = [spec.order.index(name) for name in ANGLES]
+    return from_euler_deg(angles[:, columns], spec.convention)
+
+
+def _expectations(outputs: Sequence[Float], spec: PeerSpec) -> Float:
+    """Expected angles of binned logits, in the order of the outputs. three (n, bins) → (n, 3) degrees."""
+    if len(outputs) < 3 or min(output.shape[1] for output in outputs[:3]) < 2:
+        raise ValueError(f"expected three outputs of bins, got {[output.shape[1] for output in outputs]} numbers")
+    angles = []
+    for logits in outputs[:3]:
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        bins = logits.shape[1]
+        expected = (weight * np.arange(bins)).sum(axis=1) / weight.sum(axis=1)
+        angles.append(spec.bin_deg * (expected - bins / 2))
+    return np.stack(angles, axis=1)
+
+
+def gram_schmidt(six: Float) -> Float:
+    """Rotation of the six numbers of Zhou et al. 2019: two columns, orthonormalised. (n, 6) → (n, 3, 3)."""
+    x = six[:, :3] / np.linalg.norm(six[:, :3], axis=1, keepdims=True)
+    z = np.cross(x, six[:, 3:])
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    return np.stack([x, np.cross(z, x), z], axis=-1)

@@ -1,0 +1,101 @@
+"""One evaluation from end to end: heads of a store, a model, a protocol; out come figures and what a report needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semiuhpe.evaluation.detected import IOU, Detector, best_match
+from semiuhpe.evaluation.labels import Heads, Kind, Labels, choose, labels_of
+from semiuhpe.evaluation.measures import head_errors_deg
+from semiuhpe.evaluation.predictions import PoseModel, Predictions, predict, scatter
+from semiuhpe.evaluation.protocols import Protocol
+from semiuhpe.geometry.crop import MARGIN, Image
+
+Progress = Callable[[Iterable[int]], Iterable[int]]
+"""Wraps the numbers of heads that are gone through, to show how far it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one evaluation found.
+
+    results: the protocol's figures. labels, predictions: of n heads. kind: what is labelled. measured: (n,) bool, heads
+    that are labelled, kept by some subset and found. numbers: (n,) of each in `heads`.
+    """
+
+    results: dict[str, Any]
+    labels: Labels
+    predictions: Predictions
+    kind: Kind
+    measured: NDArray[np.bool_]
+    numbers: NDArray[np.int64]
+    heads: Heads
+
+    @property
+    def errors_deg(self) -> NDArray[np.float64]:
+        """Errors of the measured heads, degrees: geodesic, of the direction or of the azimuth."""
+        return head_errors_deg(self.labels[self.measured], self.predictions[self.measured], self.kind)
+
+
+def predict_heads(
+    model: PoseModel,
+    heads: Heads,
+    numbers: Iterable[int],
+    *,
+    detector: Detector | None = None,
+    iou: float = IOU,
+    batch_size: int = 64,
+    margin: float = MARGIN,
+) -> Predictions:
+    """Poses of some heads, by their labelled boxes, or by a detector's that match these. Errors of a store pass through."""
+    if detector is None:
+        return predict(model, _pictures(heads, numbers), batch_size=batch_size, margin=margin)
+    boxes: list[tuple[int, NDArray[np.float64] | None]] = [
+        (number, best_match(detector(heads.image(number))[0], heads.record(number).box, iou)) for number in numbers
+    ]
+    found = np.array([box is not None for _, box in boxes], dtype=bool)
+    pairs = ((heads.image(number), box) for number, box in boxes if box is not None)
+    return scatter(found, predict(model, pairs, batch_size=batch_size, margin=margin))
+
+
+def evaluate(
+    protocol: Protocol,
+    model: PoseModel,
+    heads: Heads,
+    *,
+    split: str = "",
+    limit: int = 0,
+    detector: Detector | None = None,
+    iou: float = IOU,
+    batch_size: int = 64,
+    margin: float = MARGIN,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model.
+
+    split: of the records, "" = the protocol's. limit: heads at most, evenly spread (0 = all). detector: boxes come from
+    it instead of from the labels. Raises StoreError where the store has no such heads or labels.
+    """
+    official = "" if split else protocol.official_split
+    numbers = choose(heads, split or protocol.split, limit, official=official)
+    labels = labels_of([heads.record(n) for n in numbers])
+    protocol.usable(labels)  # a store without the labels fails now, not after the last head
+    predictions = predict_heads(
+        model, heads, numbers if progress is None else progress(numbers),
+        detector=detector, iou=iou, batch_size=batch_size, margin=margin,
+    )  # fmt: skip
+    measured = protocol.widest(labels) & predictions.found
+    results = protocol(labels, predictions)
+    return Evaluation(
+        results, labels, predictions, protocol.kind_of(labels), measured, np.array(numbers, np.int64), heads
+    )
+
+
+def _pictures(heads: Heads, numbers: Iterable[int]) -> Iterator[tuple[Image, ArrayLike]]:
+    for number in numbers:
+        yield heads.image(number), heads.record(number).box

@@ -1,0 +1,52 @@
+"""Figures as text and as JSON: nested dicts of numbers in, lines out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Name and value of every figure, nested names joined by spaces. An interval `[low, high]` is one value."""
+    for key, value in figures.items():
+        name = f"{prefix} {key}".strip()
+        if isinstance(value, Mapping):
+            yield from rows(value, name)
+        else:
+            yield name.replace("_", " "), text_of(value)
+
+
+def text_of(value: Any) -> str:
+    """One value as people read it: counts whole, other numbers to three decimals, – for what is not there."""
+    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(text_of(v) for v in value) + "]"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3f}" if math.isfinite(value) else "–"
+
+
+def text_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A plain table with one block a subset."""
+    lines: list[str] = []
+    for subset, figures in results.items():
+        pairs = list(rows(figures))
+        width = max(len(name) for name, _ in pairs)
+        lines += [subset, *(f"  {name:<{width}}  {value}" for name, value in pairs), ""]
+    return "\n".join(lines).rstrip()
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Indented JSON that every parser reads: what is not finite becomes null."""
+    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

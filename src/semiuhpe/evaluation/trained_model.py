@@ -1,0 +1,73 @@
+"""The weights of a training, before any export, as a `PoseModel`. Needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from semiuhpe.errors import WeightsError
+from semiuhpe.evaluation.calibration import radius_50_deg
+from semiuhpe.evaluation.pose_models import Student, mirrored_crops
+from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors
+from semiuhpe.geometry.crop import Image
+from semiuhpe.geometry.rotation import mirror, project_to_rotation
+from semiuhpe.inference.error_model import ErrorModel
+from semiuhpe.inference.estimator import Device
+from semiuhpe.models.export import network_of
+from semiuhpe.training.run_folder import BEST, LAST
+
+
+class TrainedModel:
+    """A run's network in evaluation mode.
+
+    path: a run folder (its best averaged weights, or for student="current" those of its last checkpoint) or a
+    .safetensors file of one. Error bars follow from the belief alone, as of an export that was not calibrated.
+    Raises WeightsError where the weights are missing, damaged or do not fit.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        student: Student = "averaged",
+        device: Device = "auto",
+        mirrored: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        checkpoint = path / (LAST if student == "current" else BEST) if path.is_dir() else path
+        if device == "cuda" and not torch.cuda.is_available():
+            raise WeightsError("device 'cuda' needs a CUDA device and a torch built for it; use device='cpu'")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        network, state = network_of(checkpoint, student)
+        on_cuda = device != "cpu" and torch.cuda.is_available()
+        self._device = torch.device("cuda" if on_cuda else "cpu")
+        self._network = network.to(self._device)
+        self._card = {"overreg": state["recipe"]["optimiser"]["overreg"]}
+        self._error = ErrorModel(self._card)
+        self._mirrored = mirrored
+        self.size = int(state["recipe"]["model"]["image_size"])
+        self.description: dict[str, Any] = {
+            "weights": str(checkpoint), "student": student, "step": state.get("step"), "mirrored": mirrored,
+            "crop_pixels": self.size,
+        }  # fmt: skip
+
+    def __call__(self, crops: Image) -> Predictions:
+        """Poses of crops (n, size, size, 3) uint8 RGB."""
+        belief = self._belief(crops)
+        if self._mirrored:
+            belief = (belief + mirror(self._belief(mirrored_crops(crops)))) / 2
+        finite = np.asarray(np.isfinite(belief).all(axis=(1, 2)))
+        bars = self._error(belief)
+        half = radius_50_deg(self._card, bars.entropy, bars.expected_error_deg)
+        rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
+        stated = StatedErrors(bars.entropy, bars.expected_error_deg, half, bars.error_90_deg)
+        return Predictions(rotation, np.ones(len(rotation), bool), stated)
+
+    @torch.no_grad()
+    def _belief(self, crops: Image) -> Float:
+        parameter = self._network(torch.from_numpy(np.ascontiguousarray(crops)).to(self._device))
+        return np.asarray(parameter.double().cpu().numpy()).reshape(-1, 3, 3)
