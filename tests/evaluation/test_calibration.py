@@ -23,7 +23,7 @@ from semiuhpe.evaluation.calibration import (
     reliability,
     risk_coverage,
 )
-from semiuhpe.geometry.rotation import random_rotations
+from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.inference.error_model import ErrorModel
@@ -71,6 +71,15 @@ def test_radii_cover_what_they_say_on_other_heads(rng: np.random.Generator) -> N
 def test_what_is_fitted_is_what_inference_reads(rng: np.random.Generator) -> None:
     entropy, errors, _ = simulated(rng, 500)
     ErrorModel({"calibration": fit_calibration(entropy, errors)})
+
+
+def test_a_belief_that_knows_nothing_has_the_error_of_a_guess(rng: np.random.Generator) -> None:
+    table = fit_calibration(*simulated(rng, 500)[:2])
+    angles = np.degrees(geodesic_distance(random_rotations(400_000, rng), np.eye(3)))
+    found = (angles.mean(), np.quantile(angles, 0.5), np.quantile(angles, 0.9))
+    at = np.array([table[name][-1] for name in ("expected_error_deg", "error_50_deg", "error_90_deg")])
+    np.testing.assert_allclose(at, found, atol=0.3)
+    assert ErrorModel({"calibration": table})(np.zeros((1, 3, 3))).expected_error_deg[0] == pytest.approx(at[0])
 
 
 def test_too_few_heads_are_refused() -> None:

@@ -15,6 +15,9 @@ LEAST_A_BIN = 25
 
 MOST_BINS = 40
 
+GUESS_MEAN_DEG, GUESS_50_DEG, GUESS_90_DEG = 126.476, 132.346, 170.981
+"""Error of a random rotation, whose angle θ has the distribution (θ − sin θ)/π: its mean, π/2 + 2/π, and quantiles."""
+
 
 def isotonic(values: ArrayLike, weights: ArrayLike | None = None) -> Float:
     """Least-squares ascending fit by pooling adjacent violators. values (n,), weights (n,) → (n,)."""
@@ -39,7 +42,8 @@ def fit_calibration(entropy: ArrayLike, errors_deg: ArrayLike) -> dict[str, Any]
     """The calibration of a model card (see `semiuhpe.inference.error_model`) from beliefs whose errors are known.
 
     entropy, errors_deg: (n,), n ≥ 2·`LEAST_A_BIN`. Heads are sorted by entropy and cut into bins of equal counts; each
-    gives its mean error and its 50 % and 90 % quantiles, made ascending. Raises ValueError for fewer heads.
+    gives its mean error and its 50 % and 90 % quantiles, made ascending. Beyond the least sure bin the bars rise to those of
+    a guess at entropy 0, a belief that knows nothing. Raises ValueError for fewer heads.
     """
     entropy, errors = np.asarray(entropy, dtype=np.float64), np.asarray(errors_deg, dtype=np.float64)
     if entropy.shape != errors.shape or len(errors) < 2 * LEAST_A_BIN:
@@ -48,15 +52,16 @@ def fit_calibration(entropy: ArrayLike, errors_deg: ArrayLike) -> dict[str, Any]
     bins = np.array_split(order, min(MOST_BINS, len(order) // LEAST_A_BIN))
     sizes = [len(b) for b in bins]
 
-    def ascending(statistic: list[float]) -> list[float]:
-        return [round(float(v), 3) for v in isotonic(statistic, sizes)]
+    def ascending(statistic: list[float], of_a_guess: float) -> list[float]:
+        fitted = [*np.minimum(isotonic(statistic, sizes), of_a_guess), of_a_guess]
+        return [round(float(v), 3) for v in fitted]
 
     return {
         "kind": "isotonic",
-        "entropy": [round(float(entropy[b].mean()), 5) for b in bins],
-        "expected_error_deg": ascending([float(errors[b].mean()) for b in bins]),
-        "error_50_deg": ascending([_quantile(errors[b], 0.5) for b in bins]),
-        "error_90_deg": ascending([_quantile(errors[b], 0.9) for b in bins]),
+        "entropy": [*(round(min(float(entropy[b].mean()), 0.0), 5) for b in bins), 0.0],
+        "expected_error_deg": ascending([float(errors[b].mean()) for b in bins], GUESS_MEAN_DEG),
+        "error_50_deg": ascending([_quantile(errors[b], 0.5) for b in bins], GUESS_50_DEG),
+        "error_90_deg": ascending([_quantile(errors[b], 0.9) for b in bins], GUESS_90_DEG),
         "heads": len(errors),
     }
 
