@@ -1,0 +1,80 @@
+"""How much of the error on renders is the camera's? The same held-out heads as they were photographed, and clean.
+
+    python benchmarks/degradation.py --store data/stores/synth --assets MAKEHUMAN_FOLDER [--weights default] [--persons 80]
+
+The test identities of a store are rendered once more, without background, things in front, blur, noise and compression; how
+many pixels the camera gave each head follows from the same random numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from semiuhpe import HeadPoseEstimator
+from semiuhpe.evaluation.metrics import geodesic_errors_deg
+from semiuhpe.heads.store import HeadStore
+from semiuhpe.inference.results import HeadPoses
+from semiuhpe.synthesis.generate import Studio, SynthesisSettings, find_assets, pictures_of, split_of
+from semiuhpe.synthesis.picture import apparent_size, over
+
+EDGES = (0, 24, 36, 54, 80, 1000)
+GREY = 150
+
+
+class CleanStudio(Studio):
+    """Renders the same heads clean, and notes the pixels that each one would have spanned on the sensor."""
+
+    head_pixels = 0.0
+
+    def _take(self, uploaded: Any, view: Any, box: tuple[float, ...], rng: np.random.Generator) -> Any:
+        size = self.settings.size
+        share = (box[2] - box[0] + box[3] - box[1]) / (2 * size)
+        self.head_pixels = share * apparent_size(share, size, rng)
+        drawn = self.renderer.draw(uploaded, view)
+        plain = over(np.full((*drawn.shape[:2], 3), GREY, np.uint8), drawn)
+        return cv2.resize(plain, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def main() -> None:
+    """Print a table: pixels of the head, mean and median error as photographed, and clean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--assets", required=True)
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--persons", type=int, default=80)
+    parser.add_argument("--mirrored", action="store_true")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    store = HeadStore(args.store)
+    places = {record.id: number for number, record in enumerate(store)}
+    settings = SynthesisSettings(**store.meta["settings"])
+    studio = CleanStudio(find_assets(args.assets), settings)
+    estimator = HeadPoseEstimator(args.weights, mirrored=args.mirrored, threads=args.threads)
+    persons = [p for p in range(settings.identities) if split_of(p, settings) == "test"][: args.persons]
+    pixels, clean, photographed, labels = [], [], [], []
+    for person in persons:
+        for record, data in studio.shoot(person, range(pictures_of(person, settings))):
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            clean.append(estimator.estimate(picture, [record.box]))
+            photographed.append(estimator.estimate(store.image(places[record.id]), [record.box]))
+            labels.append(record.rotation)
+            pixels.append(studio.head_pixels)
+    truth = np.stack(labels)
+    errors = [geodesic_errors_deg(HeadPoses.concatenate(heads).rotation, truth) for heads in (photographed, clean)]
+    print("| pixels of the head | heads | as photographed: mean (median), degrees | clean: mean (median), degrees |")
+    print("|---|---|---|---|")
+    sizes = np.array(pixels)
+    for low, high in [*zip(EDGES, EDGES[1:], strict=False), (0, EDGES[-1])]:
+        inside = (sizes >= low) & (sizes < high)
+        cells = [f"{e[inside].mean():.1f} ({np.median(e[inside]):.1f})" for e in errors]
+        name = "all" if (low, high) == (0, EDGES[-1]) else f"{low}-{high}" if high < EDGES[-1] else f"{low} and more"
+        print(f"| {name} | {inside.sum()} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
