@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout: float = 240) -> list[int | None]:
+def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout: float = 600) -> list[int | None]:
     """Run `target(*arguments)` in `count` processes; their exit codes, None for one that had to be stopped."""
     # Imports once, then forks: a process costs little, and inherits nothing from the tests before.
     context = multiprocessing.get_context("forkserver")

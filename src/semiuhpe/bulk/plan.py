@@ -11,8 +11,9 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyarrow import ArrowException, parquet
@@ -132,28 +133,31 @@ def _row_groups(one: Place, column: str) -> int:
             table = parquet.ParquetFile(file)
             if column not in table.schema_arrow.names:
                 names = ", ".join(table.schema_arrow.names[:20])
-                raise InputError(f"{one.url}: has no column {column!r}; name that of the pictures with --column: {names}")
+                raise InputError(
+                    f"{one.url}: has no column {column!r}; name that of the pictures with --column: {names}"
+                )
             return int(table.num_row_groups)
     except (ArrowException, OSError) as error:
         raise InputError(f"{one.url}: is no readable Parquet file ({' '.join(str(error).split())[:120]})") from error
 
 
-Item = tuple[str, "bytes | Exception"]
-"""The key of an input, and its bytes or why they could not be had."""
+Content = bytes | Exception
+Item = tuple[str, "Content | Callable[[], Content]"]
+"""The key of an input, and its bytes, or why they could not be had; a function that fetches them where that may wait."""
 
 
 def read_unit(unit: Unit) -> Iterator[Item]:
     """The inputs of a unit in order, each with a key that is its own in the whole run."""
     if unit.kind == "files":
         for path in unit.paths:
-            yield path, _content(path)
+            yield path, partial(_content, path)
     elif unit.kind == "parquet":
         yield from _rows(unit)
     else:
         yield from _members(unit.paths[0])
 
 
-def _content(path: str) -> bytes | Exception:
+def _content(path: str) -> Content:
     try:
         return place(path).read()
     except (OSError, InputError) as error:

@@ -51,7 +51,7 @@ def ray_engine(address: str | None = None, actors: int = 0) -> Any:
             fn_constructor_kwargs={"settings": settings, "output": output.url},
             batch_size=1,
             batch_format="numpy",
-            concurrency=count,
+            compute=ray.data.ActorPoolStrategy(size=count),
             num_cpus=None if cuda else settings.threads,
             num_gpus=1 if cuda else None,
             max_restarts=-1,

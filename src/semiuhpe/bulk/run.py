@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from semiuhpe.bulk.attempts import NOTES
-from semiuhpe.bulk.plan import PLANS, Unit, extend_plan, waiting
+from semiuhpe.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
 from semiuhpe.bulk.storage import Place
-from semiuhpe.bulk.worker import Settings, csv_columns
+from semiuhpe.bulk.worker import Settings
 from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.results import csv_columns
 from semiuhpe.weights import open_weights
 
 SETTINGS, SUMMARY = "settings.json", "summary.json"
@@ -26,17 +27,18 @@ def run_bulk(
     engine: Engine,
     *,
     column: str = "image",
+    files: int = FILES_OF_A_UNIT,
     overwrite: bool = False,
     progress: Callable[[dict[str, int], int], None] | None = None,
 ) -> dict[str, int]:
     """Do what is not done yet. → units, inputs, heads and errors of this run, and units that earlier ones had done.
 
-    progress: is told what each unit held, and how many units there are to do. Raises InputError where the output holds
+    column: of Parquet sources. files: loose pictures in a unit. progress: is told what each unit held, and how many units there are to do. Raises InputError where the output holds
     results of other settings.
     """
     csv_columns(settings.euler)
     _claim(output, settings, overwrite)
-    units = extend_plan(output, sources, column)
+    units = extend_plan(output, sources, column, files)
     todo = waiting(units, output)
     total = {"units": 0, "inputs": 0, "heads": 0, "errors": 0, "earlier_units": len(units) - len(todo)}
     for done in engine(settings, output, todo) if todo else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -66,21 +67,27 @@ class Place:
 
 
 def place(url: str) -> Place:
-    """A path of this machine, or a URL that pyarrow (s3, gs, hdfs, abfs, file) or else fsspec knows. Raises InputError."""
+    """A path of this machine, or a URL that pyarrow (s3, gs, hdfs, abfs, file) or else fsspec knows.
+
+    Credentials and endpoints come from the environment, as those libraries read it. Raises InputError.
+    """
     try:
         if "://" not in url:
-            from pathlib import Path
-
-            path = str(Path(url).absolute())
+            path = os.path.abspath(url)
             return Place(path, fs.LocalFileSystem(), path)
+        url = url.rstrip("/")
+        scheme, _, rest = url.partition("://")
+        host, _, inner = rest.partition("/")
         try:
-            system, path = fs.FileSystem.from_uri(url)
+            # The path itself is not parsed: names may hold spaces, '#' and '%'.
+            system, root = fs.FileSystem.from_uri(f"{scheme}://{host}/")
+            path = f"{root.rstrip('/')}/{inner}"
         except (ValueError, ArrowException):
             from fsspec.core import url_to_fs
 
             foreign, path = url_to_fs(url)
             system = fs.PyFileSystem(fs.FSSpecHandler(foreign))
-        return Place(url.rstrip("/"), system, path.rstrip("/"))
+        return Place(url, system, path)
     except (ValueError, OSError, ImportError, ArrowException) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{url}: cannot be opened ({reason}); check the address and its credentials") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +78,12 @@ class Worker:
         self.output.at(unit.name).write(content.getvalue())
         attempt.ends()
         errors = sum(row["error"] is not None for row in rows)
-        return {"unit": unit.number, "inputs": len(rows), "heads": sum(len(row["heads"]) for row in rows), "errors": errors}
+        return {
+            "unit": unit.number,
+            "inputs": len(rows),
+            "heads": sum(len(row["heads"]) for row in rows),
+            "errors": errors,
+        }
 
     def _rows(self, unit: Unit, attempt: Attempt) -> Iterator[dict[str, Any]]:
         condemned = attempt.condemned
@@ -91,7 +96,9 @@ class Worker:
                 attempt.begins(key)
                 yield from self._batch([_decode((key, content))])
             return
-        with ThreadPoolExecutor(2) as pool:  # the next pictures are decoded while the networks look at these
+        with ThreadPoolExecutor(
+            4
+        ) as pool:  # the next pictures are fetched and decoded while the networks look at these
             decoded = pool.map(_decode, itertools.islice(items, BATCH))
             while batch := list(decoded):
                 decoded = pool.map(_decode, itertools.islice(items, BATCH))
@@ -136,6 +143,7 @@ def _readable(items: Iterator[Item], unit: Unit) -> Iterator[Item]:
 
 def _decode(item: Item) -> tuple[str, Image | Exception]:
     key, content = item
+    content = content() if callable(content) else content
     if isinstance(content, Exception):
         return key, content
     try:
@@ -147,8 +155,3 @@ def _decode(item: Item) -> tuple[str, Image | Exception]:
 def _failed(key: str, error: Any) -> dict[str, Any]:
     reason = " ".join(str(error).split()) or type(error).__name__
     return {"input": key, "width": None, "height": None, "error": reason[:500], "heads": []}
-
-
-def do_all(worker: Worker, units: Iterable[Unit]) -> Iterator[dict[str, int]]:
-    """The units one after the other in this process."""
-    return (worker.do(unit) for unit in units)

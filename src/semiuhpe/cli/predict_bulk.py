@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from semiuhpe.errors import MissingExtraError
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -31,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
     parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")
-    parser.add_argument("--ray-address", help="of the cluster (default: the one that Ray finds, or one on this machine)")
+    parser.add_argument(
+        "--ray-address", help="of the cluster (default: the one that Ray finds, or one on this machine)"
+    )
     return parser
 
 
@@ -40,11 +44,13 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_intermixed_args(argv)
     from tqdm import tqdm
 
-    from semiuhpe.bulk.ray_engine import ray_engine
-    from semiuhpe.bulk.run import run_bulk
-    from semiuhpe.bulk.storage import place
-    from semiuhpe.bulk.worker import Settings
-
+    try:
+        from semiuhpe.bulk.ray_engine import ray_engine
+        from semiuhpe.bulk.run import run_bulk
+        from semiuhpe.bulk.storage import place
+        from semiuhpe.bulk.worker import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("predict --engine ray", "ray") from error
     settings = Settings(
         weights=args.weights,
         detector=args.detector,

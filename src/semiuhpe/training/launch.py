@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from datetime import timedelta
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import distributed as torch_distributed
+from torch.nn.parallel import DistributedDataParallel
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.training.ranks import Ranks
@@ -30,7 +32,9 @@ def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
     if smallest < count:
         raise RecipeError(f"{count} processes cannot share a batch of {smallest} heads; raise batch_size, or use fewer")
     # Buffers are agreed on after a step; sent at each forward pass they would change under the first of two passes.
-    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), broadcast_buffers=False)
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
+    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **{sync: False})
     fabric = Fabric(
         accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
     )
