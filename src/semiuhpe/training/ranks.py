@@ -91,7 +91,8 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            lost = isinstance(error, torch_distributed.DistError) or "gloo" in str(error).lower()
-            if self.count == 1 or not lost:
+            if self.count == 1:
+                raise
+            if not (isinstance(error, torch_distributed.DistError) or "gloo" in str(error).lower()):
                 raise
             raise RankLostError(self.number, self.count) from error
