@@ -154,3 +154,14 @@ def test_only_norms_that_train_are_synchronised() -> None:
     assert synchronised.state_dict().keys() == plain.state_dict().keys()
     images = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
     assert torch.equal(plain.eval()(images), synchronised.eval()(images))
+
+
+def test_statistics_of_norms_that_train_are_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, frozen = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(3).eval()
+    ranks = Ranks(0, 2)
+    monkeypatch.setattr(ranks, "mean", lambda value: value / 2)  # as if the other rank had zeros
+    trained.running_mean.copy_(torch.tensor([2.0, 4.0]))
+    ranks.agree_on_statistics(torch.nn.Sequential(trained, frozen))
+    assert trained.running_mean.tolist() == [1.0, 2.0]
+    assert trained.running_var.tolist() == [0.5, 0.5]
+    assert frozen.running_var.tolist() == [1.0, 1.0, 1.0]

@@ -81,8 +81,9 @@ class Ranks:
         running = [norm.running_mean for norm in norms] + [norm.running_var for norm in norms]
         buffers = [buffer for buffer in running if buffer is not None]
         if buffers:
+            sizes = [buffer.numel() for buffer in buffers]
             flat = self.mean(torch.cat([buffer.flatten() for buffer in buffers]))
-            for buffer, value in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
+            for buffer, value in zip(buffers, torch.split(flat, sizes), strict=True):
                 buffer.copy_(value.view_as(buffer))
 
     @contextmanager
