@@ -36,6 +36,17 @@ class RecipeError(SemiUHPEError):
     """A recipe is malformed or asks for something impossible."""
 
 
+class RankLostError(SemiUHPEError):
+    """Another process of a training on many has ended, or does not answer any more."""
+
+    def __init__(self, rank: int, count: int) -> None:
+        super().__init__(
+            f"process {rank} of {count} lost its connection to another, which ended or does not answer; see that one's "
+            "message, then start the same command again: it goes on from the last checkpoint, also with another number "
+            "of processes"
+        )
+
+
 class AssetsError(SemiUHPEError):
     """Assets for rendering are missing or malformed."""
 

@@ -28,6 +28,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("poses"), help="folder to write to (default: %(default)s)"
     )
+    parser.add_argument(
+        "--engine", choices=["local", "ray"], default="local",
+        help="ray: very many pictures on a cluster, see --engine ray --help",
+    )  # fmt: skip
     parser.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep what an earlier run wrote to the output folder")
@@ -54,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run the command. Returns 0, or 1 if some picture could not be read (the others are done all the same)."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--engine")
+    engine, rest = first.parse_known_args(argv)
+    if engine.engine == "ray":
+        from semiuhpe.cli import predict_bulk
+
+        return predict_bulk.main(rest)
     args = _parser().parse_intermixed_args(argv)
     args.euler = args.euler or ["300w-lp"]
     with warnings.catch_warnings():

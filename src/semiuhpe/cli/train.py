@@ -46,6 +46,8 @@ def main(argv: list[str]) -> int:
     recipe, quiet = read_recipe(argv)
     from semiuhpe.training.trainer import Trainer
 
-    scores = Trainer(recipe, progress=not quiet and sys.stderr.isatty()).train()
-    print(", ".join(f"{name}: {score:.2f}° mean geodesic error" for name, score in scores.items()))
+    trainer = Trainer(recipe, progress=not quiet and sys.stderr.isatty())
+    scores = trainer.train()
+    if trainer.ranks.writes:
+        print(", ".join(f"{name}: {score:.2f}° mean geodesic error" for name, score in scores.items()))
     return 0

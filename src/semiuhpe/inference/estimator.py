@@ -90,6 +90,18 @@ class HeadPoseEstimator:
         belief[outside] = np.nan
         return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
 
+    def estimate_batch(self, images: Iterable[Any]) -> list[HeadPoses]:
+        """As calling it with each image, but the heads of all go through the network together; holds all images."""
+        photos = [load_image(image) for image in images]
+        found = [_detections(self.detector(pixels)) for pixels in photos]
+        kept = [(boxes[good], scores[good]) for boxes, scores in found for good in [usable_boxes(boxes)]]
+        belief = self._belief((p, box) for p, (boxes, _) in zip(photos, kept, strict=True) for box in boxes)
+        ends = np.cumsum([len(boxes) for boxes, _ in kept])[:-1]
+        return [
+            self._poses(part, boxes, scores)
+            for part, (boxes, scores) in zip(np.split(belief, ends), kept, strict=True)
+        ] if photos else []  # fmt: skip
+
     def estimate_crops(self, crops: Iterable[Any]) -> HeadPoses:
         """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.backbones import create_backbone, first_stages
@@ -66,6 +68,14 @@ class PoseNet(nn.Module):
         for module in self._in_evaluation:
             module.eval()
         return self
+
+    def synchronise_norms(self) -> None:
+        """Let every batch norm that trains take its statistics from the batches of all processes (CUDA only)."""
+        frozen = {id(module) for top in self._in_evaluation for module in top.modules()}
+        for parent in list(self.modules()):
+            for name, child in parent.named_children():
+                if isinstance(child, _BatchNorm) and id(child) not in frozen:
+                    setattr(parent, name, convert_sync_batchnorm(child))
 
     def forward(self, images: Tensor) -> Tensor:
         # A permuted picture is in channels_last order, whose training kernels corrupt memory for grouped 3×3

@@ -155,6 +155,10 @@ class Recipe:
     an exported .onnx, or "default" for the weights that come with the package.
     semi: the second stage, with unlabelled heads; none for a supervised training.
     validation_limit: heads of each validation split in use (0 = all).
+    devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
+    of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
+    seconds without an answer from another process a run ends, with an error, and can be resumed.
+    compile: the student through `torch.compile`; needs a C++ compiler on a CPU, pays in long runs.
     """
 
     run: str = "runs/pose"
@@ -179,7 +183,11 @@ class Recipe:
     workers: int = 1
     threads: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+    rank_timeout_s: float = 1800.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile: bool = False
     tensorboard: bool = False
 
 
@@ -194,9 +202,11 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
         if not 0 < source.ss_ratio <= 1:
             raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
-    for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every"):
+    for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
+    if recipe.rank_timeout_s <= 0:
+        raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
     _check_scale("view", recipe.view)

@@ -16,15 +16,19 @@ LAST = "last.safetensors"
 BEST = "best.safetensors"
 RECIPE = "recipe.json"
 
-_MAY_CHANGE = ("run", "workers", "threads", "log_every", "tensorboard")
+_MAY_CHANGE = (
+    "run", "workers", "threads", "log_every", "tensorboard", "devices", "nodes", "rank_timeout_s", "compile",
+)  # fmt: skip
 
 
 class RunFolder:
-    """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix."""
+    """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix.
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.path = Path(recipe.run)
-        self.path.mkdir(parents=True, exist_ok=True)
+    writes: whether this process is the one of the run that writes; the others read and compare.
+    """
+
+    def __init__(self, recipe: Recipe, *, writes: bool = True) -> None:
+        self.path, self.writes = Path(recipe.run), writes
         known = self.path / RECIPE
         if known.exists():
             before, now = _with_defaults(json.loads(known.read_text()), _defaults()), recipes.to_dict(recipe)
@@ -33,8 +37,11 @@ class RunFolder:
                 raise RecipeError(
                     f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
                 )
-        recipes.save(recipe, known)
-        self._board = _tensorboard(self.path) if recipe.tensorboard else None
+        self._board = None
+        if writes:
+            self.path.mkdir(parents=True, exist_ok=True)
+            recipes.save(recipe, known)
+            self._board = _tensorboard(self.path) if recipe.tensorboard else None
 
     @property
     def last(self) -> Path:
@@ -48,10 +55,13 @@ class RunFolder:
 
     def keep_metrics_until(self, step: int) -> None:
         """Drop lines of steps that a resumed run will do again."""
-        drop_metrics_after(self.path / METRICS, step)
+        if self.writes:
+            drop_metrics_after(self.path / METRICS, step)
 
     def log(self, values: dict[str, Any]) -> None:
         """Append one line of metrics."""
+        if not self.writes:
+            return
         append_metrics(self.path / METRICS, values)
         if self._board is not None:
             for name, value in _flat(values):

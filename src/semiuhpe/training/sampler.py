@@ -35,6 +35,7 @@ class StepSampler(Sampler[list[SampleKey]]):
     """Batches of keys for the steps `first`, ..., `last − 1`.
 
     counts: heads in each source. weights: their shares of a batch, relative to each other. picture_size: step → pixels.
+    part: the entries of every batch that are handed out, where several processes share one.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class StepSampler(Sampler[list[SampleKey]]):
         first: int,
         last: int,
         picture_size: Callable[[int], int],
+        part: slice = slice(None),
     ) -> None:
         self.counts = list(counts)
-        self.picture_size = picture_size
+        self.picture_size, self.part = picture_size, part
         total = float(sum(weights))
         self.edges = [0.0, *accumulate(w / total for w in weights)]
         self.batch_size, self.seed, self.first, self.last = batch_size, seed, first, last
@@ -60,10 +62,10 @@ class StepSampler(Sampler[list[SampleKey]]):
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         for step in range(self.first, self.last):
-            yield self.batch(step)
+            yield self.batch(step)[self.part]
 
     def batch(self, step: int) -> list[SampleKey]:
-        """The keys of one step."""
+        """The keys of one step, those of all processes."""
         keys = []
         size = self.picture_size(step)
         for source in range(len(self.counts)):

@@ -17,6 +17,7 @@ from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training import threshold as thresholds
 from semiuhpe.training.data import HeadSubset, spread_heads
+from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.semi_supervised import (
     Precision,
@@ -35,14 +36,17 @@ class SecondStage:
     """Everything of a run that deals with unlabelled heads.
 
     recipe: one with `semi`. folder: where sheets are put. precision: the context in which the teacher runs, both for
-    thresholds and for their use.
+    thresholds and for their use. ranks: the processes that share the pool and every batch.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, precision: Precision = nullcontext) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, precision: Precision = nullcontext, ranks: Ranks | None = None
+    ) -> None:
         if recipe.semi is None:
             raise ValueError("the recipe has no second stage")
         self.settings, self.optimiser = recipe.semi, recipe.optimiser
         self.folder, self.precision = folder, precision
+        self.ranks = Ranks() if ranks is None else ranks
         self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
         self.sources = unlabelled_sources(self.settings.unlabelled)
         self.views = UnlabelledViews(self.sources, self.settings, recipe.seed)
@@ -66,42 +70,61 @@ class SecondStage:
         return self.settings.dynamic_threshold and since >= 0 and since % self.settings.stage_steps == 0
 
     def batch(self, samples: Sequence[Tensor], step: int) -> UnlabelledBatch:
-        """The unlabelled batch of a step, with its cut-mix."""
-        return as_batch(samples, self.settings, self.seed, step)
+        """This process's part of the unlabelled batch of a step, with its cut-mix."""
+        return as_batch(samples, self.settings, self.seed, step, total=self.batch_size, ranks=self.ranks)
 
     def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch) -> Tensor:
-        """The unsupervised loss of a step; λ is not in it."""
+        """The unsupervised loss of a step, scaled so that its mean over the ranks is that of the batch; λ is not in it."""
         belief = teacher_belief(teacher, batch.weak, self.settings, self.precision)
         keep = self.threshold.keep(belief)
         parameter = student(batch.strong)
         value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, self.optimiser)
+        value = value * self.ranks.share(self.batch_size)
         self._last = (parameter.detach(), belief, keep, batch, value.detach())
         return value
 
     def last_values(self) -> dict[str, float]:
-        """What there is to log of the last step."""
+        """What there is to log of the last step, over all ranks."""
         if self._last is None:
             return {}
         parameter, belief, keep, batch, value = self._last
+        if self.ranks.count > 1:
+            every = [parameter.float(), belief.parameter, batch.turn, batch.rotation]
+            parameter, own, turn, rotation = (self.ranks.gather(part, self.batch_size) for part in every)
+            batch = UnlabelledBatch(batch.weak, batch.strong, turn, rotation)
+            belief, value = MatrixFisher(own), self.ranks.mean(value)
+            keep = self.threshold.keep(belief)
         return {"unsupervised": float(value), **describe(parameter, belief, keep, batch, self.threshold)}
 
     def estimate(self, teacher: PoseNet, step: int) -> dict[str, Any]:
-        """Set the threshold from the teacher's entropies over the pool, and draw what it keeps and what it rejects."""
-        parts, shown = [], []
-        for number, source in enumerate(self._pool()):
-            for start in range(0, len(source), _AT_ONCE):
-                part = HeadSubset(source.store, source.indices[start : start + _AT_ONCE])
-                images = weak_views(part, self.settings, self.image_size, self.seed, step, number)
-                weak = torch.from_numpy(images).to(teacher.mean.device)
-                belief = teacher_belief(teacher, weak, self.settings, self.precision)
-                parts.append(belief.parameter.cpu())
-                shown += [(source, int(index)) for index in part.indices]
+        """Set the threshold from the teacher's entropies over the pool, and draw what it keeps and what it rejects.
+
+        Each rank looks at its part of the pool; the quantile is that of all, the same on every rank.
+        """
+        pool = self._pool()
+        parts = [
+            self.ranks.gather(self._parameters(teacher, source, number, step), len(source))
+            for number, source in enumerate(pool)
+        ]
         belief = MatrixFisher(torch.cat(parts))
         self.threshold = thresholds.dynamic(belief, self.settings.left_ratio, balanced=self.settings.balanced)
         keep = self.threshold.keep(belief)
-        self._sheets(shown, belief.entropy, keep.numpy(), step)
+        if self.ranks.writes:
+            shown = [(source, int(index)) for source in pool for index in source.indices]
+            self._sheets(shown, belief.entropy, keep.numpy(), step)
         shares = thresholds.kept_shares(belief, keep)
         return {"thresholds": dict(zip(thresholds.BAND_NAMES, self.threshold.by_band, strict=True)), "pool": shares}
+
+    def _parameters(self, teacher: PoseNet, source: HeadSubset, number: int, step: int) -> Tensor:
+        """The teacher's beliefs about this process's part of a source. → (m, 3, 3) on the CPU."""
+        own = source.indices[self.ranks.part(len(source))]
+        parts = [torch.zeros(0, 3, 3)]
+        for start in range(0, len(own), _AT_ONCE):
+            part = HeadSubset(source.store, own[start : start + _AT_ONCE])
+            images = weak_views(part, self.settings, self.image_size, self.seed, step, number)
+            weak = torch.from_numpy(images).to(teacher.mean.device)
+            parts.append(teacher_belief(teacher, weak, self.settings, self.precision).parameter.cpu())
+        return torch.cat(parts)
 
     def _pool(self) -> list[HeadSubset]:
         """All heads, or `threshold_limit` of them, spread over the sources by their sizes."""

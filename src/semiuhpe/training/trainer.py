@@ -1,7 +1,8 @@
 """Training of the pose network, by any recipe: supervised alone, or supervised and then semi-supervised.
 
 A run is a pure function of its recipe: samples, views and dropout masks are keyed by (seed, step), so a run
-that is killed at any moment and resumed ends with the very same weights and metrics.
+that is killed at any moment and resumed ends with the very same weights and metrics. Several processes may share it, see
+`semiuhpe.training.ranks`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, Dataset
@@ -41,7 +41,9 @@ from semiuhpe.training.data import (
     spread_heads,
     training_sources,
 )
+from semiuhpe.training.launch import start
 from semiuhpe.training.optimisation import learning_rate, negative_log_likelihood, parameter_groups
+from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.run_folder import RunFolder
 from semiuhpe.training.sampler import StepSampler
@@ -51,6 +53,7 @@ from semiuhpe.training.teacher import AveragedNetwork
 from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.validation import ValidationSet, validate, validation_sets
 
+_SEEDS_OF_A_RANK = 2**40
 _HEADS_FOR_STATISTICS = 128  # of each source, to restore the batch norms of an export
 
 
@@ -63,10 +66,11 @@ class _StepResult:
     parameter: Tensor
     rotations: Tensor
 
-    def values(self) -> dict[str, float]:
+    def values(self, ranks: Ranks, total: int) -> dict[str, float]:
+        """Numbers about the `total` heads of all ranks."""
         clipped = {} if self.gradient_norm is None else {"gradient_norm": float(self.gradient_norm)}
-        error = _mean_error_deg(self.parameter, self.rotations)
-        return {"nll": float(self.loss), **clipped, "train_error_deg": error}
+        error = _mean_error_deg(*(ranks.gather(part.float(), total) for part in (self.parameter, self.rotations)))
+        return {"nll": float(ranks.mean(self.loss)), **clipped, "train_error_deg": error}
 
 
 class Trainer:
@@ -75,13 +79,13 @@ class Trainer:
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
         recipes.check(recipe)
         self.recipe = recipe
-        self.progress = progress
-        self.folder = RunFolder(recipe)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         # Denormal numbers make a CPU step several times slower and mean nothing here.
         torch.set_flush_denormal(True)
-        self.fabric = Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)
+        self.fabric, self.ranks = start(recipe)
+        self.progress = progress and self.ranks.writes
+        self.folder = RunFolder(recipe, writes=self.ranks.writes)
         torch.manual_seed(recipe.seed)
         settings = recipe.model
         self.network = PoseNet(
@@ -96,21 +100,37 @@ class Trainer:
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
+        if self.ranks.count > 1 and self.ranks.device.type == "cuda":
+            self.network.synchronise_norms()
         self.network.train()
-        self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
+        # A fused step scales gradients back by itself, after which they could not be clipped.
         optimiser: Optimizer = AdamW(
-            parameter_groups(self.network, recipe.optimiser.weight_decay), lr=recipe.optimiser.lr, fused=True
+            parameter_groups(self.network, recipe.optimiser.weight_decay),
+            lr=recipe.optimiser.lr,
+            fused=recipe.precision != "16-mixed",
         )
-        self.model, self.optimiser = self.fabric.setup(self.network, optimiser)
-        self.sets: list[ValidationSet] = validation_sets(recipe)
-        self.second = None if recipe.semi is None else SecondStage(recipe, self.folder.path, self.fabric.autocast)
+        student = torch.compile(self.network) if recipe.compile else self.network
+        self.model, self.optimiser = self.fabric.setup(student, optimiser)
+        # After the setup, which gives every rank the weights of the first.
+        self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
+        self.sets: list[ValidationSet] = validation_sets(recipe, self.ranks)
+        self.second = (
+            None if recipe.semi is None else SecondStage(recipe, self.folder.path, self.fabric.autocast, self.ranks)
+        )
         self.step = 0
         self.best_score = math.inf
         if self.folder.last.exists():
             self._resume()
 
     def train(self) -> dict[str, float]:
-        """Run to the end. Returns the last validation's scores of the averaged weights, in degrees."""
+        """Run to the end. Returns the last validation's scores of the averaged weights, in degrees.
+
+        Raises RankLostError where the training is shared by processes and another one ends.
+        """
+        with self.ranks.errors_explained():
+            return self._train()
+
+    def _train(self) -> dict[str, float]:
         recipe = self.recipe
         scores: dict[str, float] = {}
         bar = tqdm(total=recipe.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True)
@@ -129,7 +149,7 @@ class Trainer:
             self.step += 1
             bar.update()
             if self.step % recipe.log_every == 0:
-                values = step.values()
+                values = step.values(self.ranks, recipe.batch_size)
                 if self.second is not None and batch is not None:
                     values |= self.second.last_values()
                 speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
@@ -138,11 +158,12 @@ class Trainer:
             last = self.step == recipe.steps
             if last or self.step % recipe.validate_every == 0 or self._stage_ends():
                 scores = self._validate()
-                bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
+                if self.ranks.writes:
+                    bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
                 self._save()
         bar.close()
-        return scores or validate(self.teacher.network, self.sets, self.fabric.device)
+        return scores or validate(self.teacher.network, self.sets, self.ranks)
 
     def _stage_ends(self) -> bool:
         """After the last step of stage 1: the next stage starts from the best of the first."""
@@ -174,6 +195,7 @@ class Trainer:
             first=first,
             last=recipe.steps,
             picture_size=lambda step: recipe.warm_size if step < recipe.warm_steps else recipe.model.image_size,
+            part=self.ranks.part(batch_size),
         )
         return DataLoader(
             views,  # type: ignore[arg-type]
@@ -201,10 +223,12 @@ class Trainer:
     def _train_step(self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float) -> _StepResult:
         device = self.fabric.device
         images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
-        # Keyed by the step, so dropout masks are the same after a resume.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
         parameter = self.model(images)
-        loss = supervised = negative_log_likelihood(parameter, rotations, self.recipe.optimiser).mean()
+        supervised = negative_log_likelihood(parameter, rotations, self.recipe.optimiser).mean()
+        # Gradients are averaged over the ranks, whose parts of the batch may differ by one head.
+        loss = supervised = supervised * self.ranks.share(self.recipe.batch_size)
         if self.second is not None and batch is not None:
             unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
             loss = supervised + self.second.settings.ssl_lambda * unsupervised
@@ -216,23 +240,29 @@ class Trainer:
         if self.recipe.optimiser.clip:
             norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=self.recipe.optimiser.clip)
         self.optimiser.step()
+        self.ranks.agree_on_statistics(self.network)
         self.teacher.update(self.network)
         return _StepResult(supervised.detach(), norm, parameter.detach(), rotations)
 
     def _validate(self) -> dict[str, float]:
-        averaged = validate(self.teacher.network, self.sets, self.fabric.device)
-        current = validate(self.network, self.sets, self.fabric.device)
+        averaged = validate(self.teacher.network, self.sets, self.ranks)
+        current = validate(self.network, self.sets, self.ranks)
         score = averaged["mean"]
         if score < self.best_score or not self.sets:
             self.best_score = score if self.sets else self.best_score
             tensors = self.teacher.network.state_dict()
             state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
-            save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
+            if self.ranks.writes:
+                save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
         self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})
-        draw_curves(self.folder.path)
+        if self.ranks.writes:
+            draw_curves(self.folder.path)
+        self.ranks.wait()
         return averaged
 
     def _save(self) -> None:
+        if not self.ranks.writes:
+            return
         tensors = {
             **with_prefix("current", self.network.state_dict()),
             **with_prefix("averaged", self.teacher.network.state_dict()),
@@ -241,6 +271,8 @@ class Trainer:
         best = None if math.isinf(self.best_score) else self.best_score
         threshold = None if self.second is None else self.second.threshold.by_band
         state = {"step": self.step, "updates": self.teacher.updates, "best_score": best, "threshold": threshold}
+        scaler = self.fabric.strategy.precision.state_dict()  # of the loss, in 16-mixed
+        state |= {"scaler": scaler} if scaler else {}
         save_checkpoint(self.folder.last, tensors, {**state, "recipe": recipes.to_dict(self.recipe)})
 
     def _start_from(self, weights: str) -> None:
@@ -259,6 +291,8 @@ class Trainer:
         load_module(self.network, under_prefix("current", tensors), origin)
         load_module(self.teacher.network, under_prefix("averaged", tensors), origin)
         load_optimiser(self.optimiser, under_prefix("optimiser", tensors))
+        if "scaler" in state:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
         if self.second is not None:
             self.second.threshold = Threshold(tuple(state["threshold"]))

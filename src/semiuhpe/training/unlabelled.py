@@ -14,6 +14,7 @@ from semiuhpe.geometry.rotation import image_rotation
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.data import HeadSubset, spread_heads
+from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.semi_supervised import UnlabelledBatch
@@ -76,11 +77,20 @@ class UnlabelledViews(Dataset[Sample]):
         )  # fmt: skip
 
 
-def as_batch(samples: Sequence[Tensor], settings: SemiSupervisedRecipe, *key: int) -> UnlabelledBatch:
-    """Collated samples as a batch; the patches of cut-mix are drawn by the key."""
+def as_batch(
+    samples: Sequence[Tensor], settings: SemiSupervisedRecipe, *key: int, total: int = 0, ranks: Ranks | None = None
+) -> UnlabelledBatch:
+    """Collated samples as a batch; the patches of cut-mix are drawn by the key.
+
+    total: heads in the batch of all processes, of which `samples` are this one's part; patches come from all of them.
+    """
     weak, strong, turn, rotation = samples
     if settings.cut_mix:
-        strong = torch.from_numpy(occlusion.cut_mix(strong.numpy(), keyed_generator(_NAMESPACE, *key)))
+        ranks, total = (Ranks(), len(strong)) if ranks is None else (ranks, total)
+        own, first = strong.numpy(), ranks.part(total).start
+        plan = occlusion.plan_mix(total, own.shape[1], keyed_generator(_NAMESPACE, *key))
+        patches = ranks.gather(torch.from_numpy(occlusion.cut_patches(own, first, plan)), total).numpy()
+        strong = torch.from_numpy(occlusion.paste_patches(own, first, plan, patches))
     return UnlabelledBatch(weak, strong, turn, rotation)
 
 

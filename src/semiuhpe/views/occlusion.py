@@ -6,6 +6,8 @@ three a head, centres from a normal distribution about the middle, half sides of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,11 +51,47 @@ def end_photo(image: Image, rng: np.random.Generator) -> Image:
     return out
 
 
+@dataclass(frozen=True)
+class MixPlan:
+    """What cut-mix pastes: picture i gets the rectangles `holes[i]` (n, k, 4) int64 of picture `donors[i]`, (n,) int64."""
+
+    donors: Boxes
+    holes: Boxes
+
+
+def plan_mix(count: int, size: int, rng: np.random.Generator, holes: int = HOLES) -> MixPlan:
+    """Draw the cut-mix of `count` pictures of size × size pixels."""
+    donors = rng.permutation(count)
+    return MixPlan(donors, np.array([draw_holes(size, rng, holes) for _ in donors]).reshape(count, holes, 4))
+
+
+def cut_patches(images: Image, first: int, plan: MixPlan) -> Image:
+    """What some pictures give away: patches[i, k] is cut from picture first + i for the one that it is the donor of.
+
+    images: (m, S, S, 3) uint8, those from number `first` on. → (m, k, P, P, 3) uint8, each patch in the upper left of a
+    square that any patch fits in.
+    """
+    size, holes = images.shape[1], plan.holes.shape[1]
+    side = int(np.ceil(2 * HALF_SIDE[1] * size)) + 1
+    patches = np.zeros((len(images), holes, side, side, 3), np.uint8)
+    receiver = np.argsort(plan.donors)
+    for place, image in enumerate(images):
+        for number, (x1, y1, x2, y2) in enumerate(plan.holes[receiver[first + place]]):
+            patches[place, number, : y2 - y1, : x2 - x1] = image[y1:y2, x1:x2]
+    return patches
+
+
+def paste_patches(images: Image, first: int, plan: MixPlan, patches: Image) -> Image:
+    """Copies of the pictures from number `first` on, with what their donors gave. patches: those of all pictures."""
+    out = images.copy()
+    for place in range(len(images)):
+        given = patches[plan.donors[first + place]]
+        for (x1, y1, x2, y2), patch in zip(plan.holes[first + place], given, strict=True):
+            out[place, y1:y2, x1:x2] = patch[: y2 - y1, : x2 - x1]
+    return out
+
+
 def cut_mix(images: Image, rng: np.random.Generator, holes: int = HOLES) -> Image:
     """Each picture gets patches, at the same places, of another picture of the batch. images (n, S, S, 3) uint8."""
-    out = images.copy()
-    donors = rng.permutation(len(images))
-    for index, donor in enumerate(donors):
-        for x1, y1, x2, y2 in draw_holes(images.shape[1], rng, holes):
-            out[index, y1:y2, x1:x2] = images[donor, y1:y2, x1:x2]
-    return out
+    plan = plan_mix(len(images), images.shape[1], rng, holes)
+    return paste_patches(images, 0, plan, cut_patches(images, 0, plan))

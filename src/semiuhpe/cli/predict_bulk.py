@@ -1,0 +1,80 @@
+"""`semiuhpe predict --engine ray SOURCE...`: very many pictures on a Ray cluster; results are Parquet, one row an input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from semiuhpe.errors import MissingExtraError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="semiuhpe predict --engine ray",
+        description="The pose of every head in very many pictures, on a Ray cluster. Writes Parquet, one row an input.",
+        epilog="Run again, it does what is not done yet, and inputs that are new. An input that cannot be read has its "
+        "reason in the column 'error', and the exit code is 1. Workers must see sources and output by the same address.",
+    )
+    parser.add_argument(
+        "sources", metavar="SOURCE", nargs="+",
+        help="picture, folder, .parquet with a column of pictures, or .tar shard of webdataset; a path or a URL "
+        "(s3://, gs://, ...). Of a folder, with its sub-folders, everything of these kinds",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", default="poses", help="folder or URL to write to (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="delete an earlier run's results and begin again")
+    parser.add_argument("--resume", action="store_true", help="go on with an earlier run, as it does anyway")
+    parser.add_argument("--column", default="image", help="of Parquet: the pictures' bytes (default: %(default)s)")
+    parser.add_argument("--euler", action="append", metavar="NAME", help="an Euler convention (default: 300w-lp)")
+    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    parser.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
+    parser.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
+    parser.add_argument("--score", type=float, help="leave out detections that score below")
+    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
+    parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")
+    parser.add_argument(
+        "--ray-address", help="of the cluster (default: the one that Ray finds, or one on this machine)"
+    )
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command. Returns 0, or 1 if some input could not be read (the others are done all the same)."""
+    args = _parser().parse_intermixed_args(argv)
+    from tqdm import tqdm
+
+    try:
+        from semiuhpe.bulk.ray_engine import ray_engine
+        from semiuhpe.bulk.run import run_bulk
+        from semiuhpe.bulk.storage import place
+        from semiuhpe.bulk.worker import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("predict --engine ray", "ray") from error
+    settings = Settings(
+        weights=args.weights,
+        detector=args.detector,
+        score=args.score,
+        mirrored=args.mirrored,
+        crops=args.crops,
+        euler=tuple(args.euler or ["300w-lp"]),
+        device=args.device,
+        threads=args.threads,
+    )
+    engine = ray_engine(args.ray_address, args.actors)
+    with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: dict[str, int], units: int) -> None:
+            bar.update(done["inputs"])
+            bar.set_postfix(heads=done["heads"], units=units)
+
+        total = run_bulk(
+            args.sources, place(args.output), settings, engine,
+            column=args.column, overwrite=args.overwrite, progress=progress,
+        )  # fmt: skip
+    earlier = f", {total['earlier_units']} parts done earlier" if total["earlier_units"] else ""
+    print(
+        f"{total['heads']} heads in {total['inputs'] - total['errors']} pictures, {total['errors']} failed{earlier}; "
+        f"results in {args.output}/"
+    )
+    return 1 if total["errors"] else 0

@@ -1,0 +1,50 @@
+"""How the processes of a training find each other: torchrun, SLURM, or started by the first of them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from datetime import timedelta
+
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import distributed as torch_distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.training.ranks import Ranks
+from semiuhpe.training.recipe import Recipe
+
+
+def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
+    """Find the other ranks of a run, or start them, and connect with them.
+
+    Under torchrun the launcher says how many there are, else `devices` and `nodes` of the recipe do. Raises RecipeError
+    where a batch is too small to be shared by so many.
+    """
+    devices, nodes = _launched(recipe)
+    count = devices * nodes
+    if count == 1:
+        fabric = Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)
+        return fabric, Ranks(device=fabric.device)
+    unlabelled = [] if recipe.semi is None else [round(recipe.batch_size * recipe.semi.ulb_batch_ratio)]
+    smallest = min([recipe.batch_size, *unlabelled])
+    if smallest < count:
+        raise RecipeError(f"{count} processes cannot share a batch of {smallest} heads; raise batch_size, or use fewer")
+    # Buffers are agreed on after a step; sent at each forward pass they would change under the first of two passes.
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
+    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **{sync: False})
+    fabric = Fabric(
+        accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
+    )
+    fabric.launch()
+    return fabric, Ranks(fabric.global_rank, fabric.world_size, fabric.device)
+
+
+def _launched(recipe: Recipe) -> tuple[int, int]:
+    """Processes on each machine, and machines."""
+    if torch_distributed.is_available() and torch_distributed.is_torchelastic_launched():
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        return devices, int(os.environ["WORLD_SIZE"]) // devices
+    return recipe.devices, recipe.nodes
