@@ -15,6 +15,7 @@ COMMANDS = {
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
+    "import-weights": "turn a published checkpoint (.pth) into weights",
     "calibrate": "fit honest error bars on labelled heads",
     "export": "write a trained network as ONNX",
 }
