@@ -122,7 +122,7 @@ def measured(cell: Recipe, args: argparse.Namespace) -> dict[str, Any]:
         return known
     Trainer(cell, progress=False).train()
     weights = Path(cell.run) / "pose.onnx"
-    export(Path(cell.run) / BEST, weights, half=False)
+    export(Path(cell.run) / BEST, weights, precision="float32")
     estimator = HeadPoseEstimator(weights, threads=args.threads or None)
     values = {
         "rendered": rendered(estimator, args.stores / "synth", 400),
