@@ -146,7 +146,9 @@ class TinyViT21M(nn.Module):
 
     def released(self) -> dict[str, Tensor]:
         def rename(key: str) -> str:
-            key = key.replace("patch_embed.conv1", "patch_embed.seq.0").replace("patch_embed.conv2", "patch_embed.seq.2")
+            key = key.replace("patch_embed.conv1", "patch_embed.seq.0").replace(
+                "patch_embed.conv2", "patch_embed.seq.2"
+            )
             if moved := re.match(r"stages\.(\d)\.downsample\.(.*)", key):
                 key = f"layers.{int(moved[1]) - 1}.downsample.{moved[2]}"
             return key.replace("stages.", "layers.").replace(".conv.", ".c.").replace("head.norm.", "norm_head.")

@@ -74,21 +74,17 @@ def write_foreign_detector(
     *,
     shape: tuple[int | str, ...] = (1, 3, "height", "width"),
     names: str | None = None,
-    shows_input: bool = False,
     kind: int = TensorProto.FLOAT,
 ) -> Path:
     """An .onnx without a card that answers `outputs` whatever it sees; `names` is ultralytics' list of classes.
 
-    shows_input: one more output, `seen`, is the picture that went in. Returns the path.
+    shape, kind: of its input. Returns the path.
     """
     nodes, constants, described = [], [], []
     for name, array in outputs.items():
         constants.append(numpy_helper.from_array(np.asarray(array, np.float32), f"fixed_{name}"))
         nodes.append(helper.make_node("Identity", [f"fixed_{name}"], [name]))
         described.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape))
-    if shows_input:
-        nodes.append(helper.make_node("Identity", ["images"], ["seen"]))
-        described.append(helper.make_tensor_value_info("seen", kind, shape))
     graph = helper.make_graph(
         nodes, "foreign", [helper.make_tensor_value_info("images", kind, shape)], described, constants
     )

@@ -47,9 +47,7 @@ def test_imported_network_computes_what_the_library_computes(name: str) -> None:
 
 
 @pytest.mark.parametrize("convention", ["dad", "300w-lp"])
-def test_the_turned_belief_is_the_same_belief_about_our_rotations(
-    convention: Any, rng: np.random.Generator
-) -> None:
+def test_the_turned_belief_is_the_same_belief_about_our_rotations(convention: Any, rng: np.random.Generator) -> None:
     weight, bias = torch.from_numpy(rng.normal(size=(9, 5))), torch.from_numpy(rng.normal(size=9))
     features = torch.from_numpy(rng.normal(size=(4, 5)))
     theirs = (features @ weight.T + bias).view(-1, 3, 3).numpy()

@@ -84,9 +84,7 @@ def _has_grouped_convolutions(module: nn.Module) -> bool:
     return any(isinstance(m, nn.Conv2d) and 1 < m.groups < m.in_channels for m in module.modules())
 
 
-def build_head(
-    features: int, kind: HeadKind, dropout: float, widths: tuple[int, int] | None = None
-) -> nn.Sequential:
+def build_head(features: int, kind: HeadKind, dropout: float, widths: tuple[int, int] | None = None) -> nn.Sequential:
     """The layers after the backbone, (n, features) → (n, 9); weights N(0, 0.01), biases 0 (method §3).
 
     widths: of the hidden layers of "reference"; None = 512 and 128 for more than 600 features, else 128 and 64.

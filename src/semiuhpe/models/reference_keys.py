@@ -128,15 +128,15 @@ def _tiny_vit(key: str) -> str:
 
 NAMINGS: tuple[Naming, ...] = (
     Naming("ResNet50 (torchvision)", "resnet50", "layer1.0.conv3.weight", (256, 64, 1, 1), _same),
-    Naming(
-        "ResNet50 (torchvision's children)", "resnet50", "layer1.0.conv3.weight", (256, 64, 1, 1), _RESNET_CHILDREN
-    ),
+    Naming("ResNet50 (torchvision's children)", "resnet50", "layer1.0.conv3.weight", (256, 64, 1, 1), _RESNET_CHILDREN),
     Naming("ResNet18 (torchvision)", "resnet18", "layer4.1.conv2.weight", (512, 512, 3, 3), _same),
     Naming(
         "ResNet18 (torchvision's children)", "resnet18", "layer4.1.conv2.weight", (512, 512, 3, 3), _RESNET_CHILDREN
     ),
     Naming("RepVGG-B1g2", "repvgg_b1g2", "stem.conv_kxk.conv.weight", (64, 3, 3, 3), _repvgg("stage")),
-    Naming("RepVGG-B1g2 (stages as layers)", "repvgg_b1g2", "stem.conv_kxk.conv.weight", (64, 3, 3, 3), _repvgg("layer")),
+    Naming(
+        "RepVGG-B1g2 (stages as layers)", "repvgg_b1g2", "stem.conv_kxk.conv.weight", (64, 3, 3, 3), _repvgg("layer")
+    ),
     Naming("RepVGG-B1g2 (timm)", "repvgg_b1g2", "stem.conv_kxk.conv.weight", (64, 3, 3, 3), _same),
     Naming(
         "EfficientNetV2-S (torchvision)",

@@ -60,9 +60,13 @@ def read_reference(path: Path) -> dict[str, Any]:
             "save model_state_dict alone with the program that wrote it"
         ) from error
     except Exception as error:  # torch raises whatever its readers of old and new formats meet
-        raise WeightsError(f"{path}: not a checkpoint of PyTorch ({type(error).__name__}); download it again") from error
+        raise WeightsError(
+            f"{path}: not a checkpoint of PyTorch ({type(error).__name__}); download it again"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get(STUDENT), Mapping):
-        keys = ", ".join(str(k) for k in list(content)[:_SHOWN]) if isinstance(content, dict) else type(content).__name__
+        keys = (
+            ", ".join(str(k) for k in list(content)[:_SHOWN]) if isinstance(content, dict) else type(content).__name__
+        )
         raise WeightsError(f"{path}: not a published checkpoint: it has no {STUDENT!r} but {keys or 'nothing'}")
     return content
 
@@ -166,13 +170,9 @@ def _match_head(
     for index, ours in enumerate(head):
         if not isinstance(ours, nn.Linear | nn.BatchNorm1d):
             continue
-        expected = {name: value for name, value in ours.state_dict().items() if name != "num_batches_tracked"}
-        shapes = {name: value.shape for name, value in expected.items()}
-        for module, theirs in layers.items():
-            plain = {name: value.shape for name, value in theirs.items() if name != "num_batches_tracked"}
-            if plain == shapes:
-                break
-        else:
+        shapes = _shapes(ours.state_dict())
+        module = next((m for m, theirs in layers.items() if _shapes(theirs) == shapes), None)
+        if module is None:
             kind = "linear layer" if isinstance(ours, nn.Linear) else "batch norm"
             raise WeightsError(
                 f"{origin}: {naming.title} without the published head: no {kind} {tuple(ours.weight.shape)} among "
@@ -186,6 +186,11 @@ def _match_head(
     if wrong:
         raise WeightsError(f"{origin}: looks like {naming.title} but has keys that it does not have: {_listed(wrong)}")
     return found, ignored
+
+
+def _shapes(layer: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    """Shapes by name, but for the counter that early versions of torch did not write."""
+    return {name: value.shape for name, value in layer.items() if name != "num_batches_tracked"}
 
 
 def _is_idle(key: str, layer: Mapping[str, Tensor]) -> bool:
