@@ -21,9 +21,15 @@ def test_no_row_is_empty() -> None:
         assert all(cells), row
 
 
+PARTS = {"drawing/test_mesh.py", "inference/test_tracking.py", "inference/test_smoothing.py"}
+"""Tests of parts that may be left out of a source tree."""
+
+
 @pytest.mark.parametrize(("file", "name"), TESTS)
 def test_tests_that_are_named_exist(file: str, name: str) -> None:
     path = ROOT / "tests" / file
+    if file in PARTS and not path.exists():
+        pytest.skip(f"{file} is not part of this tree")
     assert path.is_file()
     assert not name or re.search(rf"^def {name}\(", path.read_text(), re.MULTILINE)
 
