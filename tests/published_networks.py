@@ -203,16 +203,14 @@ class Published(nn.Module):
         self.eval()
 
     def _randomise(self) -> None:
-        """Nothing is at its initial value, so that no two tensors can be exchanged unnoticed."""
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-                nn.init.normal_(module.running_mean, std=0.1)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-                nn.init.uniform_(module.weight, 0.7, 1.3)
-                nn.init.normal_(module.bias, std=0.1)
-            elif isinstance(module, nn.LayerNorm):
-                nn.init.uniform_(module.weight, 0.7, 1.3)
-                nn.init.normal_(module.bias, std=0.1)
+        """Nothing is at its initial value, so that no two tensors can be exchanged unnoticed.
+
+        Statistics are those of some pictures, so that what is seen reaches the output however deep the network is.
+        """
+        norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        for module in [*norms, *(m for m in self.modules() if isinstance(m, nn.LayerNorm))]:
+            nn.init.uniform_(module.weight, 0.7, 1.3)
+            nn.init.normal_(module.bias, std=0.1)
         for layer in self.head:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -220,6 +218,13 @@ class Published(nn.Module):
         for name, value in self.backbone.named_parameters():
             if name.endswith("attention_biases"):
                 nn.init.normal_(value, std=0.3)
+        momenta = [module.momentum for module in norms]
+        for module in norms:
+            module.momentum = 1.0
+        with torch.no_grad():
+            self.train()(F.interpolate(torch.randn(8, 3, 8, 8), size=(64, 64), mode="bilinear"))
+        for module, momentum in zip(norms, momenta, strict=True):
+            module.momentum = momentum
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone(x))

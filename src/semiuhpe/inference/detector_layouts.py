@@ -178,7 +178,7 @@ def _first(outputs: Outputs, canvas: Canvas, layout: str) -> Float:
     array = next((a for a in outputs.values() if a.ndim == 3), None)
     if array is None or array.shape[0] != 1:
         raise _misfit(canvas, layout, "an array (1, n, channels)", outputs)
-    return array[0]
+    return np.asarray(array[0])
 
 
 def _rows(outputs: Outputs, canvas: Canvas, layout: str, *, least: int, across: bool) -> Float:

@@ -171,16 +171,16 @@ def _match_head(
         if not isinstance(ours, nn.Linear | nn.BatchNorm1d):
             continue
         shapes = _shapes(ours.state_dict())
-        module = next((m for m, theirs in layers.items() if _shapes(theirs) == shapes), None)
-        if module is None:
+        place = next((name for name, theirs in layers.items() if _shapes(theirs) == shapes), None)
+        if place is None:
             kind = "linear layer" if isinstance(ours, nn.Linear) else "batch norm"
             raise WeightsError(
                 f"{origin}: {naming.title} without the published head: no {kind} {tuple(ours.weight.shape)} among "
                 f"{_listed([f'{k} {tuple(v.shape)}' for k, v in rest.items() if k.endswith('weight')])}"
             )
         for name, value in ours.state_dict().items():
-            found[f"{index}.{name}"] = layers[module].get(name, torch.zeros_like(value)).to(value.dtype)
-        del layers[module]
+            found[f"{index}.{name}"] = layers[place].get(name, torch.zeros_like(value)).to(value.dtype)
+        del layers[place]
     ignored = [f"{module}.{name}" for module, parts in layers.items() for name in parts]
     wrong = [key for key in ignored if not _is_idle(key, layers[key.rpartition(".")[0]])]
     if wrong:
