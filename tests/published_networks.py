@@ -237,7 +237,8 @@ class Published(nn.Module):
 
 
 def normalised(pictures: Tensor) -> Tensor:
-    """(n, S, S, 3) uint8 → (n, 3, S, S) float32 as the published networks were trained."""
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    return (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / std
+    """(n, S, S, 3) uint8 → (n, 3, S, S) float64 as the published networks were trained: /255, then ImageNet's mean and
+    deviation; both constants on the scale of bytes and as float32 numbers, whose rounding would show otherwise."""
+    mean = (255 * torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64)).float().view(1, 3, 1, 1)
+    std = (255 * torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64)).float().view(1, 3, 1, 1)
+    return (pictures.permute(0, 3, 1, 2).double() - mean.double()) / std.double()
