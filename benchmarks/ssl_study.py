@@ -127,7 +127,7 @@ def measured(cell: Recipe, args: argparse.Namespace) -> dict[str, Any]:
         return known
     Trainer(cell, progress=False).train()
     weights = Path(cell.run) / "pose.onnx"
-    export(Path(cell.run) / BEST, weights, half=False)
+    export(Path(cell.run) / BEST, weights, precision="float32")
     values = evaluation_of(ExportedModel(weights, threads=args.threads or None), args.stores)
     values["kept"] = kept_share(Path(cell.run))
     write_atomically(result, json_text(values).encode())

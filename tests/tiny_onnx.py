@@ -68,6 +68,34 @@ def write_detector_weights(
     return _write(folder / "tiny_detector.onnx", model, card)
 
 
+def write_foreign_detector(
+    path: Path,
+    outputs: dict[str, np.ndarray],
+    *,
+    shape: tuple[int | str, ...] = (1, 3, "height", "width"),
+    names: str | None = None,
+    kind: int = TensorProto.FLOAT,
+) -> Path:
+    """An .onnx without a card that answers `outputs` whatever it sees; `names` is ultralytics' list of classes.
+
+    shape, kind: of its input. Returns the path.
+    """
+    nodes, constants, described = [], [], []
+    for name, array in outputs.items():
+        constants.append(numpy_helper.from_array(np.asarray(array, np.float32), f"fixed_{name}"))
+        nodes.append(helper.make_node("Identity", [f"fixed_{name}"], [name]))
+        described.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape))
+    graph = helper.make_graph(
+        nodes, "foreign", [helper.make_tensor_value_info("images", kind, shape)], described, constants
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    if names is not None:
+        helper.set_model_props(model, {"names": names})
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def _write(path: Path, model: onnx.ModelProto, card: dict[str, Any]) -> Path:
     onnx.checker.check_model(model)
     content = model.SerializeToString()

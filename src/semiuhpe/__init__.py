@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from semiuhpe.inference.detector import HeadDetector
     from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.inference.foreign_detector import ForeignDetector
     from semiuhpe.inference.results import HeadPoses
 
     __version__: str
 
 _HOMES = {
+    "ForeignDetector": "semiuhpe.inference.foreign_detector",
     "HeadDetector": "semiuhpe.inference.detector",
     "HeadPoseEstimator": "semiuhpe.inference.estimator",
     "HeadPoses": "semiuhpe.inference.results",
 }
 
-__all__ = ["HeadDetector", "HeadPoseEstimator", "HeadPoses", "__version__"]
+__all__ = ["ForeignDetector", "HeadDetector", "HeadPoseEstimator", "HeadPoses", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,11 +14,11 @@ LEAST = 200
 
 
 def main(argv: list[str]) -> int:
-    """Fit and write the calibration into the model card; returns the exit code."""
+    """Fit and write the calibration into the weights and their model card; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="semiuhpe calibrate",
         description="Fit what turns a belief into an expected error and a 90 % radius, on labelled heads that were not "
-        "trained on, and write it into the model card beside the weights.",
+        "trained on, and write it into the weights and the model card beside them.",
     )
     parser.add_argument("weights", type=Path, help="an .onnx file with its .json card beside it")
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="head stores with rotations")
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     from semiuhpe.inference.estimator import HeadPoseEstimator
     from semiuhpe.inference.results import HeadPoses
     from semiuhpe.weights import card_path
+    from semiuhpe.weights.graph_metadata import with_metadata
 
     estimator = HeadPoseEstimator(args.weights)
     parts, labels, used = [], [], []
@@ -51,6 +53,9 @@ def main(argv: list[str]) -> int:
     card = dict(estimator.weights.card)
     card[KEY] = {**fit_calibration(heads.entropy, errors), "fitted_on": used}
     ErrorModel(card)  # a card that inference would refuse is not written
+    content = with_metadata(estimator.weights.content, {KEY: json.dumps(card[KEY])})
+    card["sha256"] = hashlib.sha256(content).hexdigest()
+    write_atomically(args.weights, content)
     write_atomically(card_path(args.weights), (json.dumps(card, indent=2) + "\n").encode())
     radius = np.interp(heads.entropy, card[KEY]["entropy"], card[KEY]["error_90_deg"])
     print(f"{card_path(args.weights)}: calibrated on {len(errors)} heads, mean error {errors.mean():.2f}°")

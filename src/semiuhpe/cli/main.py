@@ -17,6 +17,7 @@ COMMANDS = {
     "train-detector": "train the head detector",
     "evaluate": "measure weights by a published protocol",
     "submit": "write a benchmark's submission, or score it",
+    "import-weights": "turn a published checkpoint (.pth) into weights",
     "calibrate": "fit honest error bars on labelled heads",
     "export": "write a trained network as ONNX",
 }

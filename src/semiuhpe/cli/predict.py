@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semiuhpe.inference.boxes_file import Boxes
+    from semiuhpe.inference.detector import HeadDetector
     from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.inference.foreign_detector import ForeignDetector
     from semiuhpe.inference.prediction_folder import Start
     from semiuhpe.inference.results import HeadPoses
 
@@ -46,9 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
     heads = parser.add_mutually_exclusive_group()
-    heads.add_argument("--detector", help="weights of a head detector, an .onnx")
+    heads.add_argument("--detector", help="weights of a head detector, an .onnx; another project's with a layout")
     heads.add_argument("--boxes", type=Path, help='your own boxes: JSON {"photo.jpg": [[x1, y1, x2, y2], ...]} or CSV')
     heads.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
+    parser.add_argument(
+        "--detector-layout",
+        metavar="NAME",
+        help="what another project's --detector answers: yolov5, yolov8, yolov10, bpjdet, scrfd or yunet",
+    )
+    parser.add_argument("--detector-class", type=int, metavar="N", help="number of its class of heads")
     parser.add_argument("--score", type=float, help="leave out detections that score below")
     parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
@@ -118,16 +126,35 @@ def _estimator(args: argparse.Namespace) -> tuple[HeadPoseEstimator, dict[str, A
     detector: Any = None
     settings: dict[str, Any] = {"heads": "crops" if args.crops else "boxes" if args.boxes else "detected"}
     if settings["heads"] == "detected":
-        from semiuhpe.inference.detector import HeadDetector
-
-        options = {} if args.score is None else {"score_threshold": args.score}
-        detector = HeadDetector(args.detector or "default", threads=args.threads, **options)
+        detector = _detector(args)
         settings |= {"detector_sha256": detector.weights.sha256, "score_threshold": detector.score_threshold}
     estimator = HeadPoseEstimator(
         args.weights, device=args.device, detector=detector, mirrored=args.mirrored, threads=args.threads
     )
+    if args.detector_layout is not None:
+        settings |= {"detector_layout": args.detector_layout, "detector_class": args.detector_class}
     settings |= {"weights_sha256": estimator.weights.sha256, "mirrored": args.mirrored, "euler": args.euler}
     return estimator, settings
+
+
+def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
+    """The detector that the options name."""
+    from semiuhpe.inference.checks import InputError
+
+    options: dict[str, Any] = {} if args.score is None else {"score_threshold": args.score}
+    if args.detector_layout is None:
+        from semiuhpe.inference.detector import HeadDetector
+
+        if args.detector_class is not None:
+            raise InputError("--detector-class goes with --detector-layout, which is missing")
+        return HeadDetector(args.detector or "default", threads=args.threads, **options)
+    from semiuhpe.inference.foreign_detector import ForeignDetector
+
+    if args.detector is None:
+        raise InputError("--detector-layout goes with --detector FILE.onnx, which is missing")
+    return ForeignDetector(
+        args.detector, args.detector_layout, head_class=args.detector_class, threads=args.threads, **options
+    )
 
 
 def _without_boxes(paths: list[Path], boxes: dict[str, Boxes], source: Path) -> int:

@@ -1,4 +1,4 @@
-"""The backbones, by the names of timm, each with what its ImageNet weights expect of a pixel."""
+"""The backbones, by the names of timm (`efficientnet_v2_s`: torchvision's), each with what its ImageNet weights expect of a pixel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import timm
 import torch
+import torchvision
 from timm.models import byobnet
 from torch import nn
 
@@ -70,12 +71,27 @@ def _repvgg_b1g2(name: str, pretrained: bool) -> nn.Module:
     return module
 
 
+def _torchvision_v2s(name: str, pretrained: bool) -> nn.Module:
+    """The published weights' own EfficientNetV2-S: timm's pads and normalises otherwise, so its outputs differ."""
+    try:
+        module: nn.Module = torchvision.models.efficientnet_v2_s(weights="DEFAULT" if pretrained else None)
+    except OSError as error:
+        raise WeightsError(
+            f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}); connect to the internet, "
+            f"or train from scratch with --model.pretrained false"
+        ) from error
+    module.classifier = nn.Identity()
+    return module
+
+
 BACKBONES: dict[str, Callable[[str, bool], nn.Module]] = {
     "efficientnet_lite0": _lite0,
     "tf_efficientnetv2_s": _timm,
+    "efficientnet_v2_s": _torchvision_v2s,
     "resnet50": _timm,
     "repvgg_b1g2": _repvgg_b1g2,
     "efficientnet_b4": _timm,
+    "tf_efficientnet_b4": _timm,
     "tiny_vit_21m_224": _timm,
     "resnet18": _timm,
     "mobilenetv2_100": _timm,

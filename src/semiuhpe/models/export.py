@@ -1,8 +1,9 @@
 """From a run to one ONNX file and its model card, checked against the network it came from.
 
 Input `crops`: (n, S, S, 3) uint8 RGB, the crop of `semiuhpe.geometry.crop`. Output `parameter`: (n, 9) float32,
-the matrix Fisher parameter A row by row, camera←head. Normalisation is inside. Weights may be stored in half
-precision; arithmetic stays single precision, so processors without half-precision units lose nothing.
+the matrix Fisher parameter A row by row, camera←head. Normalisation is inside, and what a stranger to the file needs
+to know is too, as metadata. Weights may be stored in half precision; arithmetic stays single precision, so processors
+without half-precision units lose nothing. Or layers compute in 8 bits: see `quantise`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -27,9 +28,19 @@ from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
 from semiuhpe.models.checkpoint import load_checkpoint, load_module, under_prefix
 from semiuhpe.models.pose_net import PoseNet
+from semiuhpe.weights.graph_metadata import with_metadata
+
+Precision = Literal["float32", "half", "int8"]
 
 OPSET = 18
 LARGEST_DRIFT_DEG = 0.1
+"""How far the pose of any head may be from the network's, in float32 and half."""
+LARGEST_MEAN_DRIFT_DEG = 2.0
+"""How far poses may be from the network's on average in int8: unsure heads, whose pose is vague, move further."""
+LEAST_HEADS = 32
+"""Crops that int8 needs: half of them to measure ranges on, half to measure the drift on."""
+CONVENTION = "A and poses are camera<-head; camera x right, y down, z into the scene; identity faces the camera"
+Crops = np.ndarray[Any, np.dtype[np.uint8]]
 _HALF_FROM = 1024  # numbers in a tensor from which storing it in half precision is worth a Cast node
 
 
@@ -113,59 +124,106 @@ def store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def drift_deg(network: PoseNet, model: onnx.ModelProto, crops: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
-    """Largest angle between the poses of a network and of its exported graph on some crops, degrees."""
+def drifts_deg(network: PoseNet, model: onnx.ModelProto, crops: Crops) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Angle between the poses of a network and of its exported graph on each of some crops, degrees. → (n,)"""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     exported = np.asarray(session.run(None, {"crops": crops})[0], dtype=np.float64).reshape(-1, 3, 3)
     with torch.no_grad():
         expected = network(torch.from_numpy(crops)).double().numpy()
-    angles = geodesic_distance(project_to_rotation(exported), project_to_rotation(expected))
-    return float(np.degrees(angles.max()))
+    return np.degrees(geodesic_distance(project_to_rotation(exported), project_to_rotation(expected)))
+
+
+def drift_deg(network: PoseNet, model: onnx.ModelProto, crops: Crops) -> float:
+    """Largest angle between the poses of a network and of its exported graph on some crops, degrees."""
+    return float(drifts_deg(network, model, crops).max())
 
 
 def export(
     checkpoint: Path,
     target: Path,
     *,
-    half: bool = True,
-    heads: np.ndarray[Any, np.dtype[np.uint8]] | None = None,
+    precision: Precision = "half",
+    heads: Crops | None = None,
     card: dict[str, Any] | None = None,
+    largest_drift_deg: float | None = None,
 ) -> dict[str, Any]:
     """Write `target` (.onnx) and its card (.json beside it). Returns the card.
 
-    heads: crops (n, S, S, 3) uint8 on which the graph must agree with the network within 0.1°; without any, pictures
-    of smooth noise, on which half precision is not held to it: a network is free to waver where it sees no head.
-    Raises WeightsError if the graph strays further.
+    heads: crops (n, S, S, 3) uint8 on which the graph must agree with the network; without any, pictures of smooth
+    noise, on which half precision is not held to it: a network is free to waver where it sees no head. int8 needs
+    `LEAST_HEADS` of them, every other one for its ranges and the rest for the check. card: further entries.
+    largest_drift_deg: of any head (int8: of the mean); None = `LARGEST_DRIFT_DEG` (`LARGEST_MEAN_DRIFT_DEG`).
+    Raises WeightsError if the graph strays further, or if int8 has no heads.
     """
     network, state = network_of(checkpoint)
     size = int(state["recipe"]["model"]["image_size"])
-    model = to_onnx(network, size, half=half)
-    drift = drift_deg(network, model, _smooth_pictures(16, size) if heads is None else heads)
-    if drift > LARGEST_DRIFT_DEG and (heads is not None or not half):
-        raise WeightsError(f"{checkpoint}: the exported graph differs by {drift:.3f}°; export with --precision float32")
-    content = model.SerializeToString()
+    model = to_onnx(network, size, half=precision == "half")
+    checked = _smooth_pictures(16, size) if heads is None else heads
+    if precision == "int8":
+        from semiuhpe.models.quantise import quantise
+
+        if heads is None or len(heads) < LEAST_HEADS:
+            raise WeightsError(
+                f"{checkpoint}: int8 measures the range of every layer on heads; give a store of at least "
+                f"{LEAST_HEADS} with --heads"
+            )
+        model, checked = quantise(model, heads[::2]), heads[1::2]
+    drifts = drifts_deg(network, model, checked)
+    drift, limit = float(drifts.max()), largest_drift_deg or LARGEST_DRIFT_DEG
+    if precision == "int8":
+        drift, limit = float(drifts.mean()), largest_drift_deg or LARGEST_MEAN_DRIFT_DEG
+    if not drift <= limit and (heads is not None or precision != "half"):
+        remedy = "half" if precision == "int8" else "float32"
+        raise WeightsError(
+            f"{checkpoint}: the {precision} graph differs by {drift:.3f}°, the limit is {limit:g}°; "
+            f"export with --precision {remedy}"
+        )
     full_card: dict[str, Any] = {
         "kind": "head-pose",
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": "",
         "image_size": size,
         "crop_margin": MARGIN,
         "input": "crops: (n, S, S, 3) uint8 RGB",
         "output": "parameter: (n, 9) float32, matrix Fisher parameter A row-major, camera<-head",
         "overreg": state["recipe"]["optimiser"]["overreg"],
-        "precision": "float16 storage" if half else "float32",
-        "export_drift_deg": round(drift, 5),
+        "precision": {"half": "float16 storage"}.get(precision, precision),
+        "export_drift_deg": round(float(drifts.max()), 5),
+        "export_mean_drift_deg": round(float(drifts.mean()), 5),
+        "weights_sha256": _weights_digest(model),
         "step": state["step"],
         "validation_deg": state.get("validation_deg", {}),
         "recipe": state["recipe"],
+        **state.get("card", {}),
         **(card or {}),
     }
+    content = with_metadata(model.SerializeToString(), metadata_of(full_card))
+    full_card["sha256"] = hashlib.sha256(content).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)
     write_atomically(target.with_suffix(".json"), (json.dumps(full_card, indent=2) + "\n").encode())
     return full_card
 
 
-def _smooth_pictures(count: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def metadata_of(card: dict[str, Any]) -> dict[str, str]:
+    """What the graph itself says: enough to crop for it and to read its output without the card.
+
+    The hash is that of the weights: a file cannot hold its own.
+    """
+    keys = ["kind", "image_size", "crop_margin", "input", "output", "overreg", "precision", "weights_sha256", "licence"]
+    entries = {key: str(card[key]) for key in keys if key in card}
+    entries |= {key: json.dumps(card[key]) for key in ("imported_from", "calibration") if key in card}
+    return {"producer": "semiuhpe", "convention": CONVENTION, **entries}
+
+
+def _weights_digest(model: onnx.ModelProto) -> str:
+    """SHA-256 over the names and bytes of all weights of a graph."""
+    digest = hashlib.sha256()
+    for tensor in sorted(model.graph.initializer, key=lambda entry: str(entry.name)):
+        digest.update(tensor.name.encode() + b"\0" + numpy_helper.to_array(tensor).tobytes())
+    return digest.hexdigest()
+
+
+def _smooth_pictures(count: int, size: int) -> Crops:
     """Pictures with the statistics of photos rather than of noise: enlarged coarse noise."""
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.uniform(0, 255, (count, 3, 6, 6)))

@@ -18,12 +18,15 @@ from semiuhpe.models.backbones import create_backbone, first_stages
 
 HeadKind = Literal["reference", "linear"]
 
+HEAD_WIDTHS = {"resnet18": (128, 64), "tiny_vit_21m_224": (128, 64), "mobilenetv2_100": (256, 64)}
+"""Hidden widths of the reference's head where they are not 512 and 128 (method §3)."""
+
 
 class PoseNet(nn.Module):
     """Backbone → head → A.
 
     backbone: a name of `semiuhpe.models.backbones.BACKBONES`. head: "reference" is the paper's (method §3): dropout,
-    features→512→128→9 with batch norm and ReLU6; "linear" is dropout and one layer. frozen_stages: the stem and
+    features→512→128→9 with batch norm and ReLU6 (narrower for some backbones, see `HEAD_WIDTHS`); "linear" is dropout and one layer. frozen_stages: the stem and
     this many stages keep their pretrained weights and statistics. frozen_norms: the backbone's batch norms keep their
     statistics; their scale and shift still train. channels_last: pixels lie together in memory, which is two to three
     times as fast on a CPU with bfloat16; not for networks with grouped convolutions (RecipeError).
@@ -48,7 +51,7 @@ class PoseNet(nn.Module):
         super().__init__()
         extractor = create_backbone(backbone, pretrained=pretrained)
         self.backbone = extractor.module
-        self.head = build_head(extractor.features, head, dropout)
+        self.head = build_head(extractor.features, head, dropout, HEAD_WIDTHS.get(backbone))
         self.register_buffer("mean", torch.tensor(extractor.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(extractor.std).view(1, 3, 1, 1), persistent=False)
         frozen = first_stages(self.backbone, frozen_stages) if frozen_stages else []
@@ -91,16 +94,15 @@ def _has_grouped_convolutions(module: nn.Module) -> bool:
     return any(isinstance(m, nn.Conv2d) and 1 < m.groups < m.in_channels for m in module.modules())
 
 
-def build_head(features: int, kind: HeadKind, dropout: float) -> nn.Sequential:
+def build_head(features: int, kind: HeadKind, dropout: float, widths: tuple[int, int] | None = None) -> nn.Sequential:
     """The layers after the backbone, (n, features) → (n, 9); weights N(0, 0.01), biases 0 (method §3).
 
-    The hidden widths of the reference are kept for wide backbones; narrow ones (512 features and fewer,
-    ResNet18 and TinyViT) use 128 and 64, MobileNetV2's 256 and 64 are not special-cased.
+    widths: of the hidden layers of "reference"; None = 512 and 128 for more than 600 features, else 128 and 64.
     """
     if kind == "linear":
         layers: list[nn.Module] = [nn.Dropout(dropout), nn.Linear(features, 9)]
     elif kind == "reference":
-        first, second = (512, 128) if features > 600 else (128, 64)
+        first, second = widths or ((512, 128) if features > 600 else (128, 64))
         layers = [
             nn.Dropout(dropout),
             nn.Linear(features, first),

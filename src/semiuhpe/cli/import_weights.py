@@ -1,0 +1,40 @@
+"""`semiuhpe import-weights FILE.pth OUT`: a published checkpoint as a run folder that `export` and `train` take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from semiuhpe.errors import MissingExtraError
+
+
+def main(argv: list[str]) -> int:
+    """Import a checkpoint; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="semiuhpe import-weights",
+        description="Turn a published checkpoint into weights of this package. Code in the file is never run.",
+        epilog="Next: semiuhpe export OUT head_pose.onnx, and semiuhpe calibrate head_pose.onnx --heads STORE.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a published .pth, such as DAD-COCOHead-ResNet50-best.pth")
+    parser.add_argument(
+        "output", type=Path, help="folder to write: best.safetensors (the student) and teacher.safetensors"
+    )
+    parser.add_argument(
+        "--convention",
+        choices=["dad", "300w-lp"],
+        help="the data whose frame the network speaks: DAD-3DHeads or 300W-LP (default: what the file's name says)",
+    )
+    parser.add_argument("--licence", help="licence of the weights, kept in every export (default: of their data)")
+    args = parser.parse_args(argv)
+    try:
+        from semiuhpe.models.reference_import import import_checkpoint
+        from semiuhpe.models.reference_weights import convention_of_name
+    except ImportError as error:
+        raise MissingExtraError("importing weights", "train") from error
+    convention = args.convention or convention_of_name(args.checkpoint)
+    written = import_checkpoint(args.checkpoint, args.output, convention, licence=args.licence)
+    for name, path in written.files.items():
+        print(f"{path}: {name}, {written.title}, frame of {convention} turned into camera←head")
+    if written.ignored:
+        print(f"not read, for no output depends on them: {', '.join(written.ignored[:5])}")
+    return 0
