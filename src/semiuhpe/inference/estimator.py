@@ -73,7 +73,8 @@ class HeadPoseEstimator:
         pixels = load_image(image)
         boxes, scores = _detections(self.detector(pixels))
         good = usable_boxes(boxes)
-        return self.estimate(pixels, boxes[good], scores[good])
+        # An array of our own is gone when this returns, so it is the caller's picture that is remembered.
+        return self.estimate(pixels, boxes[good], scores[good]).of_picture(image)
 
     def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
         """The pose of heads whose boxes are known.
@@ -88,7 +89,7 @@ class HeadPoseEstimator:
         height, width = pixels.shape[:2]
         outside = np.any((checked[:, :2] >= [width, height]) | (checked[:, 2:] <= 0), axis=1)
         belief[outside] = np.nan
-        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
+        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores).of_picture(image)
 
     def estimate_crops(self, crops: Iterable[Any]) -> HeadPoses:
         """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
