@@ -94,8 +94,8 @@ def check_parquet() -> None:
         raise MissingExtraError("Parquet", "store") from error
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str], integers: Sequence[str]) -> None:
-    """Rows as a Parquet file, a batch at a time, so that any number of them fits. integers: columns of whole numbers.
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Rows as a Parquet file, a batch at a time, so that any number of them fits.
 
     Raises MissingExtraError without pyarrow.
     """
@@ -103,7 +103,8 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, pa.int64() if name in integers else pa.float64()) for name in columns])
+    kinds = {"file": pa.string(), "frame": pa.int64(), "track_id": pa.int64()}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
     with pq.ParquetWriter(path, schema) as writer:
         batch: list[dict[str, Any]] = []
         for row in rows:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.geometry import boxes as box_math
-from semiuhpe.geometry.rotation import Float, geodesic_distance, rotation_vector, rotation_of_vector
+from semiuhpe.geometry.rotation import Float, geodesic_distance, rotation_of_vector, rotation_vector
 from semiuhpe.inference.assignment import assign
 from semiuhpe.inference.results import UNREADABLE_DEG, HeadPoses
 
