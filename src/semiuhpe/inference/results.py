@@ -74,7 +74,11 @@ class HeadPoses:
     @classmethod
     def empty(cls) -> HeadPoses:
         """No heads."""
-        return cls(np.zeros((0, 3, 3)), np.zeros((0, 4)), *(np.zeros(0) for _ in _FIGURES))
+        return cls._of(np.zeros((0, 3, 3)), np.zeros((0, 4)), {name: np.zeros(0) for name in _FIGURES})
+
+    @classmethod
+    def _of(cls, rotation: Any, box: Any, others: dict[str, Any]) -> HeadPoses:
+        return cls(rotation=rotation, box=box, **others)
 
     @classmethod
     def concatenate(cls, parts: Sequence[HeadPoses]) -> HeadPoses:
@@ -206,12 +210,10 @@ class HeadPoses:
     def from_dict(cls, heads: Sequence[dict[str, Any]]) -> HeadPoses:
         """Inverse of `to_dict`, up to its rounding. Raises InputError for anything else."""
         try:
-            return cls(
-                rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3))),
-                np.reshape([h["box"] for h in heads], (-1, 4)),
-                *(np.array([h[name] for h in heads], dtype=np.float64) for name in _FIGURES),
-                np.array([h.get("track_id", -1) for h in heads], dtype=np.int64),
-            )
+            others = {name: np.array([h[name] for h in heads], dtype=np.float64) for name in _FIGURES}
+            ids = np.array([h.get("track_id", -1) for h in heads], dtype=np.int64)
+            rotation = rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3)))
+            return cls._of(rotation, np.reshape([h["box"] for h in heads], (-1, 4)), {**others, "track_id": ids})
         except InputError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -282,9 +284,10 @@ class HeadPoses:
         """
         try:
             data, ids = detections.data, detections.tracker_id
-            figures = (np.asarray(data[name], dtype=np.float64) for name in _FIGURES[1:])
-            known = np.zeros(0, np.int64) if ids is None else np.asarray(ids)
-            return cls(data["rotation"], detections.xyxy, detections.confidence, *figures, known)
+            others = {name: np.asarray(data[name], dtype=np.float64) for name in _FIGURES[1:]}
+            others["detection_score"] = np.asarray(detections.confidence, dtype=np.float64)
+            known = {} if ids is None else {"track_id": np.asarray(ids)}
+            return cls._of(data["rotation"], detections.xyxy, {**others, **known})
         except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"not detections as HeadPoses.to_supervision makes them ({error!r})") from error
 

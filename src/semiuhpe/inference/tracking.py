@@ -134,7 +134,7 @@ class MotionTracker:
         unseen = np.array([time_s - track.time_s for track in tracks])[None]
         allowed = (distance < 1.0 + np.minimum(unseen, 1.0)) & (ratio > 0.5) & (ratio < 2.0)
         turned = np.where(readable, (1 - np.cos(angle)) / 2, 0.0)
-        return np.where(allowed, 0.05 + 0.5 * overlap + 0.5 * np.exp(-2 * distance**2) - 0.3 * turned, 0.0)
+        return np.where(allowed, 0.05 + 0.5 * overlap + 0.5 * np.exp(-2 * distance**2) - 0.5 * turned, 0.0)
 
     def state(self) -> dict[str, Any]:
         """See `Tracker`."""
