@@ -121,7 +121,9 @@ def test_sound_that_mp4_does_not_hold_is_encoded(tmp_path: Path, weights: list[s
 def test_odd_sizes_and_no_drawing(tmp_path: Path, weights: list[str]) -> None:
     images = [np.full((57, 83, 3), 90, np.uint8)] * 3
     source = write_video(tmp_path / "odd.mkv", [np.pad(i, ((0, 1), (0, 1), (0, 0))) for i in images])
-    assert main(["predict", str(source), "-o", str(tmp_path / "a"), *weights, "--style", "none", "--format", "csv"]) == 0
+    assert (
+        main(["predict", str(source), "-o", str(tmp_path / "a"), *weights, "--style", "none", "--format", "csv"]) == 0
+    )
     assert sorted(p.name for p in (tmp_path / "a" / "odd").iterdir()) == ["heads.csv", "video.json"]
     from semiuhpe.inference.video_writer import SegmentWriter, even_size, join
 

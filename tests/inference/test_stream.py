@@ -123,14 +123,20 @@ def test_the_scene_is_cut_and_the_detector_runs_at_once(weights: Path) -> None:
 def test_after_an_outage_the_detector_runs_at_once(weights: Path) -> None:
     moving = PoseStream(HeadPoseEstimator(weights, detector=Script([box_at(50, 60)])), every=100)
     image = scene([(50, 60)])
-    frames = [SourceFrame(0, 0.0, image), SourceFrame(1, 0.1, image), SourceFrame(2, 9.0, image, (Gap("stalled", 8.9),))]
+    frames = [
+        SourceFrame(0, 0.0, image),
+        SourceFrame(1, 0.1, image),
+        SourceFrame(2, 9.0, image, (Gap("stalled", 8.9),)),
+    ]
     assert [moving(f).detected for f in frames] == [True, False, True]
 
 
 def test_all_heads_of_a_frame_are_one_batch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     original = HeadPoseEstimator._run
-    monkeypatch.setattr(HeadPoseEstimator, "_run", lambda self, crops: (sizes.append(len(crops)), original(self, crops))[1])
+    monkeypatch.setattr(
+        HeadPoseEstimator, "_run", lambda self, crops: (sizes.append(len(crops)), original(self, crops))[1]
+    )
     centres = [(30.0, 30.0), (80.0, 60.0), (130.0, 90.0)]
     # The second frame's detector misses one of the three: it is carried along in the same batch.
     detector = Script([box_at(*c) for c in centres], [box_at(*c) for c in centres[:2]])
@@ -141,7 +147,9 @@ def test_all_heads_of_a_frame_are_one_batch(weights: Path, monkeypatch: pytest.M
 
 def test_smoothing_calms_the_rotation(weights: Path) -> None:
     rng = np.random.default_rng(0)
-    images = [np.clip(scene([(80, 60)]).astype(int) + rng.integers(-60, 60, 3), 0, 255).astype(np.uint8) for _ in range(40)]
+    images = [
+        np.clip(scene([(80, 60)]).astype(int) + rng.integers(-60, 60, 3), 0, 255).astype(np.uint8) for _ in range(40)
+    ]
     estimator = HeadPoseEstimator(weights, detector=Script([box_at(80, 60)]))
     jitter = []
     for smooth_s in (0.0, 0.5):

@@ -71,8 +71,6 @@ def carry(before: Grey, after: Grey, scale: float, boxes: Float) -> tuple[Float,
     return moved, seen
 
 
-def _follow(
-    before: Grey, after: Grey, points: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _follow(before: Grey, after: Grey, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     there, status, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=(15, 15), maxLevel=3)  # type: ignore[call-overload]
     return there, np.asarray(status)[:, 0].astype(bool)

@@ -192,9 +192,7 @@ def _expand(path: Path, recursive: bool, also: Callable[[Path], bool] | None) ->
             raise ImageError(f"{path}: the folder holds no pictures{more}")
         return files
     if path.is_file():
-        return (
-            _in_list(path, recursive, also) if path.suffix.lower() == ".txt" and not is_picture(path) else [path]
-        )
+        return _in_list(path, recursive, also) if path.suffix.lower() == ".txt" and not is_picture(path) else [path]
     if glob.has_magic(str(path)):
         files = sorted((Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()), key=_natural)
         if files:

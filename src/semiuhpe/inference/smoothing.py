@@ -37,9 +37,7 @@ class RotationSmoother:
         self.time_constant_s = time_constant_s
         self._tracks: dict[int, tuple[float, Float]] = {}
 
-    def __call__(
-        self, track_id: ArrayLike, rotation: ArrayLike, expected_error_deg: ArrayLike, time_s: float
-    ) -> Float:
+    def __call__(self, track_id: ArrayLike, rotation: ArrayLike, expected_error_deg: ArrayLike, time_s: float) -> Float:
         """Smoothed rotations of one frame's heads.
 
         track_id: (n,) int; heads with a negative one are passed through. rotation: (n, 3, 3). expected_error_deg: (n,);

@@ -113,9 +113,7 @@ class MotionTracker:
         """See `Tracker`; identities that it has never given or has forgotten are passed over."""
         for i, key in enumerate(track_id):
             if int(key) in self._tracks:
-                self._tracks[int(key)].see(
-                    heads.box[i], heads.rotation[i], float(heads.expected_error_deg[i]), time_s
-                )
+                self._tracks[int(key)].see(heads.box[i], heads.rotation[i], float(heads.expected_error_deg[i]), time_s)
 
     def _affinity(self, tracks: list[_Track], heads: HeadPoses, time_s: float) -> Float:
         """How well heads fit tracks, (n, m); 0 or less where they must not match."""

@@ -31,9 +31,7 @@ class VideoSource:
     Times count from the first frame. A URL without a duration is live. Raises VideoError for what is no readable video.
     """
 
-    def __init__(
-        self, source: str, *, open_s: float | None = None, read_s: float | None = None, skip: int = 0
-    ) -> None:
+    def __init__(self, source: str, *, open_s: float | None = None, read_s: float | None = None, skip: int = 0) -> None:
         self.name, self._skip = source, skip
         options = {"rtsp_transport": "tcp"} if source.lower().startswith("rtsp") else {}
         check_file(source)
@@ -42,7 +40,9 @@ class VideoSource:
                 source, options=options, timeout=None if open_s is None and read_s is None else (open_s, read_s)
             )
         except Exception as error:  # PyAV's errors derive from OSError, ValueError and others, by FFmpeg's code
-            raise VideoError(f"{source}: not a video that can be opened ({one_line(error)}); check the source") from error
+            raise VideoError(
+                f"{source}: not a video that can be opened ({one_line(error)}); check the source"
+            ) from error
         if not self._container.streams.video:
             self._container.close()
             raise VideoError(f"{source}: holds no video stream; give a file with pictures in it")

@@ -177,7 +177,7 @@ def _audio_packets(sound: str, source: Any, container: Any, end: float) -> Itera
 def _timed_audio(source: Any, outputs: dict[int, tuple[Any, bool]], first: float, end: float) -> Iterator[_Timed]:
     written = dict.fromkeys(outputs, -1.0)
     for packet in source.demux([source.streams[index] for index in outputs]):
-        index = packet.stream_index
+        index = packet.stream.index  # the last, empty packets know their stream but not its number
         target, copies = outputs[index]
         if copies:
             if packet.pts is None:
@@ -193,6 +193,9 @@ def _timed_audio(source: Any, outputs: dict[int, tuple[Any, bool]], first: float
         for frame in _decoded(packet):
             time_s = float(frame.time or 0.0) - first
             if 0 <= time_s < end:
+                # Containers round times; samples that follow each other are counted instead.
+                time_s = written[index] if abs(time_s - written[index]) < 0.05 else time_s
+                written[index] = time_s + frame.samples / frame.sample_rate
                 frame.pts = round(time_s * frame.sample_rate)
                 frame.time_base = Fraction(1, frame.sample_rate)
                 for encoded in target.encode(frame):
