@@ -47,7 +47,7 @@ def write_video(
     path: Path, images: Sequence[np.ndarray], times_s: Sequence[float] | None = None, *, fps: int = 25,
     sound_s: float = 0.0, audio: str = "aac", delay_s: float = 0.0,
 ) -> Path:  # fmt: skip
-    """A video of images at given times (or at fps); with `sound_s` seconds of a tone, all of it `delay_s` late."""
+    """A video of images at given times (or at fps); with `sound_s` seconds of a rising tone, all of it `delay_s` late."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "ultrafast"})
         video.height, video.width = images[0].shape[:2]
@@ -63,8 +63,8 @@ def write_video(
             count = round(sound_s * 48_000 / 1024)
             for block in range(count):
                 at = np.arange(block * 1024, (block + 1) * 1024) / 48_000
-                kind, values = ("s16", np.int16(9000 * np.sin(2 * np.pi * 440 * at))[None]) if audio != "aac" else (
-                    "fltp", np.float32(0.3 * np.sin(2 * np.pi * 440 * at))[None]
+                kind, values = ("s16", np.int16(9000 * np.sin(2 * np.pi * (300 + 200 * at) * at))[None]) if audio != "aac" else (
+                    "fltp", np.float32(0.3 * np.sin(2 * np.pi * (300 + 200 * at) * at))[None]
                 )  # fmt: skip
                 sample = av.AudioFrame.from_ndarray(values, format=kind, layout="mono")
                 sample.sample_rate, sample.time_base = 48_000, Fraction(1, 48_000)

@@ -212,7 +212,7 @@ def test_a_source_that_is_gone_for_good_is_an_error_in_time() -> None:
         frames = iter(reader)
         next(frames)
         began = time.monotonic()
-        with pytest.raises(VideoError, match="cam: no frame for .*refused"):
+        with pytest.raises(VideoError, match=r"cam: no frame for .*refused"):
             next(frames)
     assert time.monotonic() - began < 3
 
