@@ -110,7 +110,9 @@ def join(segments: Sequence[tuple[Path, int]], sound: str | None, output: Path) 
     first frame is; those that do not fit into MP4 become AAC. None for silence. Raises VideoError where that fails.
     """
     try:
-        with av.open(str(output), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        # MP4 shifts its streams in units of its own clock, which is a millisecond unless told otherwise.
+        options = {"movflags": "faststart", "movie_timescale": str(TICKS)}
+        with av.open(str(output), "w", format="mp4", options=options) as container:
             with av.open(str(segments[0][0])) as first:
                 video = container.add_stream_from_template(first.streams.video[0])
             video.time_base = Fraction(1, TICKS)
