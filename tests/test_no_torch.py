@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
+from moving_pictures import wandering
 from tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
@@ -21,7 +22,7 @@ import sys
 
 class Barrier:
     """Only what `pip install semiuhpe` installs may be imported."""
-    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml"}
+    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml", "supervision", "pandas"}
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.banned:
@@ -75,3 +76,14 @@ def test_predict(tmp_path: Path, rng: np.random.Generator) -> None:
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert len(document["images"][0]["heads"]) == 1
     assert Image.open(tmp_path / "out" / "a.jpg").size == (120, 90)
+
+
+def test_predict_on_a_video(tmp_path: Path) -> None:
+    video = wandering(tmp_path / "clip.mp4", 4, sound_s=0.2)
+    weights = write_pose_weights(tmp_path)
+    detector = write_detector_weights(tmp_path, [[20.0, 20, 120, 140]])
+    options = ["-o", str(tmp_path / "out"), "--weights", str(weights), "--detector", str(detector)]
+    options += ["--smooth", "0.2", "--every", "2", "--format", "jsonl", "csv"]
+    run("from semiuhpe.cli.main import main; sys.exit(main(sys.argv[1:]))", "predict", str(video), *options)
+    names = {"annotated.mp4", "frames.jsonl", "heads.csv", "video.json"}
+    assert {p.name for p in (tmp_path / "out" / "clip").iterdir()} == names

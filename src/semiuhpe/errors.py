@@ -20,6 +20,10 @@ class ImageError(SemiUHPEError):
     """An image cannot be read."""
 
 
+class VideoError(SemiUHPEError):
+    """A video, camera or stream cannot be read, or fails for good."""
+
+
 class StoreError(SemiUHPEError):
     """A head store is missing, damaged or of another version."""
 

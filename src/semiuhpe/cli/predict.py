@@ -1,4 +1,4 @@
-"""`semiuhpe predict SOURCE...`: annotated pictures, one JSON, on request a CSV. Killed, it goes on where it was."""
+"""`semiuhpe predict SOURCE...`: annotated pictures and videos, JSON, on request tables. Killed, it goes on where it was."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from semiuhpe.cli.predict_video import add_video_options, check_video_options, predict_videos
 
 if TYPE_CHECKING:
     from semiuhpe.inference.boxes_file import Boxes
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="semiuhpe predict",
-        description="The pose of every head in photos. Writes an annotated picture a photo and predictions.json.",
-        epilog="A photo that cannot be read is reported, the others are done all the same, and the exit code is 1. "
-        "After a kill, --resume goes on: pictures that are done are not done again.",
+        description="The pose of every head in photos, videos and streams. Writes an annotated picture a photo and "
+        "predictions.json; for each video a folder with annotated.mp4 and frames.jsonl.",
+        epilog="A source that cannot be read is reported, the others are done all the same, and the exit code is 1. "
+        "After a kill, --resume goes on: pictures and frames that are done are not done again.",
     )
     parser.add_argument(
-        "sources", metavar="SOURCE", nargs="+", help="photo, folder, glob pattern, or .txt list of them"
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
+        help="photo, video, folder, glob pattern, .txt list, camera number, rtsp:// or http:// URL",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("poses"), help="folder to write to (default: %(default)s)"
@@ -42,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--style", choices=["axes", "cube", "none"], default="axes", help="what is drawn (default: %(default)s)"
     )
     parser.add_argument("--labels", action="store_true", help="write azimuth, elevation and error bar below the heads")
-    parser.add_argument("--csv", action="store_true", help="write predictions.csv too")
+    parser.add_argument("--csv", action="store_true", help="write a CSV table too")
     parser.add_argument(
         "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
     )
@@ -61,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    add_video_options(parser)
     return parser
 
 
@@ -81,24 +88,48 @@ def main(argv: list[str]) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from semiuhpe import __version__
     from semiuhpe.inference.boxes_file import read_boxes
     from semiuhpe.inference.checks import InputError
-    from semiuhpe.inference.media import list_images
-    from semiuhpe.inference.prediction_folder import PredictionFolder, earlier_drawings
-    from semiuhpe.inference.results import csv_columns
+    from semiuhpe.inference.prediction_folder import earlier_drawings
+    from semiuhpe.inference.source_kind import list_sources
+    from semiuhpe.inference.tables import check_parquet, csv_columns
+    from semiuhpe.inference.video_folder import is_annotated
 
     csv_columns(args.euler)  # an unknown convention fails now, not after the first photo
     drawn = earlier_drawings(args.output)
-    paths = [p for p in list_images(args.sources, recursive=args.recursive) if p.resolve() not in drawn]
-    if not paths:
+    found, videos = list_sources(args.sources, recursive=args.recursive, ignore=is_annotated)
+    paths = [p for p in found if p.resolve() not in drawn]
+    if not paths and not videos:
         raise InputError(f"{args.output}: every picture there is one that an earlier run drew; name other photos")
+    if videos:
+        check_video_options(args)
+    if "parquet" in args.formats:
+        check_parquet()
     boxes = read_boxes(args.boxes) if args.boxes else None
     without = _without_boxes(paths, boxes, args.boxes) if boxes is not None else 0
     estimator, settings = _estimator(args)
     start: Start = "resume" if args.resume else "overwrite" if args.overwrite else "fresh"
+    failed = _photos(paths, args, estimator, settings, start, boxes) if paths else 0
+    if without:
+        print(f"semiuhpe: {without} pictures have no entry in {args.boxes}", file=sys.stderr)
+    failed += predict_videos(videos, args, estimator, settings, start)
+    return 1 if failed else 0
+
+
+def _photos(
+    paths: list[Path],
+    args: argparse.Namespace,
+    estimator: HeadPoseEstimator,
+    settings: dict[str, Any],
+    start: Start,
+    boxes: dict[str, Boxes] | None,
+) -> int:
+    """Every photo into the output folder; returns how many failed."""
+    from tqdm import tqdm
+
+    from semiuhpe import __version__
+    from semiuhpe.inference.prediction_folder import PredictionFolder
+
     failed = count = 0
     with PredictionFolder(args.output, settings, start, paths) as folder:
         for path in tqdm(paths, unit="photo", disable=not sys.stderr.isatty()):
@@ -112,11 +143,10 @@ def _run(args: argparse.Namespace) -> int:
             failed += "error" in folder.done[str(path)]
             count += len(folder.done[str(path)].get("heads", []))
         header = {"semiuhpe": __version__, "weights_sha256": estimator.weights.sha256}
-        folder.finish(paths, header, args.euler, table=args.csv)
-    if without:
-        print(f"semiuhpe: {without} pictures have no entry in {args.boxes}", file=sys.stderr)
+        tables = {*args.formats, *(["csv"] if args.csv else [])}
+        folder.finish(paths, header, args.euler, tables=tables)
     print(f"{count} heads in {len(paths) - failed} pictures, {failed} failed; results in {args.output}/")
-    return 1 if failed else 0
+    return failed
 
 
 def _estimator(args: argparse.Namespace) -> tuple[HeadPoseEstimator, dict[str, Any]]:

@@ -173,3 +173,18 @@ def to_quaternion(rotation: ArrayLike) -> Float:
     column = np.take_along_axis(outer, best[..., None, None], axis=-1)[..., 0]
     column = column / np.linalg.norm(column, axis=-1, keepdims=True)
     return np.asarray(np.where(column[..., 3:] < 0, -column, column))
+
+
+def rotation_vector(rotation: ArrayLike) -> Float:
+    """Axis times angle of a rotation. (..., 3, 3) → (..., 3) radians, length in [0, π]; at π either axis may come."""
+    quaternion = to_quaternion(rotation)
+    sine = np.linalg.norm(quaternion[..., :3], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, quaternion[..., 3:])
+    return np.asarray(quaternion[..., :3] * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0))
+
+
+def rotation_of_vector(vector: ArrayLike) -> Float:
+    """Inverse of `rotation_vector`: the rotation about a vector by its length in radians. (..., 3) → (..., 3, 3)."""
+    v: Float = np.asarray(vector, dtype=np.float64)
+    half = np.linalg.norm(v, axis=-1, keepdims=True) / 2
+    return from_quaternion(np.concatenate([v / 2 * np.sinc(half / np.pi), np.cos(half)], axis=-1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -19,6 +19,11 @@ from semiuhpe.inference.error_model import ErrorModel
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses
 from semiuhpe.weights import WeightsFile, open_weights
+
+if TYPE_CHECKING:
+    from semiuhpe.inference.frame_reader import ReadPolicy
+    from semiuhpe.inference.stream import Frame
+    from semiuhpe.inference.tracking import Tracker
 
 Float = NDArray[np.float64]
 Device = Literal["auto", "cpu", "cuda"]
@@ -71,9 +76,48 @@ class HeadPoseEstimator:
         image: a path, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file. Raises ImageError if it is none.
         """
         pixels = load_image(image)
-        boxes, scores = _detections(self.detector(pixels))
+        boxes, scores = self.detect(pixels)
+        # An array of our own is gone when this returns, so it is the caller's picture that is remembered.
+        return self.estimate(pixels, boxes, scores).of_picture(image)
+
+    def detect(self, image: Image) -> tuple[Float, Float]:
+        """The heads that the detector in use finds: boxes (n, 4) with area, and scores (n,).
+
+        image: (H, W, 3) uint8 RGB. Raises InputError for a detector that answers anything but boxes.
+        """
+        boxes, scores = _detections(self.detector(image))
         good = usable_boxes(boxes)
-        return self.estimate(pixels, boxes[good], scores[good])
+        return boxes[good], scores[good]
+
+    def stream(
+        self,
+        source: Any,
+        *,
+        every: int | None = None,
+        track: bool = True,
+        tracker: Tracker | None = None,
+        smooth_s: float = 0.0,
+        fps: float = 30.0,
+        policy: ReadPolicy | None = None,
+    ) -> Iterator[Frame]:
+        """The heads of everything that comes in time, frame by frame, with identities.
+
+        source: a video file, camera number, or URL of a stream (rtsp, http, ...); an iterable of pictures or of pairs
+        (time_s, picture); or a photo, folder, glob pattern or .txt list, whose photos come one by one, untracked.
+        every: the detector runs on each k-th frame; None chooses k so that the work keeps up with the frame rate.
+        track: keep identities, by `tracker` (None: `tracking.MotionTracker`). smooth_s: time constant of smoothing the
+        rotations, 0 for none; a head that turns steadily is then shown where it was about so many seconds ago. fps: of
+        an iterable of pictures without times. policy: queue, deadlines and reconnection.
+
+        Files are lossless. A live source drops frames that come faster than they are worked on and is opened again when
+        it fails; `frame.gaps` tells. Raises VideoError for a source that cannot be read or has gone for good,
+        InputError for settings that do not go together, ImageError for a photo that cannot be read.
+        """
+        from semiuhpe.inference.stream import stream
+
+        return stream(
+            self, source, every=every, track=track, tracker=tracker, smooth_s=smooth_s, fps=fps, policy=policy
+        )
 
     def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
         """The pose of heads whose boxes are known.
@@ -88,7 +132,7 @@ class HeadPoseEstimator:
         height, width = pixels.shape[:2]
         outside = np.any((checked[:, :2] >= [width, height]) | (checked[:, 2:] <= 0), axis=1)
         belief[outside] = np.nan
-        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
+        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores).of_picture(image)
 
     def estimate_batch(self, images: Iterable[Any]) -> list[HeadPoses]:
         """As calling it with each image, but the heads of all go through the network together; holds all images."""

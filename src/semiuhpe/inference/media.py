@@ -170,24 +170,29 @@ def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = 
     to itself. What a list names but is not there stays in the result, so that only it fails, when it is opened.
     Raises ImageError for a source that does not exist or matches nothing.
     """
+    return list_files(sources, recursive=recursive)
+
+
+def list_files(
+    sources: Iterable[str | os.PathLike[str]], *, recursive: bool = False, also: Callable[[Path], bool] | None = None
+) -> list[Path]:
+    """As `list_images`; of folders, files for which `also` is true too."""
     found: dict[Path, None] = {}
     for source in sources:
-        for path in _expand(Path(os.fspath(source)), recursive):
+        for path in _expand(Path(os.fspath(source)), recursive, also):
             found.setdefault(path)
     return list(found)
 
 
-def _expand(path: Path, recursive: bool) -> Iterable[Path]:
+def _expand(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -> Iterable[Path]:
     if path.is_dir():
-        files = sorted(_in_folder(path, recursive), key=_natural)
+        files = sorted(_in_folder(path, recursive, also), key=_natural)
         if not files:
             more = "" if recursive else "; --recursive looks into its sub-folders"
             raise ImageError(f"{path}: the folder holds no pictures{more}")
         return files
     if path.is_file():
-        return (
-            _in_list(path, recursive) if path.suffix.lower() == ".txt" and not _looks_like_a_picture(path) else [path]
-        )
+        return _in_list(path, recursive, also) if path.suffix.lower() == ".txt" and not is_picture(path) else [path]
     if glob.has_magic(str(path)):
         files = sorted((Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()), key=_natural)
         if files:
@@ -198,18 +203,18 @@ def _expand(path: Path, recursive: bool) -> Iterable[Path]:
     raise ImageError(f"{path}: no such file or folder; check the path")
 
 
-def _in_folder(folder: Path, recursive: bool) -> Iterator[Path]:
+def _in_folder(folder: Path, recursive: bool, also: Callable[[Path], bool] | None) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
             if name.startswith(".") or not path.is_file():
                 continue
-            if path.suffix.lower() in SUFFIXES or _looks_like_a_picture(path):
+            if path.suffix.lower() in SUFFIXES or is_picture(path) or (also is not None and also(path)):
                 yield path
 
 
-def _in_list(path: Path, recursive: bool) -> Iterator[Path]:
+def _in_list(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -> Iterator[Path]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()]
     except OSError as error:
@@ -219,12 +224,13 @@ def _in_list(path: Path, recursive: bool) -> Iterator[Path]:
         if not line or line.startswith("#"):
             continue
         if entry.is_dir() or (glob.has_magic(line) and not entry.exists()):
-            yield from _expand(entry, recursive)
+            yield from _expand(entry, recursive, also)
         else:  # never a list in a list: one that names itself would not end
             yield entry
 
 
-def _looks_like_a_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file begins as a picture does."""
     try:
         with path.open("rb") as file:
             return _SIGNATURES.match(file.read(16)) is not None

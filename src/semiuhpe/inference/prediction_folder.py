@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
 
 JOURNAL, RESULT, TABLE = "predictions.jsonl", "predictions.json", "predictions.csv"
+PARQUET = "predictions.parquet"
 FORMAT_VERSION = 1
 FRAME = "rotation is camera<-head (3x3 rows), camera x right, y down, z into the scene; identity faces the camera"
 Start = Literal["fresh", "resume", "overwrite"]
@@ -87,9 +88,12 @@ class PredictionFolder:
             raise self._unusable(error) from error
         self.done[entry["file"]] = entry
 
-    def finish(self, order: Iterable[Path], header: dict[str, Any], euler: list[str], *, table: bool) -> None:
-        """Write predictions.json (entries in `order`, then older ones) and, with `table`, predictions.csv."""
-        from semiuhpe.inference.results import HeadPoses, rows_to_csv
+    def finish(
+        self, order: Iterable[Path], header: dict[str, Any], euler: list[str], *, tables: Collection[str]
+    ) -> None:
+        """Write predictions.json (entries in `order`, then older ones) and tables, of "csv" and "parquet"."""
+        from semiuhpe.inference.results import HeadPoses
+        from semiuhpe.inference.tables import csv_columns, rows_to_csv, write_parquet
 
         first = {str(path): None for path in order}
         entries = [self.done[name] for name in [*first, *(name for name in self.done if name not in first)]]
@@ -98,14 +102,21 @@ class PredictionFolder:
         }  # fmt: skip
         try:
             self._replace(RESULT, (json.dumps(document, indent=1) + "\n").encode())
-            if table:
+            if {"csv", "parquet"} & set(tables):
                 rows = [
                     {"file": entry["file"], **row}
                     for entry in entries
                     for row in HeadPoses.from_dict(entry.get("heads", [])).to_rows(euler)
                 ]
+            if "csv" in tables:
                 text = rows_to_csv(rows, euler, first=["file"])
                 self._replace(TABLE, text.encode("utf-8", errors="surrogateescape"))
+            if "parquet" in tables:
+                temporary = self.folder / f".{PARQUET}.tmp"
+                for row in rows:  # Parquet's text is UTF-8, which a file's name need not be
+                    row["file"] = row["file"].encode("utf-8", errors="replace").decode()
+                write_parquet(temporary, rows, ["file", *csv_columns(euler)])
+                os.replace(temporary, self.folder / PARQUET)
             self._lines.close()
             self._journal.unlink()
         except OSError as error:

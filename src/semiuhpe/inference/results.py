@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+import os
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semiuhpe.errors import MissingExtraError
+from semiuhpe.errors import ImageError, MissingExtraError
 from semiuhpe.geometry import rotation as rotations
-from semiuhpe.geometry.euler import CONVENTIONS, euler_deg
+from semiuhpe.geometry.euler import euler_deg
+from semiuhpe.geometry.ray import axis_to_ray
 from semiuhpe.inference.checks import InputError, as_array
+from semiuhpe.inference.tables import csv_columns as csv_columns
+from semiuhpe.inference.tables import heads_from_csv, row_of, to_pandas
+from semiuhpe.inference.tables import rows_to_csv as rows_to_csv
 
 if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
@@ -26,15 +31,20 @@ Style = Literal["axes", "cube"]
 UNREADABLE_DEG = 40.0
 """Heads with a larger expected error are drawn grey: the direction is a guess."""
 
+_FLOATS = ("rotation", "box", "detection_score", "expected_error_deg", "error_90_deg", "entropy")
+_FIGURES = _FLOATS[2:]
+_SHAPES: dict[str, tuple[int | str, ...]] = {"rotation": ("n", 3, 3), "box": ("n", 4)}
+
 
 @dataclass(frozen=True, eq=False)
 class HeadPoses:
-    """n heads (n may be 0). All arrays are float64 and read-only.
+    """n heads (n may be 0). All arrays are read-only, and float64 but for track_id.
 
     rotation: (n, 3, 3) camera←head, identity = faces the camera. box: (n, 4) x1, y1, x2, y2 pixels of the upright
     image. detection_score: (n,) in [0, 1], 1 for boxes that were given. expected_error_deg: (n,) how far off, in
     degrees, to expect the rotation. error_90_deg: (n,) the angle within which the true rotation lies in 9 of 10 cases.
-    entropy: (n,) of the belief, nats relative to uniform.
+    entropy: (n,) of the belief, nats relative to uniform. track_id: (n,) int64, which head of a video it is, −1 for one
+    that is not tracked.
 
     Raises InputError where lengths or shapes do not match or a number is not finite.
     """
@@ -45,28 +55,57 @@ class HeadPoses:
     expected_error_deg: Float
     error_90_deg: Float
     entropy: Float
+    track_id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _picture: Callable[[], Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        shapes: dict[str, tuple[int | str, ...]] = {"rotation": ("n", 3, 3), "box": ("n", 4)}
-        for item in fields(self):
-            value = as_array(item.name, getattr(self, item.name), shapes.get(item.name, ("n",)))
-            object.__setattr__(self, item.name, value)
+        for name in _FLOATS:
+            value = as_array(name, getattr(self, name), _SHAPES.get(name, ("n",)))
+            object.__setattr__(self, name, value)
             if len(value) != len(self.rotation):
-                raise InputError(f"{item.name}: expected {len(self.rotation)} heads as in rotation, got {len(value)}")
+                raise InputError(f"{name}: expected {len(self.rotation)} heads as in rotation, got {len(value)}")
             if not np.isfinite(value).all():
-                raise InputError(f"{item.name}: expected finite numbers, got NaN or infinity")
+                raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+        given = self.track_id if np.size(self.track_id) else np.full(len(self), -1)
+        object.__setattr__(self, "track_id", as_array("track_id", given, ("n",), np.int64))
+        if len(self.track_id) != len(self):
+            raise InputError(f"track_id: expected {len(self)} heads as in rotation, got {len(self.track_id)}")
 
     @classmethod
     def empty(cls) -> HeadPoses:
         """No heads."""
-        return cls(np.zeros((0, 3, 3)), np.zeros((0, 4)), *(np.zeros(0) for _ in fields(cls)[2:]))
+        return cls._of(np.zeros((0, 3, 3)), np.zeros((0, 4)), {name: np.zeros(0) for name in _FIGURES})
+
+    @classmethod
+    def _of(cls, rotation: Any, box: Any, others: dict[str, Any]) -> HeadPoses:
+        return cls(rotation=rotation, box=box, **others)
 
     @classmethod
     def concatenate(cls, parts: Sequence[HeadPoses]) -> HeadPoses:
         """The heads of several containers, one after the other."""
         if not parts:
             return cls.empty()
-        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in (*_FLOATS, "track_id")))
+
+    def of_picture(self, picture: Any) -> HeadPoses:
+        """The same heads, which know where their picture is, so that a notebook can show them on it.
+
+        picture: a path, an array or a PIL image. Only a path or a weak reference is kept: pictures stay as short-lived
+        as their owner wants.
+        """
+        known: Callable[[], Any] | None
+        if isinstance(picture, str | os.PathLike):
+            known = lambda: picture  # noqa: E731
+        else:
+            try:
+                known = weakref.ref(picture)
+            except TypeError:  # bytes cannot be referred to weakly
+                known = None
+        return self._with(_picture=known)
+
+    def _with(self, **changes: Any) -> HeadPoses:
+        parts = {name: changes.get(name, getattr(self, name)) for name in (*_FLOATS, "track_id")}
+        return HeadPoses(**parts, _picture=changes.get("_picture", self._picture))
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -80,7 +119,11 @@ class HeadPoses:
         chosen = index if isinstance(index, slice) else np.asarray(index)
         if not isinstance(chosen, slice) and chosen.size == 0:
             chosen = np.zeros(0, np.int64)
-        return HeadPoses(*(getattr(self, item.name)[chosen] for item in fields(self)))
+        return self._with(**{name: getattr(self, name)[chosen] for name in (*_FLOATS, "track_id")})
+
+    def __add__(self, other: HeadPoses) -> HeadPoses:
+        """The heads of both."""
+        return HeadPoses.concatenate([self, other]) if isinstance(other, HeadPoses) else NotImplemented
 
     def __iter__(self) -> Iterator[HeadPoses]:
         return (self[i] for i in range(len(self)))
@@ -114,6 +157,29 @@ class HeadPoses:
         """(n, 3) pitch, yaw, roll in degrees by a named convention; see docs/conventions.md for their folds."""
         return np.asarray(euler_deg(self.rotation, convention))
 
+    def relative_to_camera(self, camera_matrix: ArrayLike) -> HeadPoses:
+        """The same heads turned as the camera's own axes see them, so that heads of one photo can be compared.
+
+        An estimate describes a head as seen along the ray through it: identity faces the lens, wherever in the photo
+        the head is. With C the smallest rotation that takes the optical axis to that ray, the pose in the camera's
+        frame is `C·R`; a head at the right edge that faces the lens is there turned to the image left.
+
+        camera_matrix: (3, 3) intrinsics, pixels: `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`. The ray is that of the box's
+        centre; lens distortion is not undone. Raises InputError for a malformed matrix.
+        """
+        return self._with(rotation=self._rays(camera_matrix) @ self.rotation)
+
+    def relative_to_ray(self, camera_matrix: ArrayLike) -> HeadPoses:
+        """Inverse of `relative_to_camera`, `Cᵀ·R`: from poses in the camera's frame (labels, say) to the ray's."""
+        return self._with(rotation=np.swapaxes(self._rays(camera_matrix), 1, 2) @ self.rotation)
+
+    def _rays(self, camera_matrix: ArrayLike) -> Float:
+        matrix = as_array("camera_matrix", camera_matrix, (3, 3))
+        upper = np.isfinite(matrix).all() and matrix[2].tolist() == [0, 0, 1] and matrix[1, 0] == 0
+        if not upper or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+            raise InputError("camera_matrix: expected [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0")
+        return axis_to_ray((self.box[:, :2] + self.box[:, 2:]) / 2, matrix)
+
     def to_dict(self, conventions: Sequence[str] = ("300w-lp",)) -> list[dict[str, Any]]:
         """One JSON-ready dict a head."""
         euler = {name: self.euler(name) for name in conventions}
@@ -135,6 +201,7 @@ class HeadPoses:
                 "expected_error_deg": round(float(self.expected_error_deg[i]), 2),
                 "error_90_deg": round(float(self.error_90_deg[i]), 2),
                 "entropy": round(float(self.entropy[i]), 4),
+                **({"track_id": int(self.track_id[i])} if self.track_id[i] >= 0 else {}),
             }
             for i in range(len(self))
         ]
@@ -143,33 +210,48 @@ class HeadPoses:
     def from_dict(cls, heads: Sequence[dict[str, Any]]) -> HeadPoses:
         """Inverse of `to_dict`, up to its rounding. Raises InputError for anything else."""
         try:
-            return cls(
-                rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3))),
-                np.reshape([h["box"] for h in heads], (-1, 4)),
-                *(np.array([h[item.name] for h in heads], dtype=np.float64) for item in fields(cls)[2:]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            others = {name: np.array([h[name] for h in heads], dtype=np.float64) for name in _FIGURES}
+            ids = np.array([h.get("track_id", -1) for h in heads], dtype=np.int64)
+            rotation = rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3)))
+            return cls._of(rotation, np.reshape([h["box"] for h in heads], (-1, 4)), {**others, "track_id": ids})
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"not heads as HeadPoses.to_dict writes them ({error!r})") from error
 
     def to_json(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(conventions), indent=2)
 
+    @classmethod
+    def from_json(cls, text: str) -> HeadPoses:
+        """Inverse of `to_json`, up to its rounding. Raises InputError for anything else."""
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"not JSON as HeadPoses.to_json writes it ({error})") from error
+        return cls.from_dict(content)
+
     def to_csv(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
-        """A table with a header, one row a head."""
-        return rows_to_csv(self.to_rows(conventions), conventions)
+        """A table with a header, one row a head; with a column track_id where any head is tracked."""
+        return rows_to_csv(self.to_rows(conventions), conventions, self._first_columns())
+
+    @classmethod
+    def from_csv(cls, text: str) -> HeadPoses:
+        """Inverse of `to_csv`, up to its rounding. Raises InputError for anything else."""
+        return cls.from_dict(heads_from_csv(text))
+
+    def to_pandas(self, conventions: Sequence[str] = ("300w-lp",)) -> Any:
+        """`to_csv` as a pandas DataFrame. Raises MissingExtraError without that package."""
+        columns = [*self._first_columns(), *csv_columns(conventions)]
+        return to_pandas(self.to_rows(conventions), columns)
 
     def to_rows(self, conventions: Sequence[str] = ("300w-lp",)) -> list[dict[str, Any]]:
-        """One flat dict a head, the columns of `csv_columns`."""
-        rows = []
-        for head in self.to_dict(conventions):
-            row = {key: head[key] for key in _PLAIN}
-            row |= dict(zip(("x1", "y1", "x2", "y2"), head["box"], strict=True))
-            row |= dict(zip(("qx", "qy", "qz", "qw"), head["quaternion_xyzw"], strict=True))
-            for name, angles in head["euler_deg"].items():
-                row |= {f"{name}_{angle}_deg": value for angle, value in angles.items()}
-            rows.append(row)
-        return rows
+        """One flat dict a head, the columns of `csv_columns` and, where a head is tracked, track_id."""
+        return [row_of(head) for head in self.to_dict(conventions)]
+
+    def _first_columns(self) -> list[str]:
+        return ["track_id"] if (self.track_id >= 0).any() else []
 
     def to_supervision(self) -> Any:
         """A `supervision.Detections` with the angles in its data. Raises MissingExtraError without that package."""
@@ -179,6 +261,7 @@ class HeadPoses:
             raise MissingExtraError("to_supervision", "tracking") from error
         data = {
             "rotation": self.rotation,
+            "entropy": self.entropy,
             "azimuth_deg": self.azimuth_deg,
             "elevation_deg": self.elevation_deg,
             "tilt_deg": self.tilt_deg,
@@ -189,8 +272,24 @@ class HeadPoses:
             xyxy=self.box.astype(np.float32),
             confidence=self.detection_score.astype(np.float32),
             class_id=np.zeros(len(self), int),
+            tracker_id=self.track_id.copy() if (self.track_id >= 0).any() else None,
             data=data,
         )
+
+    @classmethod
+    def from_supervision(cls, detections: Any) -> HeadPoses:
+        """Inverse of `to_supervision`, also of what trackers and filters of `supervision` made of it.
+
+        Raises InputError for detections that did not come from there.
+        """
+        try:
+            data, ids = detections.data, detections.tracker_id
+            others = {name: np.asarray(data[name], dtype=np.float64) for name in _FIGURES[1:]}
+            others["detection_score"] = np.asarray(detections.confidence, dtype=np.float64)
+            known = {} if ids is None else {"track_id": np.asarray(ids)}
+            return cls._of(data["rotation"], detections.xyxy, {**others, **known})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(f"not detections as HeadPoses.to_supervision makes them ({error!r})") from error
 
     def draw(self, image: Image, style: Style = "axes", *, labels: bool = False) -> Image:
         """A copy of the image with the poses drawn; unreadable heads (see `UNREADABLE_DEG`) in grey.
@@ -209,48 +308,41 @@ class HeadPoses:
     def _figures(self) -> Iterator[tuple[float, float, float]]:
         return zip(self.azimuth_deg, self.elevation_deg, self.expected_error_deg, strict=True)
 
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the poses on their picture, as PNG; None where the picture is not known any more."""
+        from semiuhpe.inference.media import load_image
+
+        source = None if self._picture is None else self._picture()
+        try:
+            return None if source is None else png_of(self.draw(load_image(source), labels=True))
+        except ImageError:  # moved or closed meanwhile: the text still tells everything
+            return None
+
     def __repr__(self) -> str:
         if len(self) == 0:
             return "HeadPoses(no heads)"
         lines = [
-            f"  azimuth {a:+7.1f}°  elevation {e:+6.1f}°  tilt {t:+7.1f}°  ±{u:.0f}°  box {b.round().astype(int).tolist()}"
-            for a, e, t, u, b in zip(
+            f"  azimuth {a:+7.1f}°  elevation {e:+6.1f}°  tilt {t:+7.1f}°  ±{u:.0f}°  "
+            f"box {b.round().astype(int).tolist()}" + (f"  track {track}" if track >= 0 else "")
+            for a, e, t, u, b, track in zip(
                 self.azimuth_deg[:20], self.elevation_deg[:20], self.tilt_deg[:20],
-                self.expected_error_deg[:20], self.box[:20], strict=True,
+                self.expected_error_deg[:20], self.box[:20], self.track_id[:20], strict=True,
             )
         ]  # fmt: skip
         more = [f"  … and {len(self) - 20} more"] if len(self) > 20 else []
         return "\n".join([f"HeadPoses({len(self)} head{'s' if len(self) > 1 else ''})", *lines, *more])
 
 
-_PLAIN = (
-    "detection_score",
-    "azimuth_deg",
-    "elevation_deg",
-    "tilt_deg",
-    "expected_error_deg",
-    "error_90_deg",
-    "entropy",
-)
-
-
-def csv_columns(conventions: Sequence[str]) -> list[str]:
-    """The columns of `HeadPoses.to_rows`. Raises InputError for an unknown convention."""
-    unknown = [name for name in conventions if name not in CONVENTIONS]
-    if unknown:
-        raise InputError(f"unknown convention {unknown[0]!r}; choose from {', '.join(CONVENTIONS)}")
-    euler = [f"{name}_{angle}_deg" for name in conventions for angle in ("pitch", "yaw", "roll")]
-    return ["x1", "y1", "x2", "y2", *_PLAIN, "qx", "qy", "qz", "qw", *euler]
-
-
-def rows_to_csv(rows: Sequence[dict[str, Any]], conventions: Sequence[str], first: Sequence[str] = ()) -> str:
-    """CSV text with the columns `first` and those of `csv_columns`."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*first, *csv_columns(conventions)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
-
-
 def _rounded(values: NDArray[np.float64], digits: int) -> list[float]:
     return [round(float(v), digits) + 0.0 for v in values]
+
+
+def png_of(image: Image, longest_side: int = 1024) -> bytes:
+    """A picture as PNG, made smaller if it is larger than a notebook shows. image: (H, W, 3) uint8 RGB."""
+    from PIL import Image as Pillow
+
+    picture = Pillow.fromarray(image)
+    picture.thumbnail((longest_side, longest_side))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
