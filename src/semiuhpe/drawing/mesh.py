@@ -19,7 +19,7 @@ from semiuhpe.drawing.layer import Layer
 from semiuhpe.drawing.style import Float, Ink, draw_heads, in_perspective
 from semiuhpe.geometry.crop import Image
 
-_OPACITY, _OPACITY_UNREADABLE = 0.8, 0.5
+_OPACITY, _OPACITY_UNREADABLE = 0.72, 0.5
 _LIGHT = np.array([-0.45, -0.65, -0.61])
 """Towards the light, camera axes: from the upper left, behind the camera."""
 
@@ -105,7 +105,7 @@ def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: In
     order = front[np.argsort(-depth[mesh.triangles[front]].sum(axis=1), kind="stable")]
     colours = _shaded(mesh.normals[order] @ rotation.T, mesh.tone[order], ink.colour)
     layer.polygons(layer.fixed(corners[order]), list(map(tuple, colours.tolist())))
-    layer.silhouette(max(0.5, radius / 45))
+    layer.silhouette(max(0.5, radius / 60))
     layer.blend(_OPACITY if ink.trusted else _OPACITY_UNREADABLE)
 
 
