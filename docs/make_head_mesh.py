@@ -51,7 +51,11 @@ def main() -> None:
 
 
 def _mean_adult(assets: HeadAssets) -> Float:
-    names = [f"macrodetails/{origin}-{sex}-young" for origin in ("african", "asian", "caucasian") for sex in ("female", "male")]
+    names = [
+        f"macrodetails/{origin}-{sex}-young"
+        for origin in ("african", "asian", "caucasian")
+        for sex in ("female", "male")
+    ]
     weights = {name: 1 / len(names) for name in names}
     missing = [name for name in names if not assets.has_target(name)]
     if missing:
@@ -225,7 +229,10 @@ def _dome(centre: Float, radius: float) -> tuple[Float, Int, Int]:
     turn = np.arange(10) * 2 * np.pi / 10
     points = [centre + [0, 0, radius]]
     for angle in angles:
-        points += [centre + radius * np.array([np.sin(angle) * np.cos(t), np.sin(angle) * np.sin(t), np.cos(angle)]) for t in turn]
+        points += [
+            centre + radius * np.array([np.sin(angle) * np.cos(t), np.sin(angle) * np.sin(t), np.cos(angle)])
+            for t in turn
+        ]
     faces, tone = [], []
     for i in range(10):
         j = (i + 1) % 10

@@ -129,7 +129,14 @@ def png_header(width: int, height: int) -> bytes:
 
 def test_hostile_files(server: Server) -> None:
     refused(ask(server, "/api/estimate", b""), 400, "empty")
-    for body in (b"GIF89a", b"\x00" * 5000, b"<svg onload=alert(1)>", photo()[:60], photo(kind="JPEG")[:200], b"MZ" * 99):
+    for body in (
+        b"GIF89a",
+        b"\x00" * 5000,
+        b"<svg onload=alert(1)>",
+        photo()[:60],
+        photo(kind="JPEG")[:200],
+        b"MZ" * 99,
+    ):
         refused(ask(server, "/api/estimate", body), 422, "unreadable")
         refused(ask(server, "/api/preview", body), 422, "unreadable")
     message = refused(ask(server, "/api/estimate", png_header(60000, 60000)), 413, "too_many_pixels")
@@ -143,9 +150,13 @@ def test_size_is_checked_before_anything_is_read(server: Server) -> None:
     answer = raw(server, head % (10**12))
     assert b" 413 " in answer and b'"too_large"' in answer
     for length in (b"-5", b"1e3", b"", b"9" * 400, "٣".encode()):
-        answer = raw(server, b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + length + b"\r\n\r\n")
+        answer = raw(
+            server, b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + length + b"\r\n\r\n"
+        )
         assert b" 411 " in answer, length
-    chunked = b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+    chunked = (
+        b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+    )
     assert b" 411 " in raw(server, chunked)
 
 
@@ -198,7 +209,9 @@ def test_estimates_take_turns_and_late_comers_are_told() -> None:
     with Server(slow, port=0, limits=LIMITS) as made:
         threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         answers: list[Any] = []
-        threads = [threading.Thread(target=lambda: answers.append(ask(made, "/api/estimate", photo()))) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(ask(made, "/api/estimate", photo()))) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         while len(answers) < 2:  # one runs, one waits, two are turned away

@@ -43,9 +43,7 @@ def main(argv: list[str]) -> int:
     limits = Limits(body_bytes=int(args.max_megabytes * (1 << 20)), pixels=int(args.max_megapixels * 1e6))
     with Server(estimator, args.host, args.port, limits) as server:
         if not server.on_loopback:
-            print(
-                "semiuhpe: everyone who can reach this machine can use the page; it has no password", file=sys.stderr
-            )
+            print("semiuhpe: everyone who can reach this machine can use the page; it has no password", file=sys.stderr)
         print(f"The page is at {server.url} (Ctrl-C ends it)", flush=True)
         if args.browser:
             import webbrowser

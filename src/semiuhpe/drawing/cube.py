@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREY, RED, Float, Ink, draw_heads, in_perspective, outlined_stroke, stroke_width
+from semiuhpe.drawing.style import (
+    BLUE,
+    GREY,
+    RED,
+    Float,
+    Ink,
+    draw_heads,
+    in_perspective,
+    outlined_stroke,
+    stroke_width,
+)
 from semiuhpe.geometry.crop import Image
 
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))

@@ -69,7 +69,7 @@ class Layer:
         filled = np.ascontiguousarray(self.pixels[..., 3])
         contours, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         for colour, share in ((HALO, 3), (OUTLINE, 1)):
-            thickness = max(1, round(share * width * self.factor))
+            thickness = min(max(1, round(share * width * self.factor)), 2000)
             cv2.drawContours(self.pixels, contours, -1, (*colour, 255), thickness, cv2.LINE_8)
 
     def blend(self, opacity: float) -> None:

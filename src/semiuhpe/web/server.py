@@ -76,7 +76,9 @@ class Server(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{host}:{port}: cannot listen there ({reason}); choose another --host or --port") from error
+            raise InputError(
+                f"{host}:{port}: cannot listen there ({reason}); choose another --host or --port"
+            ) from error
 
     def server_bind(self) -> None:
         """Without the base class's look-up of the host's name, which may wait for a name server."""
@@ -204,7 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "")
         if self.server.on_loopback and not _is_loopback(host):
             raise Refusal(
-                HTTPStatus.FORBIDDEN, "foreign_host", "this server answers to localhost; start it with --host to share it"
+                HTTPStatus.FORBIDDEN,
+                "foreign_host",
+                "this server answers to localhost; start it with --host to share it",
             )
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
@@ -237,7 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
         if length > limits.body_bytes:
             megabytes = limits.body_bytes / (1 << 20)
             raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"the upload is larger than {megabytes:g} MB; reduce it"
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_large",
+                f"the upload is larger than {megabytes:g} MB; reduce it",
             )
         deadline, parts, missing = time.monotonic() + limits.seconds, [], length
         while missing:
