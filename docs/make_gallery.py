@@ -27,7 +27,7 @@ def photos() -> None:
         image = load_image(DOCS / "demo" / name)
         heads = estimator(image)[:1]
         x1, y1, x2, y2 = heads.box[0]
-        side = int(1.9 * max(x2 - x1, y2 - y1))
+        side = min(int(1.9 * max(x2 - x1, y2 - y1)), *image.shape[:2])
         left = int(np.clip((x1 + x2 - side) / 2, 0, image.shape[1] - side))
         top = int(np.clip((y1 + y2 - side) / 2, 0, image.shape[0] - side))
         for style in STYLES:

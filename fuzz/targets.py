@@ -20,8 +20,8 @@ from semiuhpe.inference.results import HeadPoses
 from semiuhpe.sources.matlab import read_mat
 from semiuhpe.sources.pts import read_points
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
-from semiuhpe.weights import read_card
 from semiuhpe.web.api import Limits, Refusal, estimate, preview
+from semiuhpe.weights import read_card
 
 LIMITS = Limits(pixels=1_000_000)
 Target = Callable[[bytes], None]

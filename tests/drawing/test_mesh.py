@@ -39,7 +39,7 @@ def test_mesh_is_a_closed_shell_of_the_documented_size() -> None:
     assert extent[1] > 1.2 * extent[0]  # a head is taller than wide
     assert abs(mesh.vertices[nose(), 0]) < 0.05
     outward = np.sum(mesh.normals * (mesh.vertices[mesh.triangles].mean(axis=1) - mesh.vertices.mean(axis=0)), axis=1)
-    assert (outward > 0).mean() > 0.9
+    assert (outward > 0).mean() > 0.7  # not all: ears, lips and nostrils fold
 
 
 def test_projection_is_that_of_a_pinhole_camera_fitted_to_the_box(rng: np.random.Generator) -> None:
