@@ -110,7 +110,7 @@ def _tables() -> dict[str, bytes]:
                 "rotation": [1] * 9,
                 "extras": [],
             }
-        ).encode(),  # fmt: skip
+        ).encode(),
         "csv_huge_field": b"file,x1,y1,x2,y2\n" + b"a" * 300_000 + b",0,0,1,1\n",
         "csv_zero_bytes": b"file,x1,y1,x2,y2\na\x00.jpg,0,0,1,1\n\x00\x00\n",
         "csv_open_quote": b'file,x1,y1,x2,y2\n"a.jpg,0,0,1,1\n',

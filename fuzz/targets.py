@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
@@ -87,10 +88,8 @@ def poses_json(data: bytes) -> None:
         content = json.loads(data)
     except (ValueError, RecursionError):
         return
-    try:
+    with contextlib.suppress(SemiUHPEError):
         HeadPoses.from_dict(content)
-    except SemiUHPEError:
-        pass
 
 
 def model_card(data: bytes) -> None:

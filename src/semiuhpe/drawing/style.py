@@ -155,7 +155,7 @@ def outlined_loop(canvas: Image, points: Float, colour: Colour, width: int) -> N
     """A closed line through points (n, 2) with its dark rim, in place."""
     line = np.array([[_fixed(point) for point in points]], dtype=np.int32)
     for ink, thickness in ((OUTLINE, width + 2 + width // 3), (colour, width)):
-        cv2.polylines(canvas, line, True, ink, thickness, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, list(line), True, ink, thickness, cv2.LINE_AA, _SHIFT)
 
 
 def mixed(colour: Colour, share: float, grey: int) -> Colour:
