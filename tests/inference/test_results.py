@@ -100,7 +100,7 @@ def test_labels_and_styles_are_drawn() -> None:
     assert (poses.draw(image, "cube") != poses.draw(image, "cube", labels=True)).any()
     assert not image.any()
     with pytest.raises(InputError, match="style"):
-        poses.draw(image, "mesh")  # type: ignore[arg-type]
+        poses.draw(image, "portrait")  # type: ignore[arg-type]
 
 
 def test_supervision_is_used_or_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
 COMMANDS = {
     "predict": "poses of the heads in photos and folders",
+    "demo": "a local web page for photos, videos and the camera",
     "synthesize": "render labelled heads into a store",
     "prepare": "import a data set into a store",
     "inspect": "what a store holds, with a contact sheet",
@@ -30,7 +31,7 @@ _EXTRAS = {
     "evaluate": "store",
     "submit": "store",
 }
-"""What to install where a command misses a package: this extra, and `train` for all others but `predict`."""
+"""What to install where a command misses a package: this extra, and `train` for all others but `predict` and `demo`."""
 
 
 def _help() -> str:
@@ -75,6 +76,6 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments[1:]))
     except ModuleNotFoundError as error:
-        if command == "predict" or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
+        if command in ("predict", "demo") or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
             raise
         raise MissingExtraError(f"semiuhpe {command}", _EXTRAS.get(command, "train")) from error

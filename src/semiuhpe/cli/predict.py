@@ -45,7 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--resume", action="store_true", help="keep what an earlier run wrote to the output folder")
     again.add_argument("--overwrite", action="store_true", help="begin again even if an earlier run was cut short")
     parser.add_argument(
-        "--style", choices=["axes", "cube", "none"], default="axes", help="what is drawn (default: %(default)s)"
+        "--style",
+        choices=["axes", "cube", "cone", "mesh", "none"],
+        default="axes",
+        help="what is drawn (default: %(default)s)",
     )
     parser.add_argument("--labels", action="store_true", help="write azimuth, elevation and error bar below the heads")
     parser.add_argument("--csv", action="store_true", help="write a CSV table too")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED, Float, draw_heads, outlined_stroke, stroke_width
+from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED, Float, Ink, draw_heads, outlined_stroke, stroke_width
 from semiuhpe.geometry.crop import Image
 
 LENGTH = 1.1
@@ -29,9 +29,9 @@ def draw_axes(
     return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels)
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, trusted: bool) -> None:
+def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
     axes = [(rotation[:, 0], RED), (rotation[:, 1], GREEN), (-rotation[:, 2], BLUE)]
     axes.sort(key=lambda axis: -axis[0][2])  # far ones first
     for direction, colour in axes:
         tip = centre + LENGTH * radius * direction[:2]
-        outlined_stroke(canvas, centre, tip, colour if trusted else GREY, stroke_width(radius))
+        outlined_stroke(canvas, centre, tip, colour if ink.trusted else GREY, stroke_width(radius))

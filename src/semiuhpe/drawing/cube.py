@@ -8,13 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREY, RED, Float, draw_heads, outlined_stroke, stroke_width
+from semiuhpe.drawing.style import (
+    BLUE,
+    GREY,
+    RED,
+    Float,
+    Ink,
+    draw_heads,
+    in_perspective,
+    outlined_stroke,
+    stroke_width,
+)
 from semiuhpe.geometry.crop import Image
 
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 _EDGES = [(a, b) for a, b in itertools.combinations(range(8), 2) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 2]
 _HALF = 0.75
-_DISTANCE = 6.0
 
 
 def draw_cubes(
@@ -33,12 +42,12 @@ def draw_cubes(
     return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels)
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, trusted: bool) -> None:
+def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
     points = _HALF * _CORNERS @ rotation.T
-    flat = centre + radius * points[:, :2] * (_DISTANCE / (_DISTANCE + points[:, 2:]))
+    flat = centre + radius * in_perspective(points)
     width = max(1, stroke_width(radius) // 2)
     for first, second in sorted(_EDGES, key=lambda edge: -float(points[edge[0], 2] + points[edge[1], 2])):
-        outlined_stroke(canvas, flat[first], flat[second], _colour(first, second) if trusted else GREY, width)
+        outlined_stroke(canvas, flat[first], flat[second], _colour(first, second) if ink.trusted else GREY, width)
 
 
 def _colour(first: int, second: int) -> tuple[int, int, int]:

@@ -67,7 +67,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("an evaluation report", "train") from error
+        raise MissingExtraError("an evaluation report", "evaluate") from error
 
 
 def _png(draw: Draw) -> bytes:

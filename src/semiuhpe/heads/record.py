@@ -81,5 +81,5 @@ class HeadRecord:
                 rotation=None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(3, 3),
                 extras=raw["extras"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"a head record is malformed ({error}); import the source again") from error

@@ -32,7 +32,7 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, Boxes]:
         raise InputError(f"{path}: the boxes cannot be read ({error}); give {FORMS}") from error
     try:
         rows = _from_json(json.loads(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"{path}: the boxes are malformed ({type(error).__name__}: {error}); give {FORMS}") from error
     return {photo: _checked(f"{path}: {photo}", boxes) for photo, boxes in rows.items()}
 

@@ -41,6 +41,10 @@ _SIGNATURES = re.compile(
     rb"|\x00\x00\x00\x0cjP  |....ftyp(?:avif|avis|heic|heix|mif1)",
     re.DOTALL,
 )
+_FORMATS = (
+    "JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA", "PCX",
+)  # fmt: skip
+"""What is decoded, where Pillow can. Above all not EPS, for which Pillow runs Ghostscript: a program, not a picture."""
 _GREY_RANGES = (255, 1023, 4095, 16383, 65535)
 _PILLOW_LIMIT = threading.Lock()
 
@@ -96,7 +100,8 @@ def _opened(file: Any, name: str, max_pixels: int) -> Image:
     with _PILLOW_LIMIT:
         limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
         try:
-            image = Pillow.open(file)
+            Pillow.init()
+            image = Pillow.open(file, formats=[name for name in _FORMATS if name in Pillow.OPEN])
         finally:
             Pillow.MAX_IMAGE_PIXELS = limit
     with image:
@@ -223,7 +228,11 @@ def _in_list(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -
         entry = path.parent / line
         if not line or line.startswith("#"):
             continue
-        if entry.is_dir() or (glob.has_magic(line) and not entry.exists()):
+        try:
+            several = entry.is_dir() or (glob.has_magic(line) and not entry.exists())
+        except (OSError, ValueError):  # no name that a file can have
+            several = False
+        if several:
             yield from _expand(entry, recursive, also)
         else:  # never a list in a list: one that names itself would not end
             yield entry

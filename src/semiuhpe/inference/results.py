@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
 
 Float = NDArray[np.float64]
-Style = Literal["axes", "cube"]
+Style = Literal["axes", "cube", "cone", "mesh"]
 
 UNREADABLE_DEG = 40.0
 """Heads with a larger expected error are drawn grey: the direction is a guess."""
@@ -291,22 +291,29 @@ class HeadPoses:
         except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"not detections as HeadPoses.to_supervision makes them ({error!r})") from error
 
-    def draw(self, image: Image, style: Style = "axes", *, labels: bool = False) -> Image:
-        """A copy of the image with the poses drawn; unreadable heads (see `UNREADABLE_DEG`) in grey.
+    def draw(
+        self, image: Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG
+    ) -> Image:
+        """A copy of the image with the poses drawn. Raises InputError for an unknown style.
 
-        image: (H, W, 3) uint8 RGB. labels: write azimuth, elevation and the error bar, in degrees, below each head.
+        image: (H, W, 3) uint8 RGB. style: "axes", "cube", "cone" or "mesh"; cone and mesh are coloured by the expected
+        error, bright where it is small. labels: write azimuth, elevation and the error bar, in degrees, below each head.
+        unreadable_deg: a head with a larger expected error is grey, with its error bar below it, whatever `labels` says.
         """
-        from semiuhpe.drawing.axes import draw_axes
-        from semiuhpe.drawing.cube import draw_cubes
+        from semiuhpe.drawing.poses import STYLES, draw_poses
 
-        if style not in ("axes", "cube"):
-            raise InputError(f"style must be 'axes' or 'cube', got {style!r}")
-        painter = draw_axes if style == "axes" else draw_cubes
-        texts = [f"az {a:+.0f}° el {e:+.0f}° ±{u:.0f}°" for a, e, u in self._figures()] if labels else None
-        return painter(image, self.rotation, self.box, readable=self.expected_error_deg <= UNREADABLE_DEG, labels=texts)
-
-    def _figures(self) -> Iterator[tuple[float, float, float]]:
-        return zip(self.azimuth_deg, self.elevation_deg, self.expected_error_deg, strict=True)
+        if style not in STYLES:
+            raise InputError(f"style must be one of {', '.join(map(repr, STYLES))}, got {style!r}")
+        readable = self.expected_error_deg <= unreadable_deg
+        figures = zip(self.azimuth_deg, self.elevation_deg, self.expected_error_deg, readable, strict=True)
+        texts = [
+            f"az {a:+.0f}° el {e:+.0f}° ±{u:.0f}°" if labels else "" if known else f"±{u:.0f}°"
+            for a, e, u, known in figures
+        ]
+        return draw_poses(
+            image, self.rotation, self.box, style=style, expected_error_deg=self.expected_error_deg,
+            readable=readable, labels=texts, worst_deg=unreadable_deg,
+        )  # fmt: skip
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows: the poses on their picture, as PNG; None where the picture is not known any more."""

@@ -78,7 +78,7 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise WeightsError(f"{card_file}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{card_file}: the model card is not JSON ({error})") from error
     if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
         raise WeightsError(f"{card_file}: a model card is a JSON object with the key 'sha256' of the .onnx file")

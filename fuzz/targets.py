@@ -1,0 +1,173 @@
+"""What is fuzzed: every function that reads bytes from outside. A target returns, or raises a SemiUHPEError; no more."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from semiuhpe.errors import SemiUHPEError
+from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.store import HeadStore, HeadStoreWriter
+from semiuhpe.inference.boxes_file import read_boxes
+from semiuhpe.inference.media import list_images, load_image
+from semiuhpe.inference.results import HeadPoses
+from semiuhpe.sources.matlab import read_mat
+from semiuhpe.sources.pts import read_points
+from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
+from semiuhpe.web.api import Limits, Refusal, estimate, preview
+from semiuhpe.weights import read_card
+
+LIMITS = Limits(pixels=1_000_000)
+Target = Callable[[bytes], None]
+
+
+def _file(data: bytes, name: str, read: Callable[[Path], object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(data)
+        try:
+            read(path)
+        except SemiUHPEError as error:
+            if "\n" in str(error).strip():
+                raise AssertionError("an error is one line") from error
+
+
+def image(data: bytes) -> None:
+    """A picture from memory and from a file: the same pixels, or the same refusal."""
+    results = []
+    for source in (data, None):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            try:
+                pixels = load_image(file.name if source is None else source, max_pixels=LIMITS.pixels)
+            except SemiUHPEError:
+                results.append(None)
+                continue
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise AssertionError(f"not a picture: {pixels.shape} {pixels.dtype}")
+        results.append(pixels.shape)
+    if results[0] != results[1]:
+        raise AssertionError(f"memory and file differ: {results}")
+
+
+def upload(data: bytes) -> None:
+    """What the web page's API does with an upload."""
+    for serve in (lambda: estimate(data, lambda _: HeadPoses.empty(), LIMITS), lambda: preview(data, LIMITS)):
+        try:
+            serve()
+        except Refusal as refusal:
+            json.dumps(refusal.to_dict())
+
+
+def boxes_json(data: bytes) -> None:
+    """Boxes of another detector, JSON."""
+    _file(data, "boxes.json", read_boxes)
+
+
+def boxes_csv(data: bytes) -> None:
+    """Boxes of another detector, CSV."""
+    _file(data, "boxes.csv", read_boxes)
+
+
+def picture_list(data: bytes) -> None:
+    """A .txt list of pictures. (What it names is not opened.)"""
+    _file(data, "list.txt", lambda path: list_images([path]))
+
+
+def poses_json(data: bytes) -> None:
+    """Poses as `HeadPoses.to_json` writes them."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    with contextlib.suppress(SemiUHPEError):
+        HeadPoses.from_dict(content)
+
+
+def model_card(data: bytes) -> None:
+    """The card beside weights."""
+    _file(data, "weights.json", lambda path: read_card(path.with_suffix(".onnx")))
+
+
+def record(data: bytes) -> None:
+    """The record of one head in a store."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return
+    try:
+        made = HeadRecord.from_json(text)
+    except SemiUHPEError:
+        return
+    if HeadRecord.from_json(made.to_json()).to_json() != made.to_json():
+        raise AssertionError("a record does not survive being written")
+
+
+def stored_picture(data: bytes) -> None:
+    """The encoded picture of a head in a store."""
+    with tempfile.TemporaryDirectory() as folder:
+        with HeadStoreWriter(folder) as writer:
+            writer.add(HeadRecord("a", "fuzz", "train", "", (0.0, 0.0, 1.0, 1.0)), data)
+        store = HeadStore(folder)
+        try:
+            pixels = store.image(0)
+        except SemiUHPEError:
+            return
+        if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+            raise AssertionError(f"not a picture: {pixels.shape}")
+
+
+def mat(data: bytes) -> None:
+    """MATLAB files of data sets."""
+    _file(data, "labels.mat", read_mat)
+
+
+def pts(data: bytes) -> None:
+    """iBUG points."""
+    _file(data, "face.pts", read_points)
+
+
+def makehuman(data: bytes) -> None:
+    """The four text formats of MakeHuman."""
+    _file(data, "a.obj", read_obj)
+    _file(data, "a.mhclo", lambda path: read_mhclo(path, 100))
+    _file(data, "a.mhmat", read_mhmat)
+    for name in ("a.target", "a.target.gz"):
+        _file(data, name, lambda path: read_target(path, 100))
+
+
+TARGETS: dict[str, Target] = {
+    target.__name__: target
+    for target in (
+        image, upload, boxes_json, boxes_csv, picture_list, poses_json, model_card, record, stored_picture, mat, pts,
+        makehuman,
+    )
+}  # fmt: skip
+
+
+def quiet(target: Target) -> Target:
+    """The target without the warnings that decoders utter of damaged files."""
+
+    def run(data: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            target(data)
+
+    return run
+
+
+def photo(kind: str = "PNG") -> bytes:
+    """A small picture to begin with."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 6), (200, 40, 10)).save(buffer, kind)
+    return buffer.getvalue()

@@ -1,0 +1,114 @@
+"""What the page asks for, as pure functions from bytes to JSON-ready dicts; and the one shape that refusals have."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from PIL import Image as Pillow
+
+from semiuhpe.errors import ImageError
+from semiuhpe.geometry.crop import Image
+from semiuhpe.inference.media import load_image
+from semiuhpe.inference.results import UNREADABLE_DEG, HeadPoses
+
+Estimate = Callable[[Image], HeadPoses]
+PREVIEW_SIDE = 2048
+"""Longest side of a picture that is sent back, pixels."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server takes. body_bytes: of one upload; pixels: of one picture; waiting: requests that may wait while
+    one is estimated; connections: open at a time; seconds: until an upload has to be complete."""
+
+    body_bytes: int = 32 << 20
+    pixels: int = 50_000_000
+    waiting: int = 8
+    connections: int = 32
+    seconds: float = 30.0
+
+
+class Refusal(Exception):
+    """A request that is not served. kind: a stable word for programs; message: one line for people."""
+
+    def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the answer: {"error": {"type", "message"}}."""
+        return {"error": {"type": self.kind, "message": self.message}}
+
+
+def read_picture(body: bytes, limits: Limits) -> Image:
+    """The picture of an upload, (H, W, 3) uint8 RGB upright. Raises Refusal."""
+    if not body:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "empty", "the upload is empty; send the bytes of a picture")
+    try:
+        return load_image(body, max_pixels=limits.pixels)
+    except ImageError as error:
+        if "more than the limit" in str(error):
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_pixels", str(error)) from error
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", str(error)) from error
+
+
+def estimate(body: bytes, estimator: Estimate, limits: Limits) -> dict[str, Any]:
+    """Size, heads (as `HeadPoses.to_dict`) and seconds spent of one picture. Raises Refusal."""
+    begin = time.perf_counter()
+    picture = read_picture(body, limits)
+    heads = estimator(picture)
+    return {
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+        "heads": heads.to_dict(),
+        "seconds": round(time.perf_counter() - begin, 4),
+    }
+
+
+def preview(body: bytes, limits: Limits) -> bytes:
+    """A picture that browsers cannot show (TIFF, JPEG 2000, PPM) as a JPEG of at most `PREVIEW_SIDE`. Raises Refusal."""
+    picture = Pillow.fromarray(read_picture(body, limits))
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def info(limits: Limits) -> dict[str, Any]:
+    """What the page needs to know: version, limits, from which expected error a head counts as unreadable, degrees."""
+    from semiuhpe import __version__
+
+    return {
+        "version": __version__,
+        "body_bytes": limits.body_bytes,
+        "pixels": limits.pixels,
+        "unreadable_deg": UNREADABLE_DEG,
+    }
+
+
+def mesh() -> dict[str, Any]:
+    """The head of `drawing.mesh`: vertices, triangles, normals and tones, flat lists."""
+    from semiuhpe.drawing.mesh import head_mesh
+
+    head = head_mesh()
+    return {
+        "vertices": head.vertices.round(4).ravel().tolist(),
+        "triangles": head.triangles.ravel().tolist(),
+        "normals": head.normals.round(3).ravel().tolist(),
+        "tone": head.tone.round(2).tolist(),
+    }
+
+
+def palette(steps: int = 41) -> list[list[int]]:
+    """The colours of `drawing.colour` from 0 to the worst error, RGB."""
+    import numpy as np
+
+    from semiuhpe.drawing.colour import error_colours
+
+    rows: list[list[int]] = error_colours(np.linspace(0, 1, steps), 1.0).tolist()
+    return rows

@@ -1,0 +1,273 @@
+"""The page and its API over HTTP: Python's own server, and what it lacks to be left alone with strangers' requests.
+
+- Static files come from a fixed table made at start, so no request path ever reaches the file system.
+- A body is read only if its length is stated and small enough, and has to be complete within a deadline.
+- One estimate runs at a time; a few more may wait; whoever comes then is told to come again. Connections are bounded.
+- A page of another site can neither read answers (no CORS headers) nor send uploads (foreign Origin is refused); with
+  the server on loopback, neither can a name that was pointed at 127.0.0.1 (foreign Host is refused).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+from semiuhpe.inference.checks import InputError
+from semiuhpe.web import api
+from semiuhpe.web.api import Limits, Refusal
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
+
+_PAGE = {
+    "index.html": "text/html",
+    "style.css": "text/css",
+    "app.js": "text/javascript",
+    "draw.js": "text/javascript",
+    "dials.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the page and the API until `shutdown`.
+
+    estimator: from (H, W, 3) uint8 RGB to HeadPoses; called by one thread at a time. Raises InputError where the address
+    cannot be had.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(
+        self,
+        estimator: api.Estimate,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        limits: Limits | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.limits = limits or Limits()
+        self._turn = threading.Lock()
+        self._places = threading.BoundedSemaphore(self.limits.waiting + 1)
+        self._connections = threading.BoundedSemaphore(self.limits.connections)
+        folder = files("semiuhpe.web").joinpath("page")
+        self.static = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _PAGE.items()}
+        self.static["/"] = self.static["/index.html"]
+        self.static["/api/mesh"] = (json.dumps(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
+        self.static["/api/info"] = (json.dumps(api.info(self.limits)).encode(), "application/json")
+        try:
+            super().__init__((host, port), _Handler)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"{host}:{port}: cannot listen there ({reason}); choose another --host or --port"
+            ) from error
+
+    def server_bind(self) -> None:
+        """Without the base class's look-up of the host's name, which may wait for a name server."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}/"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this machine can reach the server."""
+        return ipaddress.ip_address(str(self.server_address[0])).is_loopback
+
+    def estimate(self, body: bytes) -> dict[str, Any]:
+        """`api.estimate`, one at a time. Raises Refusal where too many wait already."""
+        if not self._places.acquire(blocking=False):
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pictures at once; try again in a moment")
+        try:
+            with self._turn:
+                return api.estimate(body, self.estimator, self.limits)
+        finally:
+            self._places.release()
+
+    def preview(self, body: bytes) -> bytes:
+        """`api.preview`, not while anything else is decoded. Raises Refusal where too many wait already."""
+        if not self._places.acquire(blocking=False):
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pictures at once; try again in a moment")
+        try:
+            with self._turn:
+                return api.preview(body, self.limits)
+        finally:
+            self._places.release()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One thread a connection, up to the limit; those beyond it are closed at once."""
+        if not self._connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._connections.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection and free its place."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up or dawdle are no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    server_version, sys_version = "semiuhpe", ""
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.timeout = self.server.limits.seconds
+        super().setup()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass  # what people look at stays private
+
+    def do_GET(self) -> None:
+        self._answer(self._static)
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self._answer(self._post)
+
+    def do_OPTIONS(self) -> None:
+        self._answer(self._refuse_method)
+
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the base class refuses (malformed request lines, unknown methods), as JSON too."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        refusal = Refusal(status, "bad_request", " ".join((message or status.phrase).split())[:200])
+        self._send(status, json.dumps(refusal.to_dict()).encode(), "application/json")
+
+    def _answer(self, serve: Callable[[], tuple[bytes, str]]) -> None:
+        status = HTTPStatus.OK
+        try:
+            self._check_caller()
+            content, kind = serve()
+        except Refusal as refusal:
+            status, content, kind = refusal.status, json.dumps(refusal.to_dict()).encode(), "application/json"
+            self.close_connection = True  # its body may be unread
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+            return
+        except Exception:  # no stack trace to a client; and no picture may end the server
+            refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the picture could not be processed")
+            status, content, kind = refusal.status, json.dumps(refusal.to_dict()).encode(), "application/json"
+            self.close_connection = True
+        self._send(status, content, kind)
+
+    def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        text = kind.startswith("text/") or kind == "application/json"
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if text else kind)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.send_header("Retry-After", "1")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _check_caller(self) -> None:
+        host = self.headers.get("Host", "")
+        if self.server.on_loopback and not _is_loopback(host):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "foreign_host",
+                "this server answers to localhost; start it with --host to share it",
+            )
+        origin = self.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            raise Refusal(HTTPStatus.FORBIDDEN, "foreign_origin", "pages of other sites may not use this server")
+
+    def _refuse_method(self) -> tuple[bytes, str]:
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method", f"{self.command} is not served; use GET or POST")
+
+    def _static(self) -> tuple[bytes, str]:
+        path = urlsplit(self.path).path
+        if path in ("/api/estimate", "/api/preview"):
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method", "send the bytes of a picture with POST")
+        if path not in self.server.static:
+            raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "there is no such page")
+        return self.server.static[path]
+
+    def _post(self) -> tuple[bytes, str]:
+        path = urlsplit(self.path).path
+        if path == "/api/estimate":
+            return json.dumps(self.server.estimate(self._body())).encode(), "application/json"
+        if path == "/api/preview":
+            return self.server.preview(self._body()), "image/jpeg"
+        raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "pictures go to /api/estimate")
+
+    def _body(self) -> bytes:
+        limits, stated = self.server.limits, self.headers.get("Content-Length", "")
+        if not (stated.isascii() and stated.isdigit() and len(stated) < 16) or "Transfer-Encoding" in self.headers:
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "length_required", "state the upload's size in Content-Length")
+        length = int(stated)
+        if length > limits.body_bytes:
+            megabytes = limits.body_bytes / (1 << 20)
+            raise Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_large",
+                f"the upload is larger than {megabytes:g} MB; reduce it",
+            )
+        deadline, parts, missing = time.monotonic() + limits.seconds, [], length
+        while missing:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the upload took too long")
+            self.connection.settimeout(left)
+            try:
+                part = self.rfile.read1(min(missing, 1 << 18))
+            except TimeoutError as error:
+                raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the upload took too long") from error
+            if not part:
+                raise Refusal(HTTPStatus.BAD_REQUEST, "incomplete", "the upload ended early; send it again")
+            parts.append(part)
+            missing -= len(part)
+        self.connection.settimeout(limits.seconds)
+        return b"".join(parts)
+
+
+def _is_loopback(host: str) -> bool:
+    name = (urlsplit(f"//{host}").hostname or "").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
