@@ -155,6 +155,11 @@ def export(
     largest_drift_deg: of any head (int8: of the mean); None = `LARGEST_DRIFT_DEG` (`LARGEST_MEAN_DRIFT_DEG`).
     Raises WeightsError if the graph strays further, or if int8 has no heads.
     """
+    if precision == "int8" and (heads is None or len(heads) < LEAST_HEADS):
+        raise WeightsError(
+            f"{checkpoint}: int8 measures the range of every layer on heads; give a store of at least "
+            f"{LEAST_HEADS} with --heads"
+        )
     network, state = network_of(checkpoint)
     size = int(state["recipe"]["model"]["image_size"])
     model = to_onnx(network, size, half=precision == "half")
@@ -162,12 +167,7 @@ def export(
     if precision == "int8":
         from semiuhpe.models.quantise import quantise
 
-        if heads is None or len(heads) < LEAST_HEADS:
-            raise WeightsError(
-                f"{checkpoint}: int8 measures the range of every layer on heads; give a store of at least "
-                f"{LEAST_HEADS} with --heads"
-            )
-        model, checked = quantise(model, heads[::2]), heads[1::2]
+        model, checked = quantise(model, checked[::2]), checked[1::2]
     drifts = drifts_deg(network, model, checked)
     drift, limit = float(drifts.max()), largest_drift_deg or LARGEST_DRIFT_DEG
     if precision == "int8":
