@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -67,22 +68,27 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=100.0)
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=("photo", *STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--photo", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
-        print(json.dumps(run_step(args.step, args.photo)))
+        made = args.step == "photo"
+        print(json.dumps(make_photo(args.photo, args.megapixels) if made else run_step(args.step, args.photo)))
         return
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder, "photo.jpg")
-        width, height = make_photo(photo, args.megapixels)
-        pixels = width * height * 3 / (1 << 20)
-        print(
-            f"{width} × {height} pixels, {pixels:.0f} MiB as an array\n\n| up to | peak MiB | heads | seconds |\n|---|---|---|---|"
-        )
-        for step in STEPS:
+
+        def child(step: str) -> Any:
+            # A process begins with its parent's peak: that is why the photo is made by a child too.
             command = [sys.executable, __file__, "--step", step, "--photo", str(photo)]
-            row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            command += ["--megapixels", str(args.megapixels)]
+            return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+        width, height = child("photo")
+        print(f"{width} × {height} pixels, {width * height * 3 / (1 << 20):.0f} MiB as an array\n")
+        print("| up to | peak MiB | heads | seconds |\n|---|---|---|---|")
+        for step in STEPS:
+            row = child(step)
             print(f"| {step} | {row['peak_mib']:.0f} | {row['heads']} | {row['seconds']:.1f} |", flush=True)
 
 

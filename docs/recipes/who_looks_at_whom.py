@@ -11,7 +11,7 @@ def who_looks_at_whom(heads: HeadPoses, tolerance_deg: float = 20.0) -> list[tup
     """Pairs (who, whom) by head number, one for each head that looks at another.
 
     A picture tells where heads are across it, not how far away. So the question is asked in the picture: of all heads, is
-    there one in the direction of the face, as seen, to within the tolerance? The one closest to that direction is taken.
+    there one in the direction of the face, as seen, to within the tolerance? The nearest of those is taken.
     Faces that point at the camera or away from it (less than 30° off its axis) have no direction in the picture, and heads
     less certain than the tolerance are left out. Two heads at very different depths may be mistaken for a pair: compare
     the sizes of their boxes.
@@ -27,9 +27,9 @@ def who_looks_at_whom(heads: HeadPoses, tolerance_deg: float = 20.0) -> list[tup
         distance = np.linalg.norm(to_others, axis=1)
         distance[who] = np.inf  # nobody looks at themselves
         cosine = to_others @ across[who] / (np.maximum(distance, 1e-9) * length[who])
-        whom = int(np.argmax(np.where(np.isfinite(distance), cosine, -1.0)))
-        if cosine[whom] >= np.cos(np.radians(tolerance_deg)) and whom != who:
-            pairs.append((who, whom))
+        in_sight = np.isfinite(distance) & (cosine >= np.cos(np.radians(tolerance_deg)))
+        if in_sight.any():
+            pairs.append((who, int(np.argmin(np.where(in_sight, distance, np.inf)))))
     return pairs
 
 

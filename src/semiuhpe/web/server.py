@@ -144,8 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def setup(self) -> None:
-        self.timeout = self.server.limits.seconds
         super().setup()
+        self.connection.settimeout(self.server.limits.seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass  # what people look at stays private
@@ -182,8 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         except Exception:  # no stack trace to a client; and no picture may end the server
-            refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the picture could not be processed")
-            status, content, kind = refusal.status, json.dumps(refusal.to_dict()).encode(), "application/json"
+            failure = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the picture could not be processed")
+            status, content, kind = failure.status, json.dumps(failure.to_dict()).encode(), "application/json"
             self.close_connection = True
         self._send(status, content, kind)
 
