@@ -110,7 +110,7 @@ class Trainer:
             lr=recipe.optimiser.lr,
             fused=recipe.precision != "16-mixed",
         )
-        student = torch.compile(self.network) if recipe.compile else self.network
+        student: Any = torch.compile(self.network) if recipe.compile else self.network
         self.model, self.optimiser = self.fabric.setup(student, optimiser)
         # After the setup, which gives every rank the weights of the first.
         self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
