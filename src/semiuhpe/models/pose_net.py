@@ -78,7 +78,7 @@ class PoseNet(nn.Module):
         for parent in list(self.modules()):
             for name, child in parent.named_children():
                 if isinstance(child, _BatchNorm) and id(child) not in frozen:
-                    setattr(parent, name, convert_sync_batchnorm(child))
+                    setattr(parent, name, convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Tensor:
         # A permuted picture is in channels_last order, whose training kernels corrupt memory for grouped 3×3

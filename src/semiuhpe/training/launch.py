@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import os
 from datetime import timedelta
+from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed as torch_distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -34,7 +35,8 @@ def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
     # Buffers are agreed on after a step; sent at each forward pass they would change under the first of two passes.
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
-    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **{sync: False})
+    options: dict[str, Any] = {sync: False}
+    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **options)
     fabric = Fabric(
         accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
     )

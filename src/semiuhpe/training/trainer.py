@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ class Trainer:
             lr=recipe.optimiser.lr,
             fused=recipe.precision != "16-mixed",
         )
-        student = torch.compile(self.network) if recipe.compile else self.network
+        student: Any = torch.compile(self.network) if recipe.compile else self.network
         self.model, self.optimiser = self.fabric.setup(student, optimiser)
         # After the setup, which gives every rank the weights of the first.
         self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
@@ -270,7 +271,8 @@ class Trainer:
         }
         best = None if math.isinf(self.best_score) else self.best_score
         threshold = None if self.second is None else self.second.threshold.by_band
-        state = {"step": self.step, "updates": self.teacher.updates, "best_score": best, "threshold": threshold}
+        state: dict[str, Any] = {"step": self.step, "updates": self.teacher.updates}
+        state |= {"best_score": best, "threshold": threshold}
         scaler = self.fabric.strategy.precision.state_dict()  # of the loss, in 16-mixed
         state |= {"scaler": scaler} if scaler else {}
         save_checkpoint(self.folder.last, tensors, {**state, "recipe": recipes.to_dict(self.recipe)})
