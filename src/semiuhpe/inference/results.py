@@ -259,7 +259,7 @@ class HeadPoses:
             import supervision
         except ImportError as error:
             raise MissingExtraError("to_supervision", "tracking") from error
-        data = {
+        data: dict[str, Any] = {
             "rotation": self.rotation,
             "entropy": self.entropy,
             "azimuth_deg": self.azimuth_deg,
