@@ -47,14 +47,13 @@ def main() -> None:
     parser.add_argument("--assets", required=True)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--persons", type=int, default=80)
-    parser.add_argument("--mirrored", action="store_true")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     store = HeadStore(args.store)
     places = {record.id: number for number, record in enumerate(store)}
     settings = SynthesisSettings(**store.meta["settings"])
     studio = CleanStudio(find_assets(args.assets), settings)
-    estimator = HeadPoseEstimator(args.weights, mirrored=args.mirrored, threads=args.threads)
+    estimator = HeadPoseEstimator(args.weights, threads=args.threads)
     persons = [p for p in range(settings.identities) if split_of(p, settings) == "test"][: args.persons]
     pixels, clean, photographed, labels = [], [], [], []
     for person in persons:

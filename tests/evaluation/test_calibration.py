@@ -27,6 +27,7 @@ from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.inference.error_model import ErrorModel
+from semiuhpe.inference.estimator import HeadPoseEstimator
 
 
 def isotonic_oracle(values: np.ndarray) -> np.ndarray:
@@ -106,6 +107,11 @@ def test_the_command_writes_the_card(tmp_path: Path, capsys: pytest.CaptureFixtu
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["calibration"]["heads"] == 220
     assert card["calibration"]["fitted_on"] == [{"source": "store", "split": "val", "heads": 220}]
+    assert card["mirrored"] is False
+    assert HeadPoseEstimator(weights).mirrored is False
+    assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store"), "--mirrored"]) == 0
+    assert HeadPoseEstimator(weights).mirrored is True  # as they were calibrated
+    assert HeadPoseEstimator(weights, mirrored=False).mirrored is False
     assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store"), "--split", "test"]) == 1
     assert "at least 200" in capsys.readouterr().err
 

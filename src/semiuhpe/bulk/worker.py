@@ -32,7 +32,7 @@ class Settings:
     weights: str = "default"
     detector: str = "default"
     score: float | None = None
-    mirrored: bool = False
+    mirrored: bool | None = None
     crops: bool = False
     euler: tuple[str, ...] = ("300w-lp",)
     device: str = "auto"

@@ -24,6 +24,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="head stores with rotations")
     parser.add_argument("--split", default="val", help="which split of them (default %(default)s)")
     parser.add_argument("--limit", type=int, default=0, help="heads of each store at most, evenly spread (0 = all)")
+    parser.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        help="estimate mirror images too, from now on and by default; without it, what the card says stays",
+    )
     args = parser.parse_args(argv)
     import numpy as np
 
@@ -36,7 +41,7 @@ def main(argv: list[str]) -> int:
     from semiuhpe.weights import card_path
     from semiuhpe.weights.graph_metadata import with_metadata
 
-    estimator = HeadPoseEstimator(args.weights)
+    estimator = HeadPoseEstimator(args.weights, mirrored=args.mirrored)
     parts, labels, used = [], [], []
     for path in args.heads:
         store = HeadStore(path)
@@ -51,6 +56,7 @@ def main(argv: list[str]) -> int:
     heads = HeadPoses.concatenate(parts)
     errors = geodesic_errors_deg(heads.rotation, np.stack(labels))
     card = dict(estimator.weights.card)
+    card["mirrored"] = estimator.mirrored
     card[KEY] = {**fit_calibration(heads.entropy, errors), "fitted_on": used}
     ErrorModel(card)  # a card that inference would refuse is not written
     content = with_metadata(estimator.weights.content, {KEY: json.dumps(card[KEY])})

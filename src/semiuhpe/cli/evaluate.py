@@ -17,7 +17,11 @@ def add_protocol_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, help="the head store of the set (semiuhpe prepare makes one)")
     parser.add_argument("--split", default="", help="split of the store (default: the protocol's)")
     parser.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
-    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        help="estimate mirror images too: slower, better; default: as the weights' card says",
+    )
     parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass; changes no figure")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")

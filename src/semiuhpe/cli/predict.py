@@ -67,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--detector-class", type=int, metavar="N", help="number of its class of heads")
     parser.add_argument("--score", type=float, help="leave out detections that score below")
-    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        help="estimate mirror images too: slower, better; default: as the weights' card says",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     add_video_options(parser)
@@ -166,7 +170,7 @@ def _estimator(args: argparse.Namespace) -> tuple[HeadPoseEstimator, dict[str, A
     )
     if args.detector_layout is not None:
         settings |= {"detector_layout": args.detector_layout, "detector_class": args.detector_class}
-    settings |= {"weights_sha256": estimator.weights.sha256, "mirrored": args.mirrored, "euler": args.euler}
+    settings |= {"weights_sha256": estimator.weights.sha256, "mirrored": estimator.mirrored, "euler": args.euler}
     return estimator, settings
 
 

@@ -29,7 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
     parser.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
     parser.add_argument("--score", type=float, help="leave out detections that score below")
-    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        help="estimate mirror images too: slower, better; default: as the weights' card says",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
     parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")

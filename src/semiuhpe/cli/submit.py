@@ -21,7 +21,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--student", choices=["averaged", "current"], default="averaged", help="of a run: which weights"
     )
-    parser.add_argument("--mirrored", action="store_true", help="estimate mirror images too: slower, slightly better")
+    parser.add_argument(
+        "--mirrored",
+        action=argparse.BooleanOptionalAction,
+        help="estimate mirror images too: slower, better; default: as the weights' card says",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
     parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass")
     parser.add_argument("--threads", type=int, help="processor threads (default: all)")

@@ -28,7 +28,7 @@ class ExportedModel:
         weights: str | os.PathLike[str] = "default",
         *,
         device: Device = "auto",
-        mirrored: bool = False,
+        mirrored: bool | None = None,
         threads: int | None = None,
         batch_size: int = 64,
     ) -> None:
@@ -38,7 +38,8 @@ class ExportedModel:
         self.size = self.estimator.size
         file = self.estimator.weights
         self.description: dict[str, Any] = {
-            "weights": str(weights), "sha256": file.sha256, "mirrored": mirrored, "crop_pixels": self.size
+            "weights": str(weights), "sha256": file.sha256, "mirrored": self.estimator.mirrored,
+            "crop_pixels": self.size,
         }  # fmt: skip
 
     def __call__(self, crops: Image) -> Predictions:
@@ -58,7 +59,7 @@ def open_model(
     *,
     student: Student = "averaged",
     device: Device = "auto",
-    mirrored: bool = False,
+    mirrored: bool | None = None,
     threads: int | None = None,
     batch_size: int = 64,
 ) -> PoseModel:

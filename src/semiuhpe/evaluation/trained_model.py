@@ -34,7 +34,7 @@ class TrainedModel:
         *,
         student: Student = "averaged",
         device: Device = "auto",
-        mirrored: bool = False,
+        mirrored: bool | None = None,
         threads: int | None = None,
     ) -> None:
         checkpoint = path / (LAST if student == "current" else BEST) if path.is_dir() else path
@@ -48,10 +48,10 @@ class TrainedModel:
         self._network = network.to(self._device)
         self._card = {"overreg": state["recipe"]["optimiser"]["overreg"]}
         self._error = ErrorModel(self._card)
-        self._mirrored = mirrored
+        self._mirrored = bool(mirrored)
         self.size = int(state["recipe"]["model"]["image_size"])
         self.description: dict[str, Any] = {
-            "weights": str(checkpoint), "student": student, "step": state.get("step"), "mirrored": mirrored,
+            "weights": str(checkpoint), "student": student, "step": state.get("step"), "mirrored": self._mirrored,
             "crop_pixels": self.size,
         }  # fmt: skip
 

@@ -37,7 +37,8 @@ class HeadPoseEstimator:
     "cpu", "cuda" (needs onnxruntime-gpu) or "auto". detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
     (n, 4), or to a tuple of boxes (n, 4) and scores (n,); the path of detector weights; or None for the embedded
     detector (opened when first needed).
-    mirrored: estimate the mirror image too and add both beliefs up: twice the time, slightly lower error. threads: of
+    mirrored: estimate the mirror image too and average both beliefs: twice the time, lower error. None = as the weights'
+    card says, for which their error bars were calibrated; the embedded ones say yes. threads: of
     onnxruntime, None = as many as there are cores. batch_size: heads in one pass of the network.
 
     Raises WeightsError for weights that are missing, damaged or not a pose network's.
@@ -49,7 +50,7 @@ class HeadPoseEstimator:
         *,
         device: Device = "auto",
         detector: Detector | str | os.PathLike[str] | None = None,
-        mirrored: bool = False,
+        mirrored: bool | None = None,
         threads: int | None = None,
         batch_size: int = 64,
     ) -> None:
@@ -59,7 +60,8 @@ class HeadPoseEstimator:
         self._session, self.size = _pose_session(self.weights, device, threads)
         self._error = ErrorModel(self.weights.card)
         self._detector = detector
-        self.mirrored, self.threads, self.batch_size = mirrored, threads, batch_size
+        self.mirrored = bool(self.weights.card.get("mirrored", False)) if mirrored is None else mirrored
+        self.threads, self.batch_size = threads, batch_size
 
     @property
     def detector(self) -> Detector:
