@@ -19,7 +19,7 @@ from semiuhpe.inference.boxes_file import read_boxes
 from semiuhpe.inference.media import list_images, load_image
 from semiuhpe.inference.results import HeadPoses
 from semiuhpe.sources.matlab import read_mat
-from semiuhpe.sources.pts import read_points
+from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
 from semiuhpe.web.api import Limits, Refusal, estimate, preview
 from semiuhpe.weights import read_card
@@ -132,7 +132,7 @@ def mat(data: bytes) -> None:
 
 def pts(data: bytes) -> None:
     """iBUG points."""
-    _file(data, "face.pts", read_points)
+    _file(data, "face.pts", read_pts)
 
 
 def makehuman(data: bytes) -> None:

@@ -28,7 +28,7 @@ def loaded(name: str) -> ModuleType:
 FILES: dict[str, bytes] = loaded("corpus").hostile_files()
 fuzzed = loaded("targets")
 READABLE = {"jpeg_twice", "jpeg_then_zip", "jpeg_hostile_exif", "webp_wrong_size", "png_too_much_data", "png_animated_lie",
-            "png_text_bomb", "png_profile_bomb"}  # fmt: skip
+            "png_text_bomb", "png_profile_bomb", "png_short_data", "png_palette_without_palette", "png_endless_chunk"}  # fmt: skip
 """Files whose pixels are all there, whatever else is wrong with them; they may be read or refused."""
 
 

@@ -251,7 +251,10 @@ class HeadStore:
     def image(self, index: int) -> Image:
         """The context crop. → (H, W, 3) uint8 RGB."""
         encoded = np.frombuffer(self.encoded(index), np.uint8)
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB) if encoded.size else None
+        try:
+            image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB) if encoded.size else None
+        except cv2.error:  # a header that claims more pixels than OpenCV decodes
+            image = None
         if image is None:
             raise StoreError(f"{self.path}: the picture of head {self.records[index].id} is damaged; import it again")
         return np.asarray(image, dtype=np.uint8)
