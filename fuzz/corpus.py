@@ -131,14 +131,14 @@ def _labels() -> dict[str, bytes]:
         "mat_7_3": b"MATLAB 7.3 MAT-file".ljust(512, b"\x00"),
         "pts_no_brace": b"version: 1\nn_points: 68\n{\n1 2\n3 4\n",
         "pts_not_numbers": b"version: 1\nn_points: 2\n{\n1 x\nnan inf\n}\n",
-        "obj_far_index": b"v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 999999999999/1\n",
+        "obj_far_index": b"v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 99999999999999999999/1\n",
         "obj_negative_index": b"v 0 0 0\nvt 0 0\nf -1/-1 -2/-1 -9/-1\n",
         "obj_not_numbers": b"v nan inf 1e999\nvt x y\nf a b c\n",
         "mhclo_lies": b"name a\nobj_file ../../../../etc/passwd\nverts 0\n999999 1 2 0.3 0.3 0.4 0 0 0\n-1\n",
         "mhmat_traversal": b"diffuseTexture ../../../../../etc/passwd\n",
-        "target_far_index": b"999999999999 0 0 0\n-5 1 1 1\nx 1 1 1\n",
-        "target_bomb.gz": gzip.compress(b"1 0 0 0\n" * 500_000),
-        "target_broken.gz": gzip.compress(b"1 0 0 0\n" * 50)[:-9],
+        "target_far_index": b"99999999999999999999 0 0 0\n-5 1 1 1\nx 1 1 1\n",
+        "target_bomb.gz": gzip.compress(b"1 0 0 0\n" * 500_000, mtime=0),
+        "target_broken.gz": gzip.compress(b"1 0 0 0\n" * 50, mtime=0)[:-9],
     }
 
 

@@ -173,7 +173,7 @@ def test_slow_and_broken_uploads_end(server: Server) -> None:
     with socket.create_connection(server.server_address[:2], timeout=20) as connection:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
-        assert b'"incomplete"' in connection.recv(65536)
+        assert b'"incomplete"' in b"".join(iter(lambda: connection.recv(65536), b""))
     assert raw(server, b"\x16\x03\x01\x02\x00nonsense\r\n\r\n").startswith((b"HTTP/1.1 400", b"HTTP/1.0 400", b"{"))
     assert ask(server, "/")[0] == 200
 

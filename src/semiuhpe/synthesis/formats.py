@@ -112,8 +112,8 @@ def read_obj(path: Path) -> ObjMesh:
                     raise ValueError(f"a face of {len(corners)} corners")
                 corners += [corners[-1]] * (4 - len(corners))
                 groups.setdefault(group, []).append(len(faces))
-                faces.append([int(corner[0]) - 1 for corner in corners])
-                face_uvs.append([int(corner[1]) - 1 if len(corner) > 1 and corner[1] else 0 for corner in corners])
+                faces.append([_place(corner[0]) for corner in corners])
+                face_uvs.append([_place(corner[1]) if len(corner) > 1 and corner[1] else 0 for corner in corners])
         except (ValueError, IndexError) as error:
             raise _fail(path, number, f"cannot read {line.strip()[:40]!r} ({error})") from error
     if not vertices or not faces:
@@ -131,6 +131,14 @@ def read_obj(path: Path) -> ObjMesh:
         if indices.min() < 0 or indices.max() >= count:
             raise AssetsError(f"{path}: a face refers to {name} {indices.max() + 1} of {count}; the asset is damaged")
     return mesh
+
+
+def _place(text: str) -> int:
+    """A number of a face, which counts from 1, as an index. Raises ValueError for one that is none."""
+    index = int(text) - 1
+    if abs(index) >= 1 << 31:
+        raise ValueError("no mesh has so many")
+    return index
 
 
 def read_target(path: Path, count: int) -> tuple[Int, Float]:
