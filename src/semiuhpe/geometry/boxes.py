@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
 
+LARGEST_AROUND = 6.0
+"""Area of a box over that of one inside it up to which both are taken for one head: a bare face is a fifth of its head."""
+
 
 def area(boxes: ArrayLike) -> Float:
     """(n, 4) → (n,) area in square pixels; 0 for a box that is turned inside out."""
@@ -36,7 +39,7 @@ def non_maximum_suppression(
     """Which boxes survive, best first. (n, 4), (n,) → (k,) int64 indices.
 
     From the best score down, a box falls if a kept one overlaps it by more than `iou_threshold`, or if more than
-    `inside_threshold` of it lies inside a kept one of less than four times its area (a head that a tile cut, or
+    `inside_threshold` of it lies inside a kept one of less than `LARGEST_AROUND` times its area (a head that a tile cut, or
     a face found as well as its head). Equal scores keep the order they came in.
     """
     b = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
@@ -52,7 +55,7 @@ def non_maximum_suppression(
         shared = intersection(b[index], b[rest])[0]
         overlap = shared / np.maximum(sizes[index] + sizes[rest] - shared, 1e-12)
         inside = shared / np.maximum(sizes[rest], 1e-12)
-        falls = (overlap > iou_threshold) | ((inside > inside_threshold) & (sizes[index] < 4 * sizes[rest]))
+        falls = (overlap > iou_threshold) | ((inside > inside_threshold) & (sizes[index] < LARGEST_AROUND * sizes[rest]))
         alive[rest[falls]] = False
         alive[index] = False
     return np.array(kept, dtype=np.int64)
