@@ -1,7 +1,7 @@
 """Networks under the names that public libraries give their parts, as the published checkpoints hold them.
 
-torchvision's and timm's are those libraries' own. RepVGG and pytorchcv's EfficientNet-B4 are written anew here, from
-their papers and their naming, and share no code with the package; TinyViT is timm's under its release's names.
+torchvision's, timm's and pytorchcv's are those libraries' own. RepVGG is written anew here, from its paper and its naming,
+and shares no code with the package; TinyViT is timm's under its release's names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from pytorchcv.model_provider import get_model
 from torch import Tensor, nn
 
 
@@ -56,82 +57,13 @@ class RepVGGB1g2(nn.Module):
         return x.mean((2, 3))
 
 
-class _ConvBlock(nn.Module):
-    """Convolution with TensorFlow's padding, batch norm (ε = 1e-3), swish."""
-
-    def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, swish: bool = True):
-        super().__init__()
-        self.conv = nn.Conv2d(inside, outside, kernel, stride, 0, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outside, eps=1e-3)
-        self.kernel, self.stride, self.swish = kernel, stride, swish
-
-    def forward(self, x: Tensor) -> Tensor:
-        pads = []
-        for length in (x.shape[3], x.shape[2]):
-            missing = max((-(-length // self.stride) - 1) * self.stride + self.kernel - length, 0)
-            pads += [missing // 2, missing - missing // 2]
-        x = self.bn(self.conv(F.pad(x, pads)))
-        return x * torch.sigmoid(x) if self.swish else x
-
-
-class _SE(nn.Module):
-    def __init__(self, channels: int, middle: int) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(channels, middle, 1), nn.Conv2d(middle, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        w = self.conv1(x.mean((2, 3), keepdim=True))
-        return x * torch.sigmoid(self.conv2(w * torch.sigmoid(w)))
-
-
-class _Unit(nn.Module):
-    def __init__(self, inside: int, outside: int, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        wide = inside * expansion
-        self.residual = inside == outside and stride == 1
-        if expansion == 1:
-            self.dw_conv = _ConvBlock(wide, wide, kernel, stride, groups=wide)
-            self.se = _SE(wide, inside // 4)
-            self.pw_conv = _ConvBlock(wide, outside, 1, swish=False)
-            self.order = [self.dw_conv, self.se, self.pw_conv]
-        else:
-            self.conv1 = _ConvBlock(inside, wide, 1)
-            self.conv2 = _ConvBlock(wide, wide, kernel, stride, groups=wide)
-            self.se = _SE(wide, inside // 4)
-            self.conv3 = _ConvBlock(wide, outside, 1, swish=False)
-            self.order = [self.conv1, self.conv2, self.se, self.conv3]
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for part in self.order:
-            y = part(y)
-        return x + y if self.residual else y
-
-
 class EfficientNetB4b(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        groups = [  # of one resolution each: (units, channels, kernel, stride, expansion)
-            [(2, 24, 3, 1, 1)],
-            [(4, 32, 3, 2, 6)],
-            [(4, 56, 5, 2, 6)],
-            [(6, 112, 3, 2, 6), (6, 160, 5, 1, 6)],
-            [(8, 272, 5, 2, 6), (2, 448, 3, 1, 6)],
-        ]
-        self.features = nn.Sequential(OrderedDict(init_block=nn.Sequential(OrderedDict(conv=_ConvBlock(3, 48, 3, 2)))))
-        inside = 48
-        for number, stages in enumerate(groups, start=1):
-            units: OrderedDict[str, nn.Module] = OrderedDict()
-            for count, outside, kernel, stride, expansion in stages:
-                for place in range(count):
-                    unit = _Unit(inside, outside, kernel, 1 if place else stride, expansion)
-                    units[f"unit{len(units) + 1}"] = unit
-                    inside = outside
-            self.features.add_module(f"stage{number}", nn.Sequential(units))
-        self.features.add_module("final_block", _ConvBlock(448, 1792, 1))
+        self.features = get_model("efficientnet_b4b").features  # ends with the mean over the map
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.features(x).mean((2, 3))
+        return self.features(x).flatten(1)
 
 
 class TinyViT21M(nn.Module):
