@@ -55,7 +55,9 @@ def non_maximum_suppression(
         shared = intersection(b[index], b[rest])[0]
         overlap = shared / np.maximum(sizes[index] + sizes[rest] - shared, 1e-12)
         inside = shared / np.maximum(sizes[rest], 1e-12)
-        falls = (overlap > iou_threshold) | ((inside > inside_threshold) & (sizes[index] < LARGEST_AROUND * sizes[rest]))
+        falls = (overlap > iou_threshold) | (
+            (inside > inside_threshold) & (sizes[index] < LARGEST_AROUND * sizes[rest])
+        )
         alive[rest[falls]] = False
         alive[index] = False
     return np.array(kept, dtype=np.int64)
