@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from axes_heads import make_store
+from pool_files import write_cocohead, write_crowdhuman, write_widerface, write_wildhead
 from source_files import write_300w_lp, write_aflw, write_biwi_npz, write_dad
 
 from semiuhpe.cli.train import main, read_recipe
@@ -18,8 +18,12 @@ from semiuhpe.models.backbones import BACKBONES
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.sources.aflw import import_aflw
 from semiuhpe.sources.biwi import import_biwi
+from semiuhpe.sources.cocohead import import_cocohead
+from semiuhpe.sources.crowdhuman import import_crowdhuman
 from semiuhpe.sources.dad3dheads import import_dad_3dheads
 from semiuhpe.sources.w300lp import import_300w_lp
+from semiuhpe.sources.widerface import import_widerface
+from semiuhpe.sources.wildhead import import_wildhead
 from semiuhpe.training.recipe import Recipe, check
 from semiuhpe.views.photometric import Photometric
 
@@ -49,6 +53,14 @@ SMALL = shlex.split(
 )
 
 
+POOLS = {
+    "cocohead": (write_cocohead, import_cocohead),
+    "crowdhuman": (write_crowdhuman, import_crowdhuman),
+    "widerface": (write_widerface, import_widerface),
+    "wildhead": (write_wildhead, import_wildhead),
+}
+
+
 def tiny_store(name: str, stores: Path, raw: Path) -> None:
     """The store `name`, from a miniature of that source in its own format."""
     store = stores / name
@@ -65,7 +77,9 @@ def tiny_store(name: str, stores: Path, raw: Path) -> None:
         write_biwi_npz(raw / name / "BIWI_train.npz", 6)
         import_biwi(raw / name, store, val=0.0)
     else:
-        make_store(store, count=6, labelled=False)
+        write, read_in = POOLS[name]
+        write(raw / name, 6)
+        read_in(raw / name, store)
 
 
 @pytest.fixture(scope="module")
