@@ -9,7 +9,7 @@ from importlib import import_module
 from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
 COMMANDS = {
-    "predict": "poses of the heads in photos and folders",
+    "predict": "poses of the heads in photos, videos, cameras and streams",
     "demo": "a local web page for photos, videos and the camera",
     "synthesize": "render labelled heads into a store",
     "prepare": "import a data set into a store",
