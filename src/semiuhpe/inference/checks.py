@@ -37,6 +37,17 @@ def as_array(name: str, value: Any, shape: tuple[int | str, ...], dtype: type = 
     return array
 
 
+def image_size(image: Any) -> tuple[int, int]:
+    """Height and width of a picture, pixels. Raises InputError unless it is (H, W, 3) uint8 RGB with at least one pixel."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        kind = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image: expected (H, W, 3) uint8 RGB, got {kind}")
+    height, width = image.shape[:2]
+    if height == 0 or width == 0:
+        raise InputError(f"image: expected at least one pixel, got {height} × {width}")
+    return height, width
+
+
 def as_boxes(boxes: Any) -> NDArray[np.float64]:
     """Head boxes `x1, y1, x2, y2` as (n, 4) float64; one bare box (4,) is taken as n = 1.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry import boxes as box_math
-from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.preprocess import draw, padded
 from semiuhpe.inference.score_calibration import ScoreCalibration, of_card
 from semiuhpe.inference.tiling import View, plan_views
@@ -67,12 +67,7 @@ class HeadDetector:
         image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, inside the frame, best first;
         scores (n,) float32 in [0, 1]. Without heads the shapes are (0, 4) and (0,). Raises InputError otherwise.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            kind = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise InputError(f"image: expected (H, W, 3) uint8 RGB, got {kind}")
-        height, width = image.shape[:2]
-        if height == 0 or width == 0:
-            raise InputError(f"image: expected at least one pixel, got {height} × {width}")
+        height, width = image_size(image)
         found = [self.look(image, view) for view in plan_views(height, width, self.max_side, self.max_tiles)]
         boxes = box_math.clip(np.concatenate([b for b, _ in found]), height, width)
         scores = np.concatenate([s for _, s in found])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import warp
-from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.detector_layouts import LAYOUTS, Canvas, Layout, grown, suppressed
 from semiuhpe.weights import WeightsFile
 
@@ -70,12 +70,7 @@ class ForeignDetector:
         image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, best first; scores (n,) float32,
         as the network gives them. Raises InputError, or WeightsError where outputs do not fit the layout.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            kind = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise InputError(f"image: expected (H, W, 3) uint8 RGB, got {kind}")
-        height, width = image.shape[:2]
-        if height == 0 or width == 0:
-            raise InputError(f"image: expected at least one pixel, got {height} × {width}")
+        height, width = image_size(image)
         rows, columns, matrix = letterbox(height, width, self._size, self._side, self.layout)
         canvas = Canvas(rows, columns, str(self.weights.path), self.head_class)
         picture = warp(image, matrix, max(rows, columns), pad=self.layout.pad)[:rows, :columns]
