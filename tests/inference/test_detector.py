@@ -10,6 +10,7 @@ import pytest
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry import boxes as box_math
+from semiuhpe.geometry.crop import warp
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.detector import HeadDetector
 from semiuhpe.inference.preprocess import STEP, draw, letterbox, padded
@@ -89,10 +90,39 @@ def test_tiles_cover_the_photo_and_every_small_head_is_whole_in_one(
 
 
 def test_work_is_bounded_for_any_photo() -> None:
-    for side in (1, 50, 480, 2000, 100_000):
-        views = plan_views(side, side, 960, 16)
+    for height, width in [(n, n) for n in (1, 50, 480, 1500, 2000, 100_000)] + [(1080, 1920), (400, 5000), (700, 2120)]:
+        views = plan_views(height, width, 960, 16)
         assert len(views) <= 18
-        assert max(max(v.width, v.height) * v.scale for v in views) <= 961
+        assert max(v.width * v.height * v.scale**2 for v in views) <= 2.5 * 961**2
+        assert all(max(v.width, v.height) * v.scale <= 961 for v in views if any(v.cuts))
+
+
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (1280, 720), (1080, 1920), (960, 1280)])
+def test_video_frames_are_seen_whole_at_their_own_scale(height: int, width: int) -> None:
+    views = plan_views(height, width, 960, 16)
+    assert [any(v.cuts) for v in views] == [False, False]
+    assert views[0].scale == 1.0
+    # Every size of head is trusted to one of the two.
+    assert views[1].smallest / views[1].scale < views[0].largest / views[0].scale
+    tiles = plan_views(height, width, 480, 16)  # a detector with a smaller budget has to look piece by piece
+    assert any(any(v.cuts) for v in tiles)
+    assert plan_views(height, width, 960, 0)[0].scale < 1.0  # and one that is told not to look closer does not
+
+
+@pytest.mark.parametrize(
+    ("matrix", "height", "width"),
+    [
+        ([[1.0, 0, 0], [0, 1, 0]], 96, 160), ([[1.0, 0, -7], [0, 1, -11]], 64, 64), ([[1.0, 0, -90], [0, 1, -60]], 64, 96),
+        ([[1.0, 0, -500], [0, 1, 0]], 32, 32), ([[1.0, 0, 4], [0, 1, -3]], 64, 96), ([[0.7, 0, 0], [0, 0.7, 0]], 64, 96),
+        ([[0.2, 0, 0], [0, 0.2, 0]], 32, 64), ([[1.5, 0, -8], [0, 1.5, 0]], 64, 224),
+    ],
+)  # fmt: skip
+def test_drawing_is_the_corner_of_a_square_warp(
+    matrix: list[list[float]], height: int, width: int, rng: np.random.Generator
+) -> None:
+    image = rng.integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    square = warp(image, np.array(matrix), max(height, width))
+    np.testing.assert_array_equal(draw(image, np.array(matrix), height, width), square[:height, :width])
 
 
 def test_heads_at_cuts_are_left_to_the_neighbour() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,20 @@ def test_the_pace_follows_measured_times() -> None:
         pace.note(0.01, 0.001)
     assert pace.every == 1
     assert [Pace(3, 25.0).every, Pace(None, 25.0).every] == [3, 1]
+
+
+def test_what_is_done_with_the_frames_counts_too(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(None, 25.0)
+    pace.note(0.1, 0.015)
+    pace.note_after(0.015)  # of the 25 ms that were left, 10 ms
+    assert pace.every == 10
+    noted: list[float] = []
+    monkeypatch.setattr(Pace, "note_after", lambda self, seconds: noted.append(seconds))
+    frames = HeadPoseEstimator(weights, detector=Script([])).stream([scene([])] * 3)
+    for _ in frames:
+        time.sleep(0.02)
+    assert len(noted) == 3
+    assert min(noted) >= 0.02
 
 
 def test_memory_stays_bounded(weights: Path) -> None:

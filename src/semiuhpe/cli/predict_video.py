@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -152,12 +153,14 @@ def _frames(reader: FrameReader, folder: VideoFolder, args: argparse.Namespace, 
             if args.seconds is not None and frame.time_s >= args.seconds:
                 break
             result = moving(frame)
+            began = time.perf_counter()
             drawing = None if args.style == "none" else result.heads.draw(result.image, args.style, labels=args.labels)
             folder.add(result, args.euler, drawing, fps)
             bar.update()
             bar.set_postfix(heads=len(result.heads), every=moving.every, refresh=False)
             if folder.due:
                 folder.checkpoint(moving.state())
+            moving.note_after(time.perf_counter() - began)
     except KeyboardInterrupt:
         if not reader.live:
             folder.checkpoint(moving.state())

@@ -47,29 +47,36 @@ def warp(image: Image, matrix: ArrayLike, size: int, *, pad: tuple[int, int, int
     image: (H, W, 3) uint8. matrix: (2, 3) output←image, continuous coordinates (see `crop_matrix`).
     Returns (size, size, 3) uint8.
     """
+    return warp_to(image, matrix, size, size, pad=pad)
+
+
+def warp_to(
+    image: Image, matrix: ArrayLike, height: int, width: int, *, pad: tuple[int, int, int] = PAD_COLOUR
+) -> Image:
+    """As `warp`, drawn as (height, width, 3) uint8."""
     matrix = np.asarray(matrix, dtype=np.float64)
     shrink = 1.0 / np.sqrt(max(abs(np.linalg.det(matrix[:, :2])), 1e-12))
     # A bilinear tap averages two pixels a side; beyond that, average whole blocks of the region in use first.
     factor = int(shrink) if shrink >= 2 else 1
     if factor > 1:
-        image, matrix = _reduce(image, matrix, size, factor)
+        image, matrix = _reduce(image, matrix, height, width, factor)
     shift = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
     full = shift @ np.vstack([matrix, [0.0, 0.0, 1.0]]) @ np.linalg.inv(shift)
     out = cv2.warpAffine(
-        image, full[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=pad
+        image, full[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=pad
     )
     return np.asarray(out, dtype=np.uint8)
 
 
-def _reduce(image: Image, matrix: Float, size: int, factor: int) -> tuple[Image, Float]:
+def _reduce(image: Image, matrix: Float, height: int, width: int, factor: int) -> tuple[Image, Float]:
     """Average blocks of factor × factor pixels over the part of the image that the warp will read."""
     inverse = np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))
-    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], dtype=np.float64)
-    height, width = image.shape[:2]
+    corners = inverse @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], dtype=np.float64)
+    rows, columns = image.shape[:2]
     low = np.floor(corners[:2].min(axis=1)).astype(int) - 2 * factor
     high = np.ceil(corners[:2].max(axis=1)).astype(int) + 2 * factor
-    x1, y1 = (int(v) for v in np.clip(low, 0, [width, height]))
-    x2, y2 = (int(v) for v in np.clip(high, 0, [width, height]))
+    x1, y1 = (int(v) for v in np.clip(low, 0, [columns, rows]))
+    x2, y2 = (int(v) for v in np.clip(high, 0, [columns, rows]))
     if x2 - x1 < 1 or y2 - y1 < 1:
         return image[:1, :1] * 0 + np.uint8(0), np.array([[1.0, 0, -1e6], [0, 1.0, -1e6]])
     region = image[y1:y2, x1:x2]

@@ -27,8 +27,9 @@ def grey_of(image: Image) -> tuple[Grey, float]:
     """A small grey copy to measure motion in, and its scale. image: (H, W, 3) uint8 RGB → (h, w) uint8, h/H."""
     scale = min(1.0, _SIDE / max(image.shape[:2]))
     height, width = (max(1, round(n * scale)) for n in image.shape[:2])
-    small = image if scale == 1.0 else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY), np.uint8), scale
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)  # first: one channel is shrunk, not three
+    small = grey if scale == 1.0 else cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), scale
 
 
 def carry(before: Grey, after: Grey, scale: float, boxes: Float) -> tuple[Float, NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.preprocess import draw, padded
 from semiuhpe.inference.score_calibration import ScoreCalibration, of_card
+from semiuhpe.inference.session import session_options
 from semiuhpe.inference.tiling import View, plan_views
 from semiuhpe.weights import WeightsFile, open_weights
 
@@ -94,12 +95,8 @@ class HeadDetector:
 
 
 def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(weights.content, session_options(threads), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base but this
         reason = " ".join(str(error).split())[:160]
         raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export again") from error

@@ -18,6 +18,7 @@ from semiuhpe.inference.checks import InputError, as_array, as_boxes, usable_box
 from semiuhpe.inference.error_model import ErrorModel
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses
+from semiuhpe.inference.session import session_options
 from semiuhpe.weights import WeightsFile, open_weights
 
 if TYPE_CHECKING:
@@ -212,17 +213,13 @@ def _detections(answer: Any) -> tuple[Float, Float]:
 def _pose_session(
     weights: WeightsFile, device: Device, threads: int | None
 ) -> tuple[onnxruntime.InferenceSession, int]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()
     if device == "cuda" and "CUDAExecutionProvider" not in available:
         raise WeightsError("device 'cuda' needs the package onnxruntime-gpu and a CUDA device; use device='cpu'")
     wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(
-            weights.content, options, providers=[p for p in wanted if p in available]
+            weights.content, session_options(threads), providers=[p for p in wanted if p in available]
         )
     except Exception as error:  # onnxruntime raises classes of its own for every kind of malformed file
         raise WeightsError(f"{weights.path}: not a network that onnxruntime can open; export it again") from error

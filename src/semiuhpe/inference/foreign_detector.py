@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry import boxes as box_math
-from semiuhpe.geometry.crop import warp
+from semiuhpe.geometry.crop import warp_to
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.detector_layouts import LAYOUTS, Canvas, Layout, grown, suppressed
+from semiuhpe.inference.session import session_options
 from semiuhpe.weights import WeightsFile
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -73,7 +74,7 @@ class ForeignDetector:
         height, width = image_size(image)
         rows, columns, matrix = letterbox(height, width, self._size, self._side, self.layout)
         canvas = Canvas(rows, columns, str(self.weights.path), self.head_class)
-        picture = warp(image, matrix, max(rows, columns), pad=self.layout.pad)[:rows, :columns]
+        picture = warp_to(image, matrix, rows, columns, pad=self.layout.pad)
         boxes, scores = self.layout.decode(self._run(feed(picture, self.layout).astype(self._type)), canvas)
         boxes, scores = suppressed(boxes, scores, self.score_threshold, self.overlap_threshold)
         scale, offset = matrix[0, 0], matrix[:, 2]
@@ -133,12 +134,10 @@ def _read(path: Path) -> WeightsFile:
 
 
 def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            weights.content, session_options(threads), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime's own exceptions share no base but this
         reason = " ".join(str(error).split())[:160]
         raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export it again") from error

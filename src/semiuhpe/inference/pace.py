@@ -14,7 +14,8 @@ class Pace:
     """Decides which frames the detector sees.
 
     every: detect on each k-th frame; None chooses the smallest k at which the work keeps up with the frame rate, from
-    the measured times of detection and of everything else, but at least twice a second. fps: of the source.
+    the measured times of detection and of everything else, but at least twice a second. Everything else is the other
+    work on a frame, and what is done with it afterwards: drawing, encoding. fps: of the source.
 
     Raises InputError for k < 1.
     """
@@ -26,6 +27,7 @@ class Pace:
         self._since: int | None = None
         self._detection_s: float | None = None
         self._other_s: float | None = None
+        self._after_s: float | None = None
 
     @property
     def every(self) -> int:
@@ -34,7 +36,7 @@ class Pace:
             return self._every
         if self._detection_s is None or self._other_s is None:
             return 1
-        spare = 1 / self._fps - self._other_s
+        spare = 1 / self._fps - self._other_s - (self._after_s or 0.0)
         longest = max(1, round(_LONGEST_S * self._fps))
         return longest if spare <= 0 else max(1, min(longest, math.ceil(self._detection_s / spare)))
 
@@ -53,6 +55,10 @@ class Pace:
         if detection_s is not None:
             self._detection_s = _average(self._detection_s, detection_s)
         self._other_s = _average(self._other_s, other_s)
+
+    def note_after(self, seconds: float) -> None:
+        """How long the last frame kept its consumer busy before the next one was asked for."""
+        self._after_s = _average(self._after_s, seconds)
 
     def state(self) -> int | None:
         """JSON-ready, for `restore`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from semiuhpe.geometry.crop import Float, Image, warp
+from semiuhpe.geometry.crop import PAD_COLOUR, Float, Image, warp_to
 
 STEP = 32
 """The coarsest stride: heights and widths are multiples of it."""
@@ -15,7 +15,13 @@ STEP = 32
 
 def draw(image: Image, matrix: Float, height: int, width: int) -> Image:
     """Draw a photo through an affine matrix (2, 3) output←image, averaged where it shrinks. → (height, width, 3)."""
-    return np.ascontiguousarray(warp(image, matrix, max(height, width))[:height, :width])
+    left, top = -matrix[:, 2]
+    if np.array_equal(matrix[:, :2], np.eye(2)) and left == int(left) >= 0 and top == int(top) >= 0:
+        canvas = np.full((height, width, 3), PAD_COLOUR, dtype=np.uint8)  # at its own scale a photo is copied
+        part = image[int(top) : int(top) + height, int(left) : int(left) + width]
+        canvas[: part.shape[0], : part.shape[1]] = part
+        return canvas
+    return np.ascontiguousarray(warp_to(image, matrix, height, width))
 
 
 def padded(length: float) -> int:

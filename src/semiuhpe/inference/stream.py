@@ -123,6 +123,10 @@ class PoseStream:
         heads = heads.of_picture(image)
         return Frame(frame.index, frame.time_s, image, heads, detects, frame.gaps, frame.name)
 
+    def note_after(self, seconds: float) -> None:
+        """How long the caller was busy with the last frame; with k chosen automatically, that has to fit in as well."""
+        self._pace.note_after(seconds)
+
     def _carried(self, image: Image) -> tuple[HeadPoses, Any]:
         """The last frame's heads with their boxes moved, and of which the motion was seen."""
         if self._tracker is None:
@@ -241,4 +245,7 @@ def _opened(
 
 def _moving(moving: PoseStream, frames: Iterator[SourceFrame]) -> Iterator[Frame]:
     for frame in frames:
-        yield moving(frame)
+        result = moving(frame)
+        began = time.perf_counter()
+        yield result
+        moving.note_after(time.perf_counter() - began)

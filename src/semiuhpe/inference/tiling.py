@@ -4,7 +4,8 @@
   the network is surest of heads of 15 to 200 pixels.
 - *Overview*: the photo at `OVERVIEW` pixels, where a head that fills the frame has a size that the network knows.
 - *Tiles*: where the photo is much larger than `max_side`, overlapping tiles at its own scale (smaller if there
-  would be more than `max_tiles`).
+  would be more than `max_tiles`). A photo of up to `WHOLE_BUDGET` · `max_side`² pixels is seen whole at its own scale
+  instead: that is what its tiles would show, without their overlaps and cuts, for half the work or less.
 
 What each view is good for is also a matter of size: see `View.smallest` and `View.largest`.
 """
@@ -20,6 +21,8 @@ OVERVIEW = 320
 MAX_ENLARGEMENT = 2.0
 TILE_FROM = 1.3
 """Photos longer than this times `max_side` are tiled."""
+WHOLE_BUDGET = 2.5
+"""Pixels of a whole view at the photo's own scale, in units of `max_side`²: room for 1080p with the default."""
 OVERLAP = 0.2
 """Of a tile's side, shared with its neighbour: heads smaller than that are whole in one of the two."""
 _BORDER = 3.0
@@ -61,6 +64,9 @@ def plan_views(height: int, width: int, max_side: int, max_tiles: int) -> list[V
     scale = min(max_side / longest, MAX_ENLARGEMENT)
     overview = OVERVIEW / longest
     tiled = max_tiles > 0 and longest > TILE_FROM * max_side
+    # The overview has to know the heads that are too large for a view at the photo's own scale.
+    if tiled and height * width <= WHOLE_BUDGET * max_side**2 and 0.15 * longest < OVERVIEW:
+        scale, tiled = 1.0, False
     if scale < 1.3 * overview:
         views = [View(0, 0, width, height, scale)]
     else:
