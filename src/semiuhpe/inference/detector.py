@@ -96,7 +96,9 @@ class HeadDetector:
 
 def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
     try:
-        session = onnxruntime.InferenceSession(weights.content, session_options(threads), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            weights.content, session_options(threads), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime's own exceptions share no base but this
         reason = " ".join(str(error).split())[:160]
         raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export again") from error
