@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import struct
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 from semiuhpe.errors import ImageError
-from semiuhpe.inference.media import list_images, load_image
+from semiuhpe.inference.media import is_picture, list_images, load_image
+from semiuhpe.inference.patterns import Budget, matching_files
 
 
 def quadrants() -> np.ndarray:
@@ -255,6 +257,72 @@ def test_every_format_is_known_by_its_first_bytes(tmp_path: Path, kind: str) -> 
         pytest.skip(f"this Pillow cannot write {kind}")
     assert list_images([tmp_path]) == [tmp_path / "photo"]
     assert load_image(tmp_path / "photo").shape == (40, 60, 3)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a1.png", "a.b/a2.png", "a.b/c/a3.png", ".h/a4.png", "a.b/.a5.png", "d/e/f/g/a6.png", "[x]/a7.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*.png", "**", "**/*", "**/*.png", "**/**/*.png", "*/*.png", "*.b/**/a?.png", "**/c/*", "a.b/.*", ".h/*", "**/.*",
+     "d/**/g/*.png", "*/c/a3.png", "[[]x]/*", "nothing/*", "a1.png/*", "**/a1.png", "[ab]*", "*/../*.png"],
+)  # fmt: skip
+def test_patterns_match_what_those_of_a_shell_do(tree: Path, pattern: str) -> None:
+    files = matching_files(tree / pattern, Budget("a"))
+    expected = {p for p in map(Path, glob.glob(str(tree / pattern), recursive=True)) if p.is_file()}
+    assert {p.resolve() for p in files} == {p.resolve() for p in expected}
+    assert len(files) == len(set(files))
+
+
+def test_relative_patterns_too(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    assert {str(p) for p in matching_files(Path("**/a?.png"), Budget("a"))} == set(
+        glob.glob("**/a?.png", recursive=True)
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links there")
+def test_patterns_end_though_links_lead_round_in_a_circle(tree: Path) -> None:
+    (tree / "d" / "back").symlink_to(tree, target_is_directory=True)
+    names = [p.name for p in matching_files(tree / "**" / "*.png", Budget("a"))]
+    assert sorted(names) == ["a1.png", "a2.png", "a3.png", "a6.png", "a7.png"]
+
+
+def test_patterns_and_lists_cannot_walk_the_whole_disk(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match=r"more than 5 files.*give the folder itself"):
+        matching_files(tree / "**" / "**" / "*", Budget("mine", 5))
+    looked: list[str] = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(str(path)), scan(path))[1])
+    for line in ("/**/**", "**/*.png", "*/a2.png", "/*/*", "**"):
+        (tree / "list.txt").write_text(f"a1.png\n{line}\n")
+        with pytest.raises(ImageError, match=r"list\.txt: line 2, .*one folder, such as photos/\*\.jpg"):
+            list_images([tree / "list.txt"])
+    assert looked == []
+    monkeypatch.undo()
+    (tree / "list.txt").write_text("a.b/*.png\n[x]/a7.png\n")
+    assert [p.name for p in list_images([tree / "list.txt"])] == ["a2.png", "a7.png"]
+
+
+def test_a_lists_folders_are_bounded_together(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiuhpe.inference.media.Budget", lambda name: Budget(name, 7))
+    (tree / "list.txt").write_text("a.b\n" * 2)
+    assert [p.name for p in list_images([tree / "list.txt"])] == ["a2.png"]  # 3 entries each
+    (tree / "list.txt").write_text("a.b\n" * 3)
+    with pytest.raises(ImageError, match=r"list\.txt: reaches over more than 7"):
+        list_images([tree / "list.txt"])
+    assert len(list_images([tree], recursive=True)) == 5  # a folder that the user names is looked through
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_files_of_the_system_are_not_read() -> None:
+    assert not is_picture(Path("/proc/self/status"))
 
 
 def test_lists_keep_what_is_missing_and_never_loop(tmp_path: Path) -> None:

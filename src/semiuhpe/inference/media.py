@@ -12,7 +12,6 @@ Decoding untrusted files is Pillow's job; this module decides what odd pictures 
 
 from __future__ import annotations
 
-import glob
 import io
 import os
 import re
@@ -29,6 +28,7 @@ from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
+from semiuhpe.inference.patterns import Budget, is_pattern, matching_files, within_one_folder
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded; beyond it a file is more likely an attack than a photo."""
@@ -171,9 +171,11 @@ def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = 
     """The picture files of SOURCEs, each once, in order; files of a folder in natural order (2 before 10).
 
     A source is a file (taken as it is, whatever its name), a folder (its pictures, with `recursive` those of its
-    sub-folders too; hidden ones are left out), a glob pattern, or a .txt file that lists sources, one a line, relative
-    to itself. What a list names but is not there stays in the result, so that only it fails, when it is opened.
-    Raises ImageError for a source that does not exist or matches nothing.
+    sub-folders too; hidden ones are left out), a glob pattern, or a .txt file that lists files, folders and patterns
+    within one folder (`photos/*.jpg`, never `**`), one a line, relative to itself: lists come from strangers. What a
+    list names but is not there stays in the result, so that only it fails, when it is opened. Raises ImageError for a
+    source that does not exist or matches nothing, for a list with any other pattern, and where a pattern, or a list's
+    folders, hold more than `patterns.MAX_ENTRIES` files and folders.
     """
     return list_files(sources, recursive=recursive)
 
@@ -191,25 +193,37 @@ def list_files(
 
 def _expand(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -> Iterable[Path]:
     if path.is_dir():
-        files = sorted(_in_folder(path, recursive, also), key=_natural)
-        if not files:
-            more = "" if recursive else "; --recursive looks into its sub-folders"
-            raise ImageError(f"{path}: the folder holds no pictures{more}")
-        return files
+        return _in_folder(path, recursive, also, None)
     if path.is_file():
         return _in_list(path, recursive, also) if path.suffix.lower() == ".txt" and not is_picture(path) else [path]
-    if glob.has_magic(str(path)):
-        files = sorted((Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()), key=_natural)
-        if files:
-            return files
-        raise ImageError(f"{path}: the pattern matches no file")
+    if is_pattern(str(path)):
+        return _in_pattern(path, Budget(str(path)))
     if path.exists():
         return [path]
     raise ImageError(f"{path}: no such file or folder; check the path")
 
 
-def _in_folder(folder: Path, recursive: bool, also: Callable[[Path], bool] | None) -> Iterator[Path]:
+def _in_pattern(pattern: Path, budget: Budget) -> list[Path]:
+    files = sorted(matching_files(pattern, budget), key=_natural)
+    if not files:
+        raise ImageError(f"{pattern}: the pattern matches no file")
+    return files
+
+
+def _in_folder(folder: Path, recursive: bool, also: Callable[[Path], bool] | None, budget: Budget | None) -> list[Path]:
+    files = sorted(_pictures_in(folder, recursive, also, budget), key=_natural)
+    if not files:
+        more = "" if recursive else "; --recursive looks into its sub-folders"
+        raise ImageError(f"{folder}: the folder holds no pictures{more}")
+    return files
+
+
+def _pictures_in(
+    folder: Path, recursive: bool, also: Callable[[Path], bool] | None, budget: Budget | None
+) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
+        if budget is not None:
+            budget.spend(len(folders) + len(names))
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
@@ -224,16 +238,25 @@ def _in_list(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()]
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
-    for line in lines:
+    budget = Budget(str(path))
+    for number, line in enumerate(lines, 1):
         entry = path.parent / line
         if not line or line.startswith("#"):
             continue
         try:
-            several = entry.is_dir() or (glob.has_magic(line) and not entry.exists())
+            is_folder = entry.is_dir()
+            several = not is_folder and is_pattern(line) and not entry.exists()
         except (OSError, ValueError):  # no name that a file can have
-            several = False
-        if several:
-            yield from _expand(entry, recursive, also)
+            is_folder = several = False
+        if is_folder:
+            yield from _in_folder(entry, recursive, also, budget)
+        elif several and not within_one_folder(line):
+            raise ImageError(
+                f"{path}: line {number}, {line[:80]!r}: a list's patterns look into one folder, such as photos/*.jpg; "
+                "name the folder and add --recursive, or give the pattern as a source of its own"
+            )
+        elif several:
+            yield from _in_pattern(entry, budget)
         else:  # never a list in a list: one that names itself would not end
             yield entry
 
@@ -241,6 +264,8 @@ def _in_list(path: Path, recursive: bool, also: Callable[[Path], bool] | None) -
 def is_picture(path: Path) -> bool:
     """Whether a file begins as a picture does."""
     try:
+        if path.stat().st_size == 0:  # empty, or one of the system's, whose reading may never end
+            return False
         with path.open("rb") as file:
             return _SIGNATURES.match(file.read(16)) is not None
     except OSError:
