@@ -10,6 +10,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -86,6 +87,54 @@ def _pictures() -> dict[str, bytes]:
     }
 
 
+def _video(kind: str, codec: str, frames: int = 3, size: tuple[int, int] = (32, 16)) -> bytes:
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind, options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for _ in range(frames):
+            picture = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=stream.pix_fmt)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def _replaced(content: bytes, mark: bytes, offset: int, new: bytes) -> bytes:
+    at = content.index(mark) + offset
+    return content[:at] + new + content[at + len(new) :]
+
+
+def _videos() -> dict[str, bytes]:
+    mp4, mkv, avi = _video("mp4", "mpeg4"), _video("matroska", "mpeg4"), _video("avi", "mjpeg")
+    return {
+        "mp4_good": mp4,
+        "mp4_truncated": mp4[: len(mp4) // 2],
+        "mp4_only_samples": mp4[: mp4.index(b"moov") - 4],
+        "mp4_huge_frame": _replaced(mp4, b"mp4v", 4 + 24, struct.pack(">HH", 65535, 65535)),
+        "mp4_no_frame": _replaced(mp4, b"mp4v", 4 + 24, struct.pack(">HH", 0, 0)),
+        "mp4_many_samples": _replaced(mp4, b"stsz", 12, struct.pack(">I", 2**32 - 1)),
+        "mp4_far_chunks": _replaced(mp4, b"stco", 12, struct.pack(">I", 2**32 - 1)),
+        "mp4_no_clock": _replaced(mp4, b"mdhd", 16, struct.pack(">I", 0)),
+        "mp4_endless_box": _replaced(mp4, b"moov", -4, struct.pack(">I", 2**32 - 1)),
+        "mp4_hostile_matrix": _replaced(mp4, b"tkhd", 4 + 40, b"\xff" * 36),
+        "mkv_good": mkv,
+        "mkv_truncated": mkv[: len(mkv) * 2 // 3],
+        "mkv_endless": mkv[:40] + b"\x01" + b"\xff" * 7 + mkv[48:],
+        "avi_good": avi,
+        "avi_huge_frame": _replaced(avi, b"strf", 12, struct.pack("<ii", 2**31 - 1, 2**31 - 1)),
+        "avi_header_only": avi[:200],
+        "ts_zeros": (b"\x47" + b"\x00" * 187) * 20,
+        "flv_lies": b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00\x09\xff\xff\xff" + b"\x00" * 60,
+        "y4m_huge": b"YUV4MPEG2 W99999 H99999 F25:1 Ip C420\nFRAME\n" + b"\x00" * 64,
+        "playlist_concat": b"ffconcat version 1.0\nfile '/etc/passwd'\nfile 'a.mp4'\n",
+        "playlist_hls": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXTINF:1,\na.mp4\n",
+        "playlist_sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n",
+    }
+
+
 def _tables() -> dict[str, bytes]:
     box = {"a.jpg": [[0, 0, 10, 10]]}
     return {
@@ -151,7 +200,7 @@ def hostile_files() -> dict[str, bytes]:
         "noise": np.random.default_rng(0).bytes(4096),
         "elf": b"\x7fELF" + b"\x02" * 200,
     }
-    return plain | _pictures() | _tables() | _labels()
+    return plain | _pictures() | _videos() | _tables() | _labels()
 
 
 if __name__ == "__main__":

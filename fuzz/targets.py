@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import tempfile
 import warnings
@@ -18,6 +19,8 @@ from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.inference.boxes_file import read_boxes
 from semiuhpe.inference.media import list_images, load_image
 from semiuhpe.inference.results import HeadPoses
+from semiuhpe.inference.source_kind import list_sources
+from semiuhpe.inference.video_reader import VideoSource
 from semiuhpe.sources.matlab import read_mat
 from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
@@ -67,6 +70,27 @@ def upload(data: bytes) -> None:
             json.dumps(refusal.to_dict())
 
 
+def video(data: bytes) -> None:
+    """The first frames of a video file."""
+    _file(data, "a.mp4", _some_frames)
+
+
+def _some_frames(path: Path) -> None:
+    source = VideoSource(str(path))
+    try:
+        last = -1.0
+        for time_s, pixels in itertools.islice(source, 8):
+            if pixels is None:
+                continue
+            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+                raise AssertionError(f"not a picture: {pixels.shape} {pixels.dtype}")
+            if not last < time_s < float("inf"):
+                raise AssertionError(f"times do not grow: {last} {time_s}")
+            last = time_s
+    finally:
+        source.close()
+
+
 def boxes_json(data: bytes) -> None:
     """Boxes of another detector, JSON."""
     _file(data, "boxes.json", read_boxes)
@@ -78,8 +102,9 @@ def boxes_csv(data: bytes) -> None:
 
 
 def picture_list(data: bytes) -> None:
-    """A .txt list of pictures. (What it names is not opened.)"""
+    """A .txt list of pictures and videos. (What it names is looked at, not decoded.)"""
     _file(data, "list.txt", lambda path: list_images([path]))
+    _file(data, "list.txt", lambda path: list_sources([path]))
 
 
 def poses_json(data: bytes) -> None:
@@ -147,7 +172,7 @@ def makehuman(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        image, upload, boxes_json, boxes_csv, picture_list, poses_json, model_card, record, stored_picture, mat, pts,
+        image, upload, video, boxes_json, boxes_csv, picture_list, poses_json, model_card, record, stored_picture, mat, pts,
         makehuman,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -82,6 +83,33 @@ def test_the_union_of_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         photos, videos = list_sources(sources)
         assert [p.name for p in photos] == still
         assert [Path(v.name).name for v in videos] == moving
+
+
+def test_names_that_no_file_can_have_stay_in_a_list(tmp_path: Path) -> None:
+    long = "x" * 5000
+    (tmp_path / "list.txt").write_text(f"{long}\n[{long}\na\0b.png\n")
+    (tmp_path / "a.png").write_bytes(b"")
+    photos, videos = list_sources([tmp_path / "list.txt"])
+    assert [p.name for p in photos] == [long, f"[{long}", "a\0b.png"]
+    assert videos == []
+
+
+def test_a_file_that_points_to_other_files_is_no_video(tmp_path: Path) -> None:
+    wandering(tmp_path / "a.mp4", 3)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'a.mp4'\n")
+    with av.open(str(tmp_path / "list.mp4")) as container:  # FFmpeg alone would follow it
+        assert container.streams.video
+    with pytest.raises(VideoError, match=r"list\.mp4: not a video that can be opened"):
+        VideoSource(str(tmp_path / "list.mp4"))
+    (tmp_path / "concat:a.mp4|a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes())
+    assert len(list(VideoSource(str(tmp_path / "concat:a.mp4|a.mp4")))) == 3
+
+
+def test_frames_that_are_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = wandering(tmp_path / "a.mp4", 3)
+    monkeypatch.setattr("semiuhpe.inference.video_reader.MAX_FRAME_PIXELS", 160 * 120 - 1)
+    with pytest.raises(VideoError, match=r"a\.mp4: frames of 160 × 120"):
+        VideoSource(str(path))
 
 
 def test_passwords_stay_out_of_names() -> None:

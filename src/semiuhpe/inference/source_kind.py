@@ -73,7 +73,10 @@ def moving_source(source: str | int | os.PathLike[str]) -> MovingSource | None:
 
 def is_video(path: Path) -> bool:
     """Whether a file is a video by its first bytes, or by its name where those say nothing."""
-    if not path.is_file() or is_picture(path):
+    try:
+        if not path.is_file() or is_picture(path):
+            return False
+    except OSError:  # no name that a file can have
         return False
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
@@ -103,7 +106,7 @@ def list_sources(
         for path in _files([source], recursive):
             if ignore is not None and path != Path(source) and ignore(path):
                 continue
-            found = moving_source(path) if path.exists() else None
+            found = MovingSource(str(path), "file") if is_video(path) else None
             if found is not None:
                 moving.setdefault(found)
             else:

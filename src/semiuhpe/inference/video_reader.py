@@ -16,8 +16,14 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import VideoError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.inference.media import MAX_PIXELS
 
+MAX_FRAME_PIXELS = 40_000_000
+"""Largest frame that is decoded; 8K has 33 million pixels. Some frames wait in a queue, so it is less than a photo's."""
+_FILE_FORMATS = (
+    "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc", "asf", "flv", "ogg", "ivf", "mxf",
+    "dv", "rm", "wtv", "nut", "yuv4mpegpipe", "mjpeg", "obu",
+)  # fmt: skip
+"""What a file may be. Above all no playlist (concat, hls, dash, sdp): FFmpeg opens whatever files and addresses it names."""
 _MAX_DAMAGED = 300
 """Packets in a row that cannot be decoded before the rest of a video is given up."""
 
@@ -33,25 +39,27 @@ class VideoSource:
 
     def __init__(self, source: str, *, open_s: float | None = None, read_s: float | None = None, skip: int = 0) -> None:
         self.name, self._skip = source, skip
-        options = {"rtsp_transport": "tcp"} if source.lower().startswith("rtsp") else {}
         check_file(source)
         try:
-            self._container: Any = av.open(
-                source, options=options, timeout=None if open_s is None and read_s is None else (open_s, read_s)
+            self._container: Any = open_container(
+                source, timeout=None if open_s is None and read_s is None else (open_s, read_s)
             )
         except Exception as error:  # PyAV's errors derive from OSError, ValueError and others, by FFmpeg's code
-            raise VideoError(
-                f"{source}: not a video that can be opened ({one_line(error)}); check the source"
-            ) from error
+            reason = getattr(error, "strerror", None) or one_line(error)
+            raise VideoError(f"{source}: not a video that can be opened ({reason}); check the source") from error
         if not self._container.streams.video:
             self._container.close()
             raise VideoError(f"{source}: holds no video stream; give a file with pictures in it")
         self.stream: Any = self._container.streams.video[0]
         self.stream.thread_type = "AUTO"
+        # FFmpeg checks it for every frame, also where a stream changes its size on the way.
+        self.stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         width, height = self.stream.codec_context.width, self.stream.codec_context.height
-        if width * height > MAX_PIXELS:
+        if width * height > MAX_FRAME_PIXELS:
             self.close()
-            raise VideoError(f"{source}: frames of {width} × {height} are more than {MAX_PIXELS:,} pixels; reduce them")
+            raise VideoError(
+                f"{source}: frames of {width} × {height} are more than {MAX_FRAME_PIXELS:,} pixels; reduce them"
+            )
         rate = self.stream.average_rate or self.stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         length = self._container.duration / av.time_base if self._container.duration else None
@@ -95,6 +103,18 @@ class VideoSource:
     def close(self) -> None:
         """Close the container; a second time does nothing."""
         self._container.close()
+
+
+def open_container(source: str, timeout: Any = None) -> Any:
+    """A PyAV container of a file or URL; a file can only be a video that holds its pictures itself.
+
+    Raises what PyAV raises.
+    """
+    options = {"rtsp_transport": "tcp"} if source.lower().startswith("rtsp") else {}
+    if "://" not in source:
+        options |= {"format_whitelist": ",".join(_FILE_FORMATS), "protocol_whitelist": "file"}
+        source = f"file:{source}"  # a name such as concat:a|b.mp4 is a name
+    return av.open(source, options=options, timeout=timeout)
 
 
 class CameraSource:

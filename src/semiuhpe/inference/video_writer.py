@@ -19,7 +19,7 @@ import numpy as np
 
 from semiuhpe.errors import VideoError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.inference.video_reader import one_line
+from semiuhpe.inference.video_reader import one_line, open_container
 
 TICKS = 90_000
 """Of the written videos' clock, a second: frame rates of 24, 25, 30 and 60 and 29.97 Hz are whole numbers of it."""
@@ -116,7 +116,7 @@ def join(segments: Sequence[tuple[Path, int]], sound: str | None, output: Path) 
             with av.open(str(segments[0][0])) as first:
                 video = container.add_stream_from_template(first.streams.video[0])
             video.time_base = Fraction(1, TICKS)
-            source: Any = None if sound is None else av.open(sound)
+            source: Any = None if sound is None else open_container(sound)
             try:
                 tracks = [_video_packets(segments, video)]
                 if source is not None and source.streams.audio:
@@ -225,7 +225,7 @@ def _layout(stream: Any) -> str:
 
 def _first_time(path: str) -> float:
     """The time of a video's first frame in its own clock, which is 0 in ours."""
-    with av.open(path) as container:
+    with open_container(path) as container:
         for packet in container.demux(container.streams.video[0]):
             try:
                 frames = packet.decode()
