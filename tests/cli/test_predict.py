@@ -18,6 +18,7 @@ from tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
 from semiuhpe.cli.main import main
+from semiuhpe.inference.detector import HeadDetector
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -140,6 +141,22 @@ def test_score_and_style(tmp_path: Path, weights: list[str]) -> None:
     assert len(pictures) == 4
 
 
+def test_the_detectors_side_is_a_setting_of_the_results(
+    tmp_path: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides: list[int] = []
+    look = HeadDetector.look
+    monkeypatch.setattr(
+        HeadDetector, "look", lambda self, image, view: (sides.append(self.max_side), look(self, image, view))[1]
+    )
+    Image.new("RGB", (320, 240)).save(tmp_path / "a.png")
+    command = ["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--style", "none", *weights]
+    assert main([*command, "--detector-side", "640"]) == 0
+    assert set(sides) == {640}
+    assert main([*command, "--resume"]) == 1
+    assert "detector_side" in capsys.readouterr().err
+
+
 def test_boxes_of_another_detector(tmp_path: Path, weights: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     source, out = photos(tmp_path / "in", ["a.jpg", "b.jpg"]), tmp_path / "out"
     pose = weights[:2]
@@ -199,6 +216,7 @@ def test_crops_are_one_head_each(tmp_path: Path, weights: list[str]) -> None:
         (["absent"], "no such file"),
         (["--euler", "nonsense", "IN"], "nonsense"),
         (["IN", "--score", "2"], "score"),
+        (["IN", "--detector-side", "8"], "max_side"),
         (["IN", "--threads", "0"], "threads"),
         (["IN", "--weights", "absent.onnx"], "no such weights"),
         (["IN", "-o", "IN/a.jpg"], "cannot be written"),
