@@ -114,6 +114,8 @@ def _videos() -> dict[str, bytes]:
         "mp4_truncated": mp4[: len(mp4) // 2],
         "mp4_only_samples": mp4[: mp4.index(b"moov") - 4],
         "mp4_huge_frame": _replaced(mp4, b"mp4v", 4 + 24, struct.pack(">HH", 65535, 65535)),
+        "mp4_unknown_codec": mp4.replace(b"mp4v", b"zzzz"),
+        "mkv_unknown_codec": mkv.replace(b"V_MPEG4/ISO/ASP", b"V_MPEG9/ISO/ASP"),
         "mp4_no_frame": _replaced(mp4, b"mp4v", 4 + 24, struct.pack(">HH", 0, 0)),
         "mp4_many_samples": _replaced(mp4, b"stsz", 12, struct.pack(">I", 2**32 - 1)),
         "mp4_far_chunks": _replaced(mp4, b"stco", 12, struct.pack(">I", 2**32 - 1)),

@@ -105,6 +105,13 @@ def test_a_file_that_points_to_other_files_is_no_video(tmp_path: Path) -> None:
     assert len(list(VideoSource(str(tmp_path / "concat:a.mp4|a.mp4")))) == 3
 
 
+def test_a_code_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    path = wandering(tmp_path / "a.mp4", 3)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(VideoError, match=r"a\.mp4: its pictures are in a code"):
+        VideoSource(str(path))
+
+
 def test_frames_that_are_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = wandering(tmp_path / "a.mp4", 3)
     monkeypatch.setattr("semiuhpe.inference.video_reader.MAX_FRAME_PIXELS", 160 * 120 - 1)

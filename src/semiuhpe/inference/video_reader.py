@@ -51,6 +51,9 @@ class VideoSource:
             self._container.close()
             raise VideoError(f"{source}: holds no video stream; give a file with pictures in it")
         self.stream: Any = self._container.streams.video[0]
+        if self.stream.codec_context is None:
+            self.close()
+            raise VideoError(f"{source}: its pictures are in a code that FFmpeg cannot decode; export it as H.264")
         self.stream.thread_type = "AUTO"
         # FFmpeg checks it for every frame, also where a stream changes its size on the way.
         self.stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
