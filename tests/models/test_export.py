@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -74,7 +75,14 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
 
 def test_int8_computes_in_integers_one_scale_a_channel(tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
-    card = export(path, tmp_path / "a.onnx", precision="int8", heads=heads(LEAST_HEADS, 32), largest_drift_deg=20)
+    options: dict[str, Any] = {"precision": "int8", "heads": heads(LEAST_HEADS, 32), "largest_drift_deg": 20}
+    with pytest.raises(
+        WeightsError, match=r"times as fast as float32 on this machine, the least is 99;.*--precision half"
+    ):
+        export(path, tmp_path / "a.onnx", **options, least_speedup=99)
+    assert not (tmp_path / "a.onnx").exists()
+    card = export(path, tmp_path / "a.onnx", **options, least_speedup=0)
+    assert 0 < card["export_speedup"] < 99
     model = onnx.load(tmp_path / "a.onnx")
     constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     weights = [c for c in constants.values() if c.dtype == np.int8 and c.ndim == 4]
@@ -97,6 +105,8 @@ def test_int8_is_refused_without_heads_and_beyond_the_limit(tmp_path: Path) -> N
         export(path, target, precision="int8")
     with pytest.raises(WeightsError, match=f"at least {LEAST_HEADS}"):
         export(path, target, precision="int8", heads=heads(LEAST_HEADS - 1, 32))
+    with pytest.raises(WeightsError, match=r"int8 graph differs by .*limit is 0\.2°"):
+        export(path, target, precision="int8", heads=heads(LEAST_HEADS, 32))
     with pytest.raises(WeightsError, match=r"int8 graph differs by .*limit is 1e-06.*--precision half"):
         export(path, target, precision="int8", heads=heads(LEAST_HEADS, 32), largest_drift_deg=1e-6)
     assert not target.exists()

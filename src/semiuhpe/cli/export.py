@@ -29,8 +29,13 @@ def main(argv: list[str]) -> int:
         "--max-drift",
         type=float,
         metavar="DEG",
-        help="refuse a graph that strays further: any head, 0.1° (int8: the mean head, 2°)",
+        help="refuse a graph that strays further: any head, 0.1° (int8: the mean head, 0.2°)",
     )
+    parser.add_argument(
+        "--least-speedup", type=float, default=1.0, metavar="X",
+        help="refuse an int8 graph that is not X times as fast as float32 here; 0: it is for another machine "
+        "(default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--licence", help="licence of the weights, written into the file")
     args = parser.parse_args(argv)
     if args.max_drift is not None and not args.max_drift > 0:
@@ -54,10 +59,12 @@ def main(argv: list[str]) -> int:
         heads=heads,
         card={"licence": args.licence} if args.licence else None,
         largest_drift_deg=args.max_drift,
+        least_speedup=args.least_speedup,
     )
     megabytes = args.output.stat().st_size / 1e6
     print(
         f"{args.output}: {megabytes:.1f} MB, differs from the network by at most {card['export_drift_deg']:.4f}°, "
         f"{card['export_mean_drift_deg']:.4f}° on average"
+        + (f", {card['export_speedup']:g} times as fast as float32" if "export_speedup" in card else "")
     )
     return 0

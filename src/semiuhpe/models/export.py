@@ -35,8 +35,10 @@ Precision = Literal["float32", "half", "int8"]
 OPSET = 18
 LARGEST_DRIFT_DEG = 0.1
 """How far the pose of any head may be from the network's, in float32 and half."""
-LARGEST_MEAN_DRIFT_DEG = 2.0
+LARGEST_MEAN_DRIFT_DEG = 0.2
 """How far poses may be from the network's on average in int8: unsure heads, whose pose is vague, move further."""
+LEAST_SPEEDUP = 1.0
+"""How many times as fast as float32 an int8 graph has to be on the machine at hand: one that is slower helps nobody."""
 LEAST_HEADS = 32
 """Crops that int8 needs: half of them to measure ranges on, half to measure the drift on."""
 CONVENTION = "A and poses are camera<-head; camera x right, y down, z into the scene; identity faces the camera"
@@ -146,6 +148,7 @@ def export(
     heads: Crops | None = None,
     card: dict[str, Any] | None = None,
     largest_drift_deg: float | None = None,
+    least_speedup: float = LEAST_SPEEDUP,
 ) -> dict[str, Any]:
     """Write `target` (.onnx) and its card (.json beside it). Returns the card.
 
@@ -153,7 +156,8 @@ def export(
     noise, on which half precision is not held to it: a network is free to waver where it sees no head. int8 needs
     `LEAST_HEADS` of them, every other one for its ranges and the rest for the check. card: further entries.
     largest_drift_deg: of any head (int8: of the mean); None = `LARGEST_DRIFT_DEG` (`LARGEST_MEAN_DRIFT_DEG`).
-    Raises WeightsError if the graph strays further, or if int8 has no heads.
+    least_speedup: of int8 over float32 here; 0 for a graph that is meant for another machine.
+    Raises WeightsError if the graph strays further, or if int8 has no heads or is not that fast.
     """
     if precision == "int8" and (heads is None or len(heads) < LEAST_HEADS):
         raise WeightsError(
@@ -165,9 +169,10 @@ def export(
     model = to_onnx(network, size, half=precision == "half")
     checked = _smooth_pictures(16, size) if heads is None else heads
     if precision == "int8":
-        from semiuhpe.models.quantise import quantise
+        from semiuhpe.models.quantise import quantise, speedup
 
-        model, checked = quantise(model, checked[::2]), checked[1::2]
+        # Quantising leaves the graph that it is given without its weights.
+        plain, model, checked = model, quantise(copy.deepcopy(model), checked[::2]), checked[1::2]
     drifts = drifts_deg(network, model, checked)
     drift, limit = float(drifts.max()), largest_drift_deg or LARGEST_DRIFT_DEG
     if precision == "int8":
@@ -178,6 +183,14 @@ def export(
             f"{checkpoint}: the {precision} graph differs by {drift:.3f}°, the limit is {limit:g}°; "
             f"export with --precision {remedy}"
         )
+    measured: dict[str, Any] = {}
+    if precision == "int8":
+        measured["export_speedup"] = round(speedup(plain, model, checked[:8]), 2)
+        if measured["export_speedup"] < least_speedup:
+            raise WeightsError(
+                f"{checkpoint}: the int8 graph is {measured['export_speedup']:g} times as fast as float32 on this machine, "
+                f"the least is {least_speedup:g}; export with --precision half, or for another machine with --least-speedup 0"
+            )
     full_card: dict[str, Any] = {
         "kind": "head-pose",
         "sha256": "",
@@ -189,6 +202,7 @@ def export(
         "precision": {"half": "float16 storage"}.get(precision, precision),
         "export_drift_deg": round(float(drifts.max()), 5),
         "export_mean_drift_deg": round(float(drifts.mean()), 5),
+        **measured,
         "weights_sha256": _weights_digest(model),
         "step": state["step"],
         "validation_deg": state.get("validation_deg", {}),
