@@ -21,7 +21,7 @@ PLAIN = (
     "error_90_deg",
     "entropy",
 )
-_BATCH = 4096
+_BATCH = 1024
 
 
 def csv_columns(conventions: Sequence[str]) -> list[str]:
