@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from semiuhpe.cli.network_options import add_device_option, add_score_option, add_threads_option, add_weights_option
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -15,11 +17,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port, 0 for any that is free (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="open the page in the browser")
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    add_weights_option(parser)
     parser.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
-    parser.add_argument("--score", type=float, help="leave out detections that score below")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    add_score_option(parser)
+    add_device_option(parser)
+    add_threads_option(parser)
     parser.add_argument("--max-megabytes", type=float, default=32.0, help="largest upload (default: %(default)g)")
     parser.add_argument("--max-megapixels", type=float, default=50.0, help="largest picture (default: %(default)g)")
     return parser

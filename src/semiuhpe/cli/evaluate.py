@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
+
 if TYPE_CHECKING:
     from semiuhpe.evaluation.predictions import PoseModel
     from semiuhpe.evaluation.run import Evaluation
@@ -17,13 +19,9 @@ def add_protocol_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, help="the head store of the set (semiuhpe prepare makes one)")
     parser.add_argument("--split", default="", help="split of the store (default: the protocol's)")
     parser.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
-    parser.add_argument(
-        "--mirrored",
-        action=argparse.BooleanOptionalAction,
-        help="estimate mirror images too: slower, better; default: as the weights' card says",
-    )
+    add_mirrored_option(parser)
     parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass; changes no figure")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    add_threads_option(parser)
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -111,7 +109,7 @@ def main(argv: list[str]) -> int:
         "--student", choices=["averaged", "current"], default="averaged",
         help="of a run: the averaged weights (the teacher; default) or the student's own of the last checkpoint",
     )  # fmt: skip
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
+    add_device_option(parser)
     parser.add_argument(
         "--detect", action="store_true", help="boxes from the head detector; heads it misses are counted"
     )

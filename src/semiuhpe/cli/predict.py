@@ -8,6 +8,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semiuhpe.cli.network_options import (
+    add_device_option,
+    add_mirrored_option,
+    add_score_option,
+    add_threads_option,
+    add_weights_option,
+)
 from semiuhpe.cli.predict_video import add_video_options, check_video_options, predict_videos
 
 if TYPE_CHECKING:
@@ -55,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
     )
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    add_weights_option(parser)
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument("--detector", help="weights of a head detector, an .onnx; another project's with a layout")
     heads.add_argument("--boxes", type=Path, help='your own boxes: JSON {"photo.jpg": [[x1, y1, x2, y2], ...]} or CSV')
@@ -70,14 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         "--detector-side", type=int, metavar="PIXELS",
         help="longer side at which the detector sees a photo whole (default: 960; 640: half the time, fewer small heads)",
     )  # fmt: skip
-    parser.add_argument("--score", type=float, help="leave out detections that score below")
-    parser.add_argument(
-        "--mirrored",
-        action=argparse.BooleanOptionalAction,
-        help="estimate mirror images too: slower, better; default: as the weights' card says",
-    )
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    add_score_option(parser)
+    add_mirrored_option(parser)
+    add_device_option(parser)
+    add_threads_option(parser)
     add_video_options(parser)
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option
 from semiuhpe.errors import MissingExtraError
 
 
@@ -25,15 +26,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with an earlier run, as it does anyway")
     parser.add_argument("--column", default="image", help="of Parquet: the pictures' bytes (default: %(default)s)")
     parser.add_argument("--euler", action="append", metavar="NAME", help="an Euler convention (default: 300w-lp)")
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    add_weights_option(parser)
     parser.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
     parser.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
-    parser.add_argument("--score", type=float, help="leave out detections that score below")
-    parser.add_argument(
-        "--mirrored",
-        action=argparse.BooleanOptionalAction,
-        help="estimate mirror images too: slower, better; default: as the weights' card says",
-    )
+    add_score_option(parser)
+    add_mirrored_option(parser)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
     parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
+
 
 def main(argv: list[str]) -> int:
     """Write a submission; returns the exit code."""
@@ -21,14 +23,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--student", choices=["averaged", "current"], default="averaged", help="of a run: which weights"
     )
-    parser.add_argument(
-        "--mirrored",
-        action=argparse.BooleanOptionalAction,
-        help="estimate mirror images too: slower, better; default: as the weights' card says",
-    )
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
+    add_mirrored_option(parser)
     parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    add_device_option(parser)
+    add_threads_option(parser)
     args = parser.parse_intermixed_args(argv)
     if args.output.suffix != ".json":
         parser.error(f"the output must end in .json, got {args.output}")
