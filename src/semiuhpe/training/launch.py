@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import SLURMEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed as torch_distributed
 from torch.nn.parallel import DistributedDataParallel

@@ -106,7 +106,7 @@ class Ranks:
         if self.count > 1:
             for parameter in network.parameters():
                 if parameter.requires_grad:
-                    parameter.register_hook(partial(_with_strides, parameter.stride()))
+                    parameter.register_hook(partial(_with_strides, parameter.stride()))  # type: ignore[no-untyped-call]
 
     @contextmanager
     def errors_explained(self) -> Iterator[None]:
