@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,7 @@ def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout:
     # Imports once, then forks: a process costs little, and inherits nothing from the tests before.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["semiuhpe.training.trainer"])
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     processes = [
         context.Process(target=_as_rank, args=(rank, count, port, target, arguments), daemon=True)
         for rank in range(count)
@@ -33,6 +32,13 @@ def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout:
     for process in processes:
         process.kill()
     return codes
+
+
+def free_port() -> int:
+    """A port that nobody listens to."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _as_rank(rank: int, count: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -53,7 +59,10 @@ def train_and_compare(recipe: Any) -> None:
 
     trainer = Trainer(recipe, progress=False)
     assert trainer.ranks.count == int(os.environ["WORLD_SIZE"])
-    trainer.train()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        trainer.train()
+    assert not [warning for warning in told if "strides" in str(warning.message)], "gradients are copied one by one"
     for network in (trainer.network, trainer.teacher.network):
         own = torch.cat([value.flatten().double() for value in network.state_dict().values()])
         first = own.clone()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import signal
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -237,21 +239,37 @@ def test_the_command_says_what_to_install(tmp_path: Path, capsys: pytest.Capture
             main(["predict", "--engine", "ray", "--help"])
 
 
-def map_workers_below(parent: int) -> list[int]:
-    """Actors of Ray Data among the descendants of a process, by the titles that Ray gives them."""
+def processes_below(parent: int) -> dict[int, str]:
+    """The descendants of a process, and their command lines."""
     parents = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             parents[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
         except OSError:  # ended meanwhile
             continue
-    found, below = [], [parent]
+    found, below = {}, [parent]
     while below:
         one = below.pop()
         below += [child for child, of in parents.items() if of == one]
-        if "MapWorker" in Path(f"/proc/{one}/cmdline").read_text(errors="replace"):
-            found.append(one)
+        try:
+            found[one] = Path(f"/proc/{one}/cmdline").read_text(errors="replace")
+        except OSError:
+            continue
     return found
+
+
+def still_there(processes: dict[int, str], within_s: float = 20) -> list[str]:
+    """Command lines of those of the processes that have not ended after a while."""
+    until = time.monotonic() + within_s
+    while True:
+        # One that has ended, and nobody asked about, has an empty command line.
+        left = []
+        for number in processes:
+            with contextlib.suppress(OSError):
+                left += filter(None, [Path(f"/proc/{number}/cmdline").read_text(errors="replace")])
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.2)
 
 
 @pytest.mark.timeout(900)  # a cluster starts many processes
@@ -259,27 +277,40 @@ def test_a_ray_cluster_that_loses_a_worker(tmp_path: Path, settings: Settings, m
     """Two actors; one is killed in the middle of the run."""
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")
-    folder = folder_of(tmp_path / "in", 40, broken=[7])
+    folder = folder_of(tmp_path / "in", 24, broken=[7])
     from semiuhpe.bulk.ray_engine import ray_engine
 
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the home folder
     try:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        # Small, so that a container's few megabytes of shared memory do; a test needs no network but the loopback.
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=100_000_000,
+            _node_ip_address="127.0.0.1",
+        )
         killed: list[int] = []
+        seen: dict[int, str] = {}
 
         def kill_once(done: dict[str, int], _: int) -> None:
+            seen.update((n, line) for n, line in processes_below(os.getpid()).items() if "ray" in line)
             if not killed:
-                killed.append(next(iter(map_workers_below(os.getpid()))))
+                # By the titles that Ray gives its actors.
+                killed.append(next(n for n, line in processes_below(os.getpid()).items() if "MapWorker" in line))
                 os.kill(killed[0], signal.SIGKILL)
 
-        engine = ray_engine(actors=2)
+        engine = ray_engine(actors=2, wave=8)
         run_bulk([str(folder)], place(str(tmp_path / "out")), settings, engine, files=2, progress=kill_once)
     finally:
         ray.shutdown()
     assert killed
+    assert len(seen) > 3
+    assert still_there(seen) == []
     rows = rows_of(tmp_path / "out")
     counts = Counter(row["input"] for row in rows)
-    assert len(counts) == 40
+    assert len(counts) == 24
     assert set(counts.values()) == {1}
     assert [os.path.basename(row["input"]) for row in rows if row["error"]] == ["p 7#.jpg"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["errors"] == 1
+    assert not list((tmp_path / "out" / "attempts").iterdir())

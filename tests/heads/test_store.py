@@ -251,3 +251,23 @@ def test_an_id_of_any_length_and_script(tmp_path: Path) -> None:
             assert name in writer
             assert not writer.add(HeadRecord(name, "s", "train", "", (0.0, 0.0, 1.0, 1.0)), encoded(0))
     assert [r.id for r in HeadStore(tmp_path / "s")] == names
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+def test_a_jpeg_decoded_smaller_is_the_mean_of_its_blocks(tmp_path: Path, factor: int) -> None:
+    coarse = np.random.default_rng(0).uniform(0, 255, (7, 9, 3)).astype(np.float32)
+    smooth = cv2.resize(coarse, (163, 121), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    with HeadStoreWriter(tmp_path / "s") as writer:
+        writer.add(head(0), cv2.imencode(".jpg", smooth, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+        writer.add(head(1), cv2.imencode(".png", smooth)[1].tobytes())
+    store = HeadStore(tmp_path / "s")
+    got, taken = store.smaller_image(0, factor)
+    assert (taken, got.shape) == (factor, (-(-121 // factor), -(-163 // factor), 3))
+    height, width = 121 // factor * factor, 163 // factor * factor
+    blocks = store.image(0)[:height, :width].reshape(height // factor, factor, width // factor, factor, 3)
+    apart = np.abs(got[: height // factor, : width // factor] - blocks.mean(axis=(1, 3)))
+    assert apart.mean() < 1
+    assert apart.max() < 6
+    as_png, taken = store.smaller_image(1, factor)
+    assert taken == 1
+    np.testing.assert_array_equal(as_png, smooth[..., ::-1])

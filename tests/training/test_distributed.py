@@ -17,7 +17,7 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.launch import start
-from semiuhpe.training.ranks import Ranks
+from semiuhpe.training.ranks import Ranks, _with_strides
 from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
 from semiuhpe.training.sampler import StepSampler
 from semiuhpe.training.trainer import Trainer
@@ -87,6 +87,45 @@ def test_two_processes_walk_the_path_of_one(alone: Path) -> None:
     assert sum("unsupervised" in line for line in lines) == STEPS - STAGE1
     assert sum("thresholds/front" in line for line in lines) == 2
     assert_same_run(str(alone / "alone"), both.run)
+
+
+def test_channels_last_gradients_are_averaged_as_they_lie_in_memory(alone: Path) -> None:
+    """`train_and_compare` fails where DDP says that they are not."""
+    model = ModelRecipe(
+        "mobilenetv4_conv_small", pretrained=False, head="linear", frozen_norms=True, image_size=32, channels_last=True
+    )
+    recipe = shared_recipe(alone, "last", model=model, steps=2, precision="bf16-mixed", semi=None, validate_every=2)
+    assert run_ranks(2, train_and_compare, recipe) == [0, 0]
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_gradients_have_the_strides_of_their_parameters(half: bool) -> None:
+    def gradients(count: int) -> list[tuple[torch.Tensor, torch.nn.Parameter]]:
+        torch.manual_seed(0)
+        network = PoseNet("mobilenetv4_conv_small", pretrained=False, channels_last=True)
+        Ranks(0, count).align_gradients(network)
+        images = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            parameter = network(images)
+        parameter.float().sum().backward()
+        return [(p.grad, p) for p in network.parameters() if p.grad is not None]
+
+    single, shared = gradients(1), gradients(2)
+    if half:
+        assert any(grad.stride() != p.stride() for grad, p in single), "nothing to be done; the method can go"
+    assert all(grad.stride() == p.stride() for grad, p in shared)
+    for (one, _), (other, _) in zip(single, shared, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_strides_change_and_values_stay() -> None:
+    values = torch.arange(24.0).reshape(2, 3, 2, 2)
+    last = values.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(_with_strides(values.stride(), last), values)
+    assert _with_strides(values.stride(), last).stride() == values.stride()
+    point = torch.arange(6.0).reshape(2, 3, 1, 1)
+    view = _with_strides((3, 1, 3, 3), point)
+    assert (view.stride(), view.data_ptr()) == ((3, 1, 3, 3), point.data_ptr())
 
 
 def test_a_lost_process_ends_the_run_which_goes_on_with_fewer(alone: Path, tmp_path: Path) -> None:

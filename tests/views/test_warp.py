@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semiuhpe.geometry.crop import crop_head
+from semiuhpe.geometry.crop import PAD_COLOUR, block_factor, crop_head
 from semiuhpe.geometry.rotation import geodesic_distance, image_rotation, mirror, random_rotations
-from semiuhpe.views.warp import CANONICAL, View, ViewRange, draw, draw_view, keyed_generator, turn_label, view_matrix
+from semiuhpe.views.warp import (
+    CANONICAL,
+    View,
+    ViewRange,
+    decode_factor,
+    draw,
+    draw_view,
+    keyed_generator,
+    turn_label,
+    view_matrix,
+)
 
 BOX = (40.0, 30.0, 90.0, 100.0)
 
@@ -114,3 +124,45 @@ def test_a_key_makes_the_same_view_again() -> None:
     ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.5, flip=0.5)
     assert draw_view(ranges, keyed_generator(1, 2, 3)) == draw_view(ranges, keyed_generator(1, 2, 3))
     assert draw_view(ranges, keyed_generator(1, 2, 3)) != draw_view(ranges, keyed_generator(1, 3, 2))
+
+
+@given(views, st.integers(30, 150), st.sampled_from([48, 112]), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_warp_is_bilinear_interpolation_point_by_point(view: View, source: int, size: int, seed: int) -> None:
+    """In floating point: each pixel of a view looks up the one place that it shows; the padding lies outside."""
+    image = np.random.default_rng(seed).integers(0, 256, (source, source + 7, 3), dtype=np.uint8)
+    box = (0.3 * source, 0.3 * source, 0.7 * source, 0.7 * source)
+    matrix = view_matrix(box, view, size)
+    if block_factor(matrix) > 1:
+        return  # averaged first
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+    y, x = np.mgrid[0:size, 0:size] + 0.5
+    at_x, at_y = (inverse[k, 0] * x + inverse[k, 1] * y + inverse[k, 2] - 0.5 for k in range(2))
+    padded = np.full((source + 4, source + 11, 3), PAD_COLOUR, np.float64)
+    padded[2:-2, 2:-2] = image
+    left, top = (np.clip(np.floor(v), -2, limit).astype(int) for v, limit in ((at_x, source + 7), (at_y, source)))
+    right, low = (np.clip(a - b, 0, 1)[..., None] for a, b in ((at_x, left), (at_y, top)))
+    corners = [padded[top + 2 + i, left + 2 + j] for i in (0, 1) for j in (0, 1)]
+    upper, lower = (corners[2 * i] * (1 - right) + corners[2 * i + 1] * right for i in (0, 1))
+    expected = upper * (1 - low) + lower * low
+    apart = np.abs(draw(image, box, view, size) - expected)
+    # Some versions of OpenCV place their taps on a grid of 1/32 pixel.
+    assert apart.mean() <= 1.5
+    assert np.percentile(apart, 90) <= 4
+
+
+def test_a_view_of_a_large_picture_is_that_of_a_small_one(rng: np.random.Generator) -> None:
+    """Small pictures are warped with a fourth channel, large ones without."""
+    image = smooth_picture(rng, 150)
+    large = np.pad(image, ((0, 350), (0, 350), (0, 0)), mode="edge")
+    view = View(scale=0.7, rotation=0.3)
+    np.testing.assert_array_equal(draw(image, BOX, view, 40), draw(large, BOX, view, 40))
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [(1.0, 1), (1.9, 1), (2.0, 2), (2.9, 2), (3.5, 1), (4.5, 4), (6.2, 2), (9, 1)]
+)
+def test_pictures_are_decoded_smaller_only_where_blocks_are_averaged(scale: float, factor: int) -> None:
+    box = (100.0, 100.0, 100 + 64 / 1.3, 100 + 64 / 1.3)
+    assert decode_factor(box, [View(scale=scale)], 64) == factor
+    assert decode_factor(box, [View(scale=scale), CANONICAL], 64) == 1

@@ -12,6 +12,7 @@ import json
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from semiuhpe.inference.media import SUFFIXES
 
 FILES_OF_A_UNIT = 256
 PLANS = "plan"
+_AT_ONCE, _LISTED = 16, 4096
 
 
 @dataclass(frozen=True)
@@ -108,21 +110,25 @@ def find_inputs(source: str, column: str) -> Iterator[tuple[str, str, int]]:
     if kind == "nothing":
         raise InputError(f"{source}: no such file or folder; check the address")
     names = at.names(recursive=True) if kind == "folder" else [""]
-    found = 0
-    for name in names:
-        if any(part.startswith((".", "_")) for part in name.split("/")):
-            continue
+    shown = [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
+
+    def look(name: str) -> tuple[str, str, int] | None:
         one = at.at(name) if name else at
         suffix = "." + one.path.rpartition(".")[2].lower()
         if suffix == ".parquet":
-            yield "parquet", one.url, _row_groups(one, column)
-        elif suffix == ".tar":
-            yield "tar", one.url, 1
-        elif suffix in SUFFIXES or not name:
-            yield "files", one.url, 1
-        else:
-            continue
-        found += 1
+            return "parquet", one.url, _row_groups(one, column)
+        if suffix == ".tar":
+            return "tar", one.url, 1
+        return ("files", one.url, 1) if suffix in SUFFIXES or not name else None
+
+    found = 0
+    # The end of every Parquet file must be read to know its row groups, which in object storage is mostly waiting.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(shown), _LISTED):
+            for one in pool.map(look, shown[start : start + _LISTED]):
+                if one is not None:
+                    found += 1
+                    yield one
     if not found:
         raise InputError(f"{source}: holds no pictures, Parquet files or .tar shards")
 

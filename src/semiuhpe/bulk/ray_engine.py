@@ -26,11 +26,15 @@ class PoseActor:
         return {name: [entry[name] for entry in done] for name in ("unit", "inputs", "heads", "errors")}
 
 
-def ray_engine(address: str | None = None, actors: int = 0) -> Any:
+UNITS_OF_A_WAVE = 10_000
+"""What Ray is given at once: its driver keeps account of every block, and the object store holds what is to be done."""
+
+
+def ray_engine(address: str | None = None, actors: int = 0, wave: int = UNITS_OF_A_WAVE) -> Any:
     """An engine for `run_bulk`.
 
     address: of a cluster, None = the one that Ray finds, or a new one on this machine. actors: how many, 0 = as many as
-    the cluster has processors for. Raises MissingExtraError where Ray is not installed.
+    the cluster has processors for. wave: units that Ray is given at once. Raises MissingExtraError where Ray is not installed.
     """
     try:
         import ray
@@ -44,20 +48,22 @@ def ray_engine(address: str | None = None, actors: int = 0) -> Any:
         cuda = settings.device == "cuda"
         room = int(ray.cluster_resources().get("GPU" if cuda else "CPU", 1) // (1 if cuda else settings.threads))
         count = max(1, min(actors or room, len(units)))
-        # A block a unit: an actor that dies takes one unit along, not its neighbours in a block.
-        items = ray.data.from_items([{"unit": unit.to_json()} for unit in units], override_num_blocks=len(units))
-        done = items.map_batches(
-            PoseActor,
-            fn_constructor_kwargs={"settings": settings, "output": output.url},
-            batch_size=1,
-            batch_format="numpy",
-            compute=ray.data.ActorPoolStrategy(size=count),
-            num_cpus=None if cuda else settings.threads,
-            num_gpus=1 if cuda else None,
-            max_restarts=-1,
-            max_task_retries=-1,
-        )
-        for row in done.iter_rows():
-            yield {name: int(value) for name, value in row.items()}
+        for start in range(0, len(units), wave):
+            some = units[start : start + wave]
+            # A block a unit: an actor that dies takes one unit along, not its neighbours in a block.
+            items = ray.data.from_items([{"unit": unit.to_json()} for unit in some], override_num_blocks=len(some))
+            done = items.map_batches(
+                PoseActor,
+                fn_constructor_kwargs={"settings": settings, "output": output.url},
+                batch_size=1,
+                batch_format="numpy",
+                compute=ray.data.ActorPoolStrategy(size=min(count, len(some))),
+                num_cpus=None if cuda else settings.threads,
+                num_gpus=1 if cuda else None,
+                max_restarts=-1,
+                max_task_retries=-1,
+            )
+            for row in done.iter_rows():
+                yield {name: int(value) for name, value in row.items()}
 
     return engine

@@ -96,9 +96,8 @@ class Worker:
                 attempt.begins(key)
                 yield from self._batch([_decode((key, content))])
             return
-        with ThreadPoolExecutor(
-            4
-        ) as pool:  # the next pictures are fetched and decoded while the networks look at these
+        # The next pictures are fetched and decoded while the networks look at these.
+        with ThreadPoolExecutor(max(4, self.settings.threads)) as pool:
             decoded = pool.map(_decode, itertools.islice(items, BATCH))
             while batch := list(decoded):
                 decoded = pool.map(_decode, itertools.islice(items, BATCH))

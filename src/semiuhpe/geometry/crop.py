@@ -7,6 +7,8 @@ One affine warp takes the source pixels to the crop; where it shrinks, source pi
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,9 @@ MARGIN = 1.3
 PAD_COLOUR = (124, 116, 104)
 """What lies outside the photo: the ImageNet mean, which normalises to zero."""
 
+_SMALL = 8
+"""A picture of so many times the pixels of its crop is small enough that all of it may be copied."""
+
 Image = NDArray[np.uint8]
 Float = NDArray[np.float64]
 
@@ -26,8 +31,8 @@ def crop_square(box: ArrayLike, margin: float = MARGIN) -> tuple[float, float, f
 
     Raises ValueError for a box that is not finite or has no area.
     """
-    x1, y1, x2, y2 = (float(v) for v in np.asarray(box, dtype=np.float64))
-    if not np.all(np.isfinite([x1, y1, x2, y2])) or x2 <= x1 or y2 <= y1:
+    x1, y1, x2, y2 = np.asarray(box, dtype=np.float64).tolist()
+    if not all(map(math.isfinite, (x1, y1, x2, y2))) or x2 <= x1 or y2 <= y1:
         raise ValueError(f"a head box must be finite x1, y1, x2, y2 with x2 > x1 and y2 > y1, got {(x1, y1, x2, y2)}")
     return (x1 + x2) / 2, (y1 + y2) / 2, margin * ((x2 - x1) + (y2 - y1)) / 2
 
@@ -55,17 +60,30 @@ def warp_to(
 ) -> Image:
     """As `warp`, drawn as (height, width, 3) uint8."""
     matrix = np.asarray(matrix, dtype=np.float64)
-    shrink = 1.0 / np.sqrt(max(abs(np.linalg.det(matrix[:, :2])), 1e-12))
     # A bilinear tap averages two pixels a side; beyond that, average whole blocks of the region in use first.
-    factor = int(shrink) if shrink >= 2 else 1
+    factor = block_factor(matrix)
     if factor > 1:
         image, matrix = _reduce(image, matrix, height, width, factor)
-    shift = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
-    full = shift @ np.vstack([matrix, [0.0, 0.0, 1.0]]) @ np.linalg.inv(shift)
+    # OpenCV's coordinates are those of pixel centres: shift by half a pixel, warp, shift back.
+    (a, b, x), (c, d, y) = matrix.tolist()
+    centred = np.array([[a, b, x + (a + b - 1) / 2], [c, d, y + (c + d - 1) / 2]])
+    # The very same numbers in half the time: OpenCV vectorises bilinear warps of four channels, not of three.
+    four = image.shape[0] * image.shape[1] <= _SMALL * height * width
     out = cv2.warpAffine(
-        image, full[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=pad
+        cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if four else image,
+        centred,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(*pad, 0) if four else pad,
     )
-    return np.asarray(out, dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(out, cv2.COLOR_RGBA2RGB) if four else out, dtype=np.uint8)
+
+
+def block_factor(matrix: Float) -> int:
+    """Side of the blocks of source pixels that `warp` averages first, 1 = none. matrix (2, 3) output←image."""
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return max(1, int(1.0 / math.sqrt(max(abs(a * d - b * c), 1e-12))))
 
 
 def _reduce(image: Image, matrix: Float, height: int, width: int, factor: int) -> tuple[Image, Float]:

@@ -36,7 +36,7 @@ def _elementary(angle: ArrayLike, first: int, second: int) -> Float:
     angle = np.asarray(angle, dtype=np.float64)
     cos, sin = np.cos(angle), np.sin(angle)
     result = np.zeros((*angle.shape, 3, 3))
-    result[..., :, :] = np.eye(3)
+    result[..., 3 - first - second, 3 - first - second] = 1.0
     result[..., first, first] = cos
     result[..., second, second] = cos
     result[..., first, second] = -sin

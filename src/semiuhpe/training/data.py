@@ -19,7 +19,7 @@ from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.recipe import LabelledData, Recipe
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.views import occlusion, photometric
-from semiuhpe.views.warp import draw, draw_view, keyed_generator, turn_label
+from semiuhpe.views.warp import View, decode_factor, draw, draw_view, keyed_generator, turn_label
 
 Indices = NDArray[np.int64]
 
@@ -66,6 +66,15 @@ def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
     return sources
 
 
+def draw_stored(store: HeadStore, index: int, views: Sequence[View], size: int) -> list[Image]:
+    """The pictures of some views of a stored head, (size, size, 3) uint8 each, decoded no larger than they need it."""
+    box = store.record(index).box
+    image, factor = store.smaller_image(index, decode_factor(box, views, size))
+    x1, y1, x2, y2 = box
+    smaller = (x1 / factor, y1 / factor, x2 / factor, y2 / factor)
+    return [draw(image, smaller, view, size) for view in views]
+
+
 class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
     """key → (image (key.size, key.size, 3) uint8, rotation (3, 3) float32 camera←head), each a pure function of (seed, key)."""
 
@@ -80,7 +89,7 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
         record = source.store.record(index)
         rng = keyed_generator(recipe.seed, key.source, key.epoch, index)
         view = draw_view(recipe.view, rng)
-        image = draw(source.store.image(index), record.box, view, key.size)
+        image = draw_stored(source.store, index, [view], key.size)[0]
         image = photometric.apply(image, recipe.photometric, rng)
         if rng.random() < recipe.cut_occlusion:
             image = occlusion.cut_out(image, rng)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed as torch_distributed
 from torch.nn.parallel import DistributedDataParallel
@@ -20,8 +21,8 @@ from semiuhpe.training.recipe import Recipe
 def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
     """Find the other ranks of a run, or start them, and connect with them.
 
-    Under torchrun the launcher says how many there are, else `devices` and `nodes` of the recipe do. Raises RecipeError
-    where a batch is too small to be shared by so many.
+    Under torchrun and srun the launcher says how many there are, else `devices` and `nodes` of the recipe do. Raises
+    RecipeError where a batch is too small to be shared by so many, or the launcher cannot be followed.
     """
     devices, nodes = _launched(recipe)
     count = devices * nodes
@@ -37,10 +38,15 @@ def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
     options: dict[str, Any] = {sync: False}
     strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **options)
-    fabric = Fabric(
-        accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
-    )
-    fabric.launch()
+    try:
+        fabric = Fabric(
+            accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
+        )
+        fabric.launch()
+    except ValueError as error:
+        if not SLURMEnvironment.detect():
+            raise
+        raise RecipeError(f"SLURM and the recipe do not agree: {' '.join(str(error).split())}") from error
     return fabric, Ranks(fabric.global_rank, fabric.world_size, fabric.device)
 
 
@@ -49,4 +55,12 @@ def _launched(recipe: Recipe) -> tuple[int, int]:
     if torch_distributed.is_available() and torch_distributed.is_torchelastic_launched():
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         return devices, int(os.environ["WORLD_SIZE"]) // devices
+    # Set by srun alone: in a batch script that starts no processes there is nobody to wait for.
+    tasks, nodes = (int(os.environ.get(f"SLURM_STEP_NUM_{what}", 1)) for what in ("TASKS", "NODES"))
+    if tasks > 1 and SLURMEnvironment.detect():
+        if tasks % nodes or "SLURM_NTASKS_PER_NODE" not in os.environ:
+            raise RecipeError(
+                f"srun started {tasks} processes on {nodes} machines; say --ntasks-per-node to sbatch or srun"
+            )
+        return tasks // nodes, nodes
     return recipe.devices, recipe.nodes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -17,6 +18,16 @@ from torch import distributed as torch_distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from semiuhpe.errors import RankLostError
+
+
+def _with_strides(strides: tuple[int, ...], gradient: Tensor) -> Tensor:
+    """The same values with these strides, of a dense tensor; a view where the order in memory is the same."""
+    if gradient.stride() == strides:
+        return gradient
+    lengths = zip(gradient.shape, gradient.stride(), strides, strict=True)
+    if all(length == 1 or own == wanted for length, own, wanted in lengths):
+        return gradient.as_strided(gradient.shape, strides)
+    return gradient.new_empty_strided(gradient.shape, strides).copy_(gradient)
 
 
 class Ranks:
@@ -85,6 +96,17 @@ class Ranks:
             flat = self.mean(torch.cat([buffer.flatten() for buffer in buffers]))
             for buffer, value in zip(buffers, torch.split(flat, sizes), strict=True):
                 buffer.copy_(value.view_as(buffer))
+
+    def align_gradients(self, network: nn.Module) -> None:
+        """Let every gradient have the strides of its parameter, as the buckets have in which gradients are averaged.
+
+        With pictures in channels_last order those of 1×1 convolutions come with other strides for axes of length one: the
+        same numbers in the same order, which would be copied one by one. A view of them costs nothing.
+        """
+        if self.count > 1:
+            for parameter in network.parameters():
+                if parameter.requires_grad:
+                    parameter.register_hook(partial(_with_strides, parameter.stride()))  # type: ignore[no-untyped-call]
 
     @contextmanager
     def errors_explained(self) -> Iterator[None]:

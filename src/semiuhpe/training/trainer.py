@@ -111,6 +111,7 @@ class Trainer:
             fused=recipe.precision != "16-mixed",
         )
         student: Any = torch.compile(self.network) if recipe.compile else self.network
+        self.ranks.align_gradients(self.network)
         self.model, self.optimiser = self.fabric.setup(student, optimiser)
         # After the setup, which gives every rank the weights of the first.
         self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)

@@ -13,13 +13,13 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.geometry.rotation import image_rotation
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.training.data import HeadSubset, spread_heads
+from semiuhpe.training.data import HeadSubset, draw_stored, spread_heads
 from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.semi_supervised import UnlabelledBatch
 from semiuhpe.views import occlusion, photometric
-from semiuhpe.views.warp import View, draw, draw_view, keyed_generator, turn_label
+from semiuhpe.views.warp import View, draw_view, keyed_generator, turn_label
 
 _NAMESPACE = 7919
 """Keeps the random numbers of unlabelled heads apart from those of labelled ones."""
@@ -59,14 +59,14 @@ class UnlabelledViews(Dataset[Sample]):
         settings = self.settings
         source = self.sources[key.source]
         index = int(source.indices[key.position])
-        record, image = source.store.record(index), source.store.image(index)
+        record = source.store.record(index)
         rng = keyed_generator(_NAMESPACE, self.seed, key.source, key.epoch, index)
         weak_view = draw_view(settings.weak_view, rng)
         drawn = draw_view(settings.strong_view, rng)
         # The mirror is shared; the strong view alone is turned, so the belief turns by its angle.
         strong_view = View(drawn.scale, drawn.shift_x, drawn.shift_y, drawn.rotation, weak_view.flip)
-        weak = draw(image, record.box, weak_view, key.size)
-        strong = photometric.apply(draw(image, record.box, strong_view, key.size), settings.strong_photometric, rng)
+        weak, strong = draw_stored(source.store, index, [weak_view, strong_view], key.size)
+        strong = photometric.apply(strong, settings.strong_photometric, rng)
         if settings.cut_out:
             strong = occlusion.cut_out(strong, rng)
         turn = image_rotation(strong_view.rotation).astype(np.float32)
@@ -99,5 +99,5 @@ def weak_views(source: HeadSubset, settings: SemiSupervisedRecipe, size: int, *k
     images = np.empty((len(source), size, size, 3), np.uint8)
     for place, index in enumerate(source.indices):
         view = draw_view(settings.weak_view, keyed_generator(_NAMESPACE, *key, int(index)))
-        images[place] = draw(source.store.image(int(index)), source.store.record(int(index)).box, view, size)
+        images[place] = draw_stored(source.store, int(index), [view], size)[0]
     return images

@@ -7,12 +7,19 @@ and ranges in `Photometric`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from semiuhpe.geometry.crop import Image
+
+_LEVELS = np.linspace(0, 1, 256)[:, None]
+_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,7 @@ def apply(image: Image, effects: Photometric, rng: np.random.Generator) -> Image
     out = _colour(out, effects, rng)
     if rng.random() < effects.noise:
         sigma = 2.0 + 14.0 * rng.random() ** 2
-        noise = rng.standard_normal(out.shape, dtype=np.float32) * np.float32(sigma)
-        out = np.clip(out.astype(np.float32) + noise, 0, 255).astype(np.uint8)
+        out = np.asarray(cv2.addWeighted(out, 1, _grain(out.shape, rng), sigma, 0, dtype=cv2.CV_8U), dtype=np.uint8)
     if rng.random() < effects.jpeg:
         quality = int(rng.integers(15, 80))
         ok, encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -81,10 +87,31 @@ def _capture(image: Image, effects: Photometric, rng: np.random.Generator) -> Im
         up = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_CUBIC)[int(rng.integers(4))]
         out = np.asarray(cv2.resize(down, (size, size), interpolation=up), dtype=np.uint8)
     if rng.random() < effects.blur:
-        out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(0.4 + 2.0 * rng.random()) * size / 112), dtype=np.uint8)
+        out = _blur(out, float(0.4 + 2.0 * rng.random()) * size / 112)
     if rng.random() < effects.motion_blur:
         out = np.asarray(cv2.filter2D(out, -1, _motion_kernel(size, rng)), dtype=np.uint8)
     return out
+
+
+def _blur(image: Image, sigma: float) -> Image:
+    """Gaussian blur with the taps of `cv2.GaussianBlur`, a third of its time: its fixed-point arithmetic is not vectorised."""
+    taps = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma, cv2.CV_32F)
+    return np.asarray(cv2.sepFilter2D(image, -1, taps, taps), dtype=np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _normal_quantiles() -> NDArray[np.float32]:
+    """The standard normal distribution in 2¹⁶ values of equal probability, up to ±4.3; (65536,) float32."""
+    normal = NormalDist()
+    upper = [normal.inv_cdf((n + 0.5) / 65536) for n in range(32768, 65536)]
+    return np.array([-value for value in reversed(upper)] + upper, np.float32)
+
+
+def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Standard normal numbers, each by table from 16 random bits: a sixth of the time of `rng.standard_normal`."""
+    count = math.prod(shape)
+    bits = rng.bit_generator.random_raw(-(-count // 4)).view(np.uint16)[:count]
+    return _normal_quantiles().take(bits.reshape(shape))
 
 
 def _motion_kernel(size: int, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -98,19 +125,17 @@ def _motion_kernel(size: int, rng: np.random.Generator) -> np.ndarray[tuple[int,
 
 
 def _colour(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:
-    """Light and colour in one float pass over the picture and one table look-up."""
+    """Light and colour: one matrix, and one table look-up."""
     brightness, contrast, saturation, gamma = (2 * rng.random(4) - 1).tolist()
     tint = 1 + effects.tint * (2 * rng.random(3) - 1)
     grey = rng.random() < effects.grey
     keep = 0.0 if grey else 1 + effects.saturation * saturation
     out = image
     if keep != 1.0:
-        luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=-1)
-        out = np.asarray(cv2.addWeighted(image, keep, luma, 1 - keep, 0), dtype=np.uint8)
-    levels = np.linspace(0, 1, 256, dtype=np.float64)[None, :]
-    exponent = (1 + effects.gamma) ** gamma
-    middle = float(out.mean()) / 255
-    curve = (levels**exponent - middle) * (1 + effects.contrast * contrast) + middle
-    curve = curve * (1 + effects.brightness * brightness) * tint[:, None]
-    table = np.clip(np.rint(curve * 255), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(out, np.ascontiguousarray(table.T[None])), dtype=np.uint8)
+        out = np.asarray(cv2.transform(image, keep * np.eye(3) + (1 - keep) * _LUMA), dtype=np.uint8)
+    middle = sum(cv2.mean(out)) / (3 * 255)
+    slope = 1 + effects.contrast * contrast
+    curve = _LEVELS ** ((1 + effects.gamma) ** gamma) * slope + middle * (1 - slope)
+    curve = curve * (255 * (1 + effects.brightness * brightness) * tint)
+    table = np.rint(curve).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(out, table[None]), dtype=np.uint8)

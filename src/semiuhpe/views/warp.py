@@ -6,11 +6,13 @@ context around the head fills the corners: no black wedge tells a network by how
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from semiuhpe.geometry.crop import MARGIN, Float, Image, crop_square, warp
+from semiuhpe.geometry.crop import MARGIN, Float, Image, block_factor, crop_square, warp
 from semiuhpe.geometry.rotation import image_rotation, mirror
 
 
@@ -50,28 +52,37 @@ def keyed_generator(*key: int) -> np.random.Generator:
 
 def draw_view(ranges: ViewRange, rng: np.random.Generator) -> View:
     """Draw a view. Consumes the same five numbers whatever the ranges, so that ranges do not shift later draws."""
-    scale, shift_x, shift_y, rotation, flip = rng.random(5)
+    scale, shift_x, shift_y, rotation, flip = rng.random(5).tolist()
     low, high = ranges.scale
     return View(
-        scale=float(low * (high / low) ** scale),
-        shift_x=float((2 * shift_x - 1) * ranges.shift),
-        shift_y=float((2 * shift_y - 1) * ranges.shift),
-        rotation=float((2 * rotation - 1) * ranges.rotation),
-        flip=bool(flip < ranges.flip),
+        scale=low * (high / low) ** scale,
+        shift_x=(2 * shift_x - 1) * ranges.shift,
+        shift_y=(2 * shift_y - 1) * ranges.shift,
+        rotation=(2 * rotation - 1) * ranges.rotation,
+        flip=flip < ranges.flip,
     )
 
 
 def view_matrix(box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN) -> Float:
     """Affine matrix view←context crop, (2, 3), continuous coordinates; see `semiuhpe.geometry.crop`."""
     centre_x, centre_y, side = crop_square(box, margin)
-    side *= view.scale
-    # Image y points down: a counter-clockwise turn as seen has the upper-left block of Q(θ).
-    linear = image_rotation(view.rotation)[:2, :2] * (size / side)
-    if view.flip:
-        linear = linear @ np.diag([-1.0, 1.0])
-    centre = np.array([centre_x, centre_y])
-    target = size / 2 - np.array([view.shift_x, view.shift_y]) * size
-    return np.hstack([linear, (target - linear @ centre)[:, None]])
+    scale = size / (side * view.scale)
+    # Image y points down: a counter-clockwise turn as seen has the upper-left block of Q(θ), [[cos, sin], [−sin, cos]].
+    cos, sin = scale * math.cos(view.rotation), scale * math.sin(view.rotation)
+    across = -1.0 if view.flip else 1.0
+    x = (0.5 - view.shift_x) * size - (across * cos * centre_x + sin * centre_y)
+    y = (0.5 - view.shift_y) * size - (cos * centre_y - across * sin * centre_x)
+    return np.array([[across * cos, sin, x], [-across * sin, cos, y]])
+
+
+def decode_factor(
+    box: tuple[float, float, float, float], views: Sequence[View], size: int, margin: float = MARGIN
+) -> int:
+    """By how much smaller, 1, 2, 4 or 8, a context crop may be decoded for views of it: only where `draw` would average
+    blocks of pixels that are a multiple of it anyway.
+    """
+    blocks = math.gcd(*(block_factor(view_matrix(box, view, size, margin)) for view in views))
+    return math.gcd(blocks, 8)
 
 
 def draw(image: Image, box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN) -> Image:
