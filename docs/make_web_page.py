@@ -18,14 +18,14 @@ from semiuhpe.web.server import Server
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
-from web.chromium import Chromium  # noqa: E402 (the tests' browser, once they are on the path)
+from web.chromium import Chromium
 
 
 def main() -> None:
     """Write docs/img/web_page.jpg."""
     with Server(HeadPoseEstimator(), port=0) as server, tempfile.TemporaryDirectory() as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with Chromium(Path(profile), width=1200, height=780) as page:
+        with Chromium(Path(profile), width=1400, height=960) as page:
             page.open(server.url)
             page.wait("document.querySelector('#status').textContent === 'Ready.'")
             page.upload("#file", DOCS / "demo" / "grace_hopper.jpg")
