@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,35 @@ def metrics_of(run: Path) -> list[dict[str, object]]:
 def second_stage_in_bfloat16(tmp_path: Path) -> dict[str, object]:
     model = ModelRecipe("mobilenetv4_conv_small", pretrained=False, image_size=48, channels_last=True)
     return {"semi": semi_for(tmp_path), "precision": "bf16-mixed", "model": model}
+
+
+def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = itertools.count(100, -1)  # each validation is the best so far
+    monkeypatch.setattr("semiuhpe.training.trainer.validate", lambda *_: {"mean": float(next(falling))})
+    settings = {"semi": semi_for(tmp_path), "checkpoint_every": 100}
+    Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **settings), progress=False).train()
+
+    recipe = recipe_for(tmp_path, run=str(tmp_path / "cut"), **settings)
+    first = Trainer(recipe, progress=False)
+    one_step = first._train_step
+
+    def at_most_seven(*args: Any) -> Any:
+        if first.step == 7:
+            raise KeyboardInterrupt
+        return one_step(*args)
+
+    monkeypatch.setattr(first, "_train_step", at_most_seven)
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    again = Trainer(recipe, progress=False)
+    assert again.step == 5 and load_checkpoint(tmp_path / "cut" / "best.safetensors")[1]["step"] == 6
+    again.train()
+
+    whole, _ = load_checkpoint(tmp_path / "whole" / "last.safetensors")
+    resumed, _ = load_checkpoint(tmp_path / "cut" / "last.safetensors")
+    assert [key for key in whole if not torch.equal(whole[key], resumed[key])] == []
 
 
 @pytest.mark.parametrize("semi", [False, True])

@@ -138,9 +138,9 @@ class Trainer:
         bar = tqdm(total=recipe.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True)
         started, since = time.perf_counter(), self.step
         labelled, unlabelled = self._labelled_batches(), self._unlabelled_batches()
+        if self.step == 0 and self._stage_ends():
+            self._enter_second_stage()
         while self.step < recipe.steps:
-            if self.second is not None and self.second.begins_at(self.step):
-                self._enter_second_stage()
             if self.second is not None and self.second.estimates_at(self.step):
                 # Logged with the step that follows: a resumed run estimates again, and writes its own line.
                 self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
@@ -162,13 +162,15 @@ class Trainer:
                 scores = self._validate()
                 if self.ranks.writes:
                     bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
+            if self._stage_ends():
+                self._enter_second_stage()
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
                 self._save()
         bar.close()
         return scores or validate(self.teacher.network, self.sets, self.ranks)
 
     def _stage_ends(self) -> bool:
-        """After the last step of stage 1: the next stage starts from the best of the first."""
+        """Whether the steps of stage 1 are done, and none of stage 2."""
         return self.second is not None and self.second.begins_at(self.step)
 
     def _labelled_batches(self) -> Iterator[list[Tensor]]:
@@ -215,7 +217,10 @@ class Trainer:
         return rate * self.second.settings.stage2_lr_ratio if self.second is not None and in_second else rate
 
     def _enter_second_stage(self) -> None:
-        """Student and teacher both take up the best weights of the first stage; the optimiser goes on."""
+        """Student and teacher both take up the best weights of the first stage; the optimiser goes on.
+
+        Before the checkpoint of the stage's end: a run that resumes from it later may find better weights in the folder.
+        """
         assert self.second is not None
         if self.step and self.folder.best.exists():
             tensors, _ = load_checkpoint(self.folder.best)
@@ -299,7 +304,7 @@ class Trainer:
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
         if self.second is not None:
             self.second.threshold = Threshold(tuple(state["threshold"]))
-            if self.second.covers(self.step) and not self.second.begins_at(self.step):
+            if self.second.covers(self.step):
                 self.teacher.decay = self.second.settings.teacher_decay
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
         self.folder.keep_metrics_until(self.step)
