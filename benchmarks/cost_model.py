@@ -1,6 +1,6 @@
 """What a training and a bulk run cost on one processor, one GPU, eight GPUs, a hundred machines: counted, not guessed.
 
-    python benchmarks/cost_model.py [--head-ms 2.6] [--photo-ms 64] [--gpu-tflops 100] [--gpu-efficiency 0.15] ...
+    python benchmarks/cost_model.py [--head-ms 2.5] [--photo-ms 66] [--gpu-tflops 100] [--gpu-efficiency 0.15] ...
 
 Counted: multiplications and bytes of the networks, from their ONNX graphs. Measured, and given as arguments: times of this
 processor (`benchmarks/inference.py`, `benchmarks/loader.py`, `semiuhpe train`). Assumed, and named in the output: the peak of a
@@ -132,9 +132,9 @@ def training_rates(place: Place, pose: Network, args: argparse.Namespace) -> dic
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     measured = parser.add_argument_group("measured on one thread of this processor")
-    measured.add_argument("--head-ms", type=float, default=2.6, help="a head (benchmarks/inference.py)")
-    measured.add_argument("--head-mirror-ms", type=float, default=4.5, help="a head and its mirror image")
-    measured.add_argument("--photo-ms", type=float, default=64.0, help="the detector, a photo of 640 pixels")
+    measured.add_argument("--head-ms", type=float, default=2.5, help="a head (benchmarks/inference.py)")
+    measured.add_argument("--head-mirror-ms", type=float, default=4.1, help="a head and its mirror image")
+    measured.add_argument("--photo-ms", type=float, default=66.0, help="the detector, a photo of 640 pixels")
     measured.add_argument("--decode-rate", type=float, default=250.0, help="photos a second that a core decodes")
     measured.add_argument(
         "--loader-rate", type=float, default=2000.0, help="labelled views/s of a core (benchmarks/loader.py)"

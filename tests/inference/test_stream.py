@@ -179,9 +179,9 @@ def test_state_goes_on_to_the_bit(weights: Path) -> None:
 def test_the_pace_follows_measured_times() -> None:
     pace = Pace(None, 25.0)
     assert pace.detects_now()
-    pace.note(0.1, 0.015)  # 25 ms are left of each 40 ms: four frames pay for a detection
-    assert pace.every == 4
-    assert [pace.detects_now() for _ in range(8)] == [False, False, False, True] * 2
+    pace.note(0.1, 0.015)  # of each 40 ms 34 may be used, so 19 are left: six frames pay for a detection
+    assert pace.every == 6
+    assert [pace.detects_now() for _ in range(12)] == [*[False] * 5, True] * 2
     pace.hurry()
     assert pace.detects_now()
     for _ in range(60):
@@ -196,7 +196,7 @@ def test_the_pace_follows_measured_times() -> None:
 def test_what_is_done_with_the_frames_counts_too(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pace = Pace(None, 25.0)
     pace.note(0.1, 0.015)
-    pace.note_after(0.015)  # of the 25 ms that were left, 10 ms
+    pace.note_after(0.008)  # of the 19 ms that were left, 11 ms
     assert pace.every == 10
     noted: list[float] = []
     monkeypatch.setattr(Pace, "note_after", lambda self, seconds: noted.append(seconds))

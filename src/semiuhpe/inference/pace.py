@@ -9,6 +9,9 @@ from semiuhpe.inference.checks import InputError
 _LONGEST_S = 0.5
 """A head that comes into the picture is found after this time at the latest."""
 
+_IN_USE = 0.85
+"""Share of a frame's time that may be used: what is measured is an average, and a frame that is late stays late."""
+
 
 class Pace:
     """Decides which frames the detector sees.
@@ -36,7 +39,7 @@ class Pace:
             return self._every
         if self._detection_s is None or self._other_s is None:
             return 1
-        spare = 1 / self._fps - self._other_s - (self._after_s or 0.0)
+        spare = _IN_USE / self._fps - self._other_s - (self._after_s or 0.0)
         longest = max(1, round(_LONGEST_S * self._fps))
         return longest if spare <= 0 else max(1, min(longest, math.ceil(self._detection_s / spare)))
 
