@@ -102,3 +102,10 @@ def _write(path: Path, model: onnx.ModelProto, card: dict[str, Any]) -> Path:
     path.write_bytes(content)
     path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(content).hexdigest(), **card}))
     return path
+
+
+def write_weight_options(folder: Path, boxes: list[list[float]], scores: list[float]) -> list[str]:
+    """Options of `semiuhpe predict` that name tiny weights, which are written to the folder `weights` in this one."""
+    (folder / "weights").mkdir()
+    pose = write_pose_weights(folder / "weights")
+    return ["--weights", str(pose), "--detector", str(write_detector_weights(folder / "weights", boxes, scores))]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny_onnx import write_detector_weights, write_pose_weights
+from tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli.main import main
@@ -26,11 +26,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1
 @pytest.fixture
 def weights(tmp_path: Path) -> list[str]:
     """The options that name tiny weights: two heads in every photo, one surer than the other."""
-    (tmp_path / "weights").mkdir()
-    pose = write_pose_weights(tmp_path / "weights")
-    boxes = [[40.0, 60, 160, 200], [200, 80, 300, 190]]
-    detector = write_detector_weights(tmp_path / "weights", boxes, [0.9, 0.6])
-    return ["--weights", str(pose), "--detector", str(detector)]
+    return write_weight_options(tmp_path, [[40.0, 60, 160, 200], [200, 80, 300, 190]], [0.9, 0.6])
 
 
 def photos(folder: Path, names: list[str], size: tuple[int, int] = (160, 120)) -> Path:

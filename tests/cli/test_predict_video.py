@@ -18,7 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from moving_pictures import scene, wandering, write_video
-from tiny_onnx import write_detector_weights, write_pose_weights
+from tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli.main import main
@@ -30,10 +30,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1
 @pytest.fixture
 def weights(tmp_path: Path) -> list[str]:
     """Options that name tiny weights: one head, always at the same place."""
-    (tmp_path / "weights").mkdir()
-    pose = write_pose_weights(tmp_path / "weights")
-    detector = write_detector_weights(tmp_path / "weights", [[40.0, 60, 90, 120]], [0.9])
-    return ["--weights", str(pose), "--detector", str(detector), "--threads", "1"]
+    return [*write_weight_options(tmp_path, [[40.0, 60, 90, 120]], [0.9]), "--threads", "1"]
 
 
 def frames_of(folder: Path) -> list[dict]:

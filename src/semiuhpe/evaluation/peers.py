@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
@@ -21,6 +20,7 @@ from semiuhpe.evaluation.predictions import Float, Predictions
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.euler import CONVENTIONS, from_euler_deg, from_matrix
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
+from semiuhpe.inference.session import open_on_cpu
 
 Output = Literal["euler", "bins", "6d", "matrix"]
 ANGLES = ("pitch", "yaw", "roll")
@@ -95,15 +95,7 @@ class PeerModel:
 
 class _Network:
     def __init__(self, path: Path, spec: PeerSpec, threads: int | None) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions share no base but this
-            reason = " ".join(str(error).split())[:160]
-            raise WeightsError(f"{path}: onnxruntime cannot open it ({reason}); give a peer's .onnx file") from error
+        self._session = open_on_cpu(str(path), path, threads, remedy="give a peer's .onnx file")
         self._path, self._spec = path, spec
         entry = self._session.get_inputs()[0]
         shape = list(entry.shape)

@@ -13,7 +13,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.preprocess import draw, padded
 from semiuhpe.inference.score_calibration import ScoreCalibration, of_card
-from semiuhpe.inference.session import session_options
+from semiuhpe.inference.session import open_on_cpu
 from semiuhpe.inference.tiling import View, plan_views
 from semiuhpe.weights import WeightsFile, open_weights
 
@@ -95,13 +95,7 @@ class HeadDetector:
 
 
 def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
-    try:
-        session = onnxruntime.InferenceSession(
-            weights.content, session_options(threads), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's own exceptions share no base but this
-        reason = " ".join(str(error).split())[:160]
-        raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export again") from error
+    session = open_on_cpu(weights.content, weights.path, threads, remedy="export again")
     inputs = [entry.name for entry in session.get_inputs()]
     outputs = {entry.name for entry in session.get_outputs()}
     if inputs != ["pixels"] or not {"boxes", "scores"} <= outputs:

@@ -17,7 +17,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import warp_to
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.detector_layouts import LAYOUTS, Canvas, Layout, grown, suppressed
-from semiuhpe.inference.session import session_options
+from semiuhpe.inference.session import open_on_cpu
 from semiuhpe.weights import WeightsFile
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -60,7 +60,7 @@ class ForeignDetector:
         self.name, self.layout = layout, LAYOUTS[layout]
         self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
         self.weights = _read(Path(weights))
-        self._session = _session(self.weights, threads)
+        self._session = open_on_cpu(self.weights.content, self.weights.path, threads)
         self._input, self._type, self._size = _input(self._session, self.weights.path, layout)
         self.head_class = _head_class(self._session) if head_class is None else head_class
         self._side = side or self.layout.side
@@ -131,16 +131,6 @@ def _read(path: Path) -> WeightsFile:
             f"{path}: cannot be read ({error.strerror or error}); give a detector that was exported to ONNX"
         ) from error
     return WeightsFile(path=path, card={}, sha256=hashlib.sha256(content).hexdigest(), content=content)
-
-
-def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
-    try:
-        return onnxruntime.InferenceSession(
-            weights.content, session_options(threads), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's own exceptions share no base but this
-        reason = " ".join(str(error).split())[:160]
-        raise WeightsError(f"{weights.path}: onnxruntime cannot open it ({reason}); export it again") from error
 
 
 def _input(

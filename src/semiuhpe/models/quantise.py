@@ -19,6 +19,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+from semiuhpe.inference.session import session_options
+
 _BATCH = 8
 
 
@@ -60,10 +62,8 @@ def speedup(before: onnx.ModelProto, after: onnx.ModelProto, crops: Any, repeats
 
     crops: (n, S, S, 3) uint8, one batch.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
     sessions = [
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(model.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"])
         for model in (before, after)
     ]
     times: list[list[float]] = [[], []]

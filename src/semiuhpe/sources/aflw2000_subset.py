@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
@@ -36,11 +35,7 @@ def import_aflw2000_subset(
     extras: pitch_deg, yaw_deg, roll_deg as labelled. Raises SourceError if there is no labels.csv or it lacks a column.
     """
     root = Path(folder)
-    table = root / "labels.csv"
-    rows = read_table(table)
-    missing = {"file", *_ANGLES} - set(rows[0] if rows else {})
-    if missing:
-        raise SourceError(f"{table}: has no column {', '.join(sorted(missing))}")
+    rows = read_table(root / "labels.csv", ("file", *_ANGLES))
     heads = list(_heads(pictures_of(root), rows))
     return import_heads(store, heads, {"importer": "aflw2000-subset"}, workers=workers)
 

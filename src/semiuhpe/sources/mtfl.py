@@ -14,7 +14,6 @@ from typing import Annotated
 
 import numpy as np
 
-from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
@@ -38,10 +37,7 @@ def import_mtfl(
     Raises SourceError if there is no labels.csv or it lacks a column; single broken heads are left out and listed.
     """
     root = Path(folder)
-    rows = read_table(root / "labels.csv")
-    missing = {"file", *_COLUMNS} - set(rows[0] if rows else {})
-    if missing:
-        raise SourceError(f"{root / 'labels.csv'}: has no column {', '.join(sorted(missing))}")
+    rows = read_table(root / "labels.csv", ("file", *_COLUMNS))
     name = source or root.resolve().name
     heads = list(_candidates(pictures_of(root), rows, name))
     return import_heads(store, heads, {"importer": "mtfl", "source": name}, workers=workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ def find_table(path: Path, suffix: str = "CSV") -> Path:
     return found[0]
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header. Raises SourceError if it cannot be read."""
+def read_table(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header. Raises SourceError if it cannot be read or its first row lacks one of `columns`."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
+            rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path}: cannot be read as CSV ({error}); check the file") from error
+    missing = set(columns) - set(rows[0] if rows else {})
+    if missing:
+        raise SourceError(f"{path}: has no column {', '.join(sorted(missing))}")
+    return rows
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from semiuhpe.errors import SourceError
 from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
@@ -32,11 +31,7 @@ def import_wild_directions(
     SourceError if there is no labels.csv or it lacks a column.
     """
     root = Path(folder)
-    table = root / "labels.csv"
-    rows = read_table(table)
-    missing = {"file", "photo", *_COLUMNS} - set(rows[0] if rows else {})
-    if missing:
-        raise SourceError(f"{table}: has no column {', '.join(sorted(missing))}")
+    rows = read_table(root / "labels.csv", ("file", "photo", *_COLUMNS))
     heads = list(_heads(pictures_of(root), rows))
     return import_heads(store, heads, {"importer": "wild-directions"}, workers=workers)
 
