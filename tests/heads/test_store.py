@@ -230,6 +230,20 @@ def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
         HeadStoreWriter(tmp_path / "s")
 
 
+def test_a_png_whose_chunk_does_not_end_is_damaged_and_one_with_something_behind_it_is_not(tmp_path: Path) -> None:
+    ok, encoded = cv2.imencode(".png", np.full((6, 5, 3), 90, np.uint8))
+    good = encoded.tobytes()
+    assert ok and good[33 + 4 : 33 + 8] == b"IDAT"
+    with HeadStoreWriter(tmp_path / "s") as writer:
+        writer.add(head(0), good + b"PK\x03\x04 something else")
+        writer.add(head(1), good[:33] + (2**31 - 1).to_bytes(4, "big") + good[37:])
+        writer.add(head(2), good)
+    store = HeadStore(tmp_path / "s")
+    assert (store.image(0) == 90).all() and (store.image(2) == 90).all()
+    with pytest.raises(StoreError, match="picture of head head-1 is damaged"):
+        store.image(1)
+
+
 def test_a_damaged_picture_and_a_number_too_high(tmp_path: Path) -> None:
     with HeadStoreWriter(tmp_path / "s") as writer:
         writer.add(head(0), b"\xff\xd8 no picture")

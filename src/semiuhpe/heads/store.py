@@ -33,6 +33,7 @@ from semiuhpe.heads.record import HeadRecord
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MAP_SIZE = 1 << 40  # address space, not disk: LMDB's file grows as it fills
 
 _SCHEMA = pa.schema(
@@ -193,6 +194,17 @@ class HeadStoreWriter:
         _write_table(self.path, records)
 
 
+def _is_cut_short(content: bytes) -> bool:
+    """Whether a chunk of a PNG says that it is longer than what follows: OpenCV would make room for all of it, up to 2 GB."""
+    position = len(_PNG)
+    # The last chunk, IEND, has no data: eight bytes before what follows it is its name. What follows may be anything.
+    while content.startswith(_PNG) and position + 8 <= len(content) and content[position - 8 : position - 4] != b"IEND":
+        position += int.from_bytes(content[position : position + 4], "big") + 12  # length, kind, data, checksum
+        if position > len(content):
+            return True
+    return False
+
+
 def _write_table(path: Path, records: list[HeadRecord]) -> None:
     buffer = io.BytesIO()
     pq.write_table(table_of(records), buffer)
@@ -265,7 +277,8 @@ class HeadStore:
     def _decoded(self, index: int, content: bytes, factor: int) -> Image:
         encoded = np.frombuffer(content, np.uint8)
         try:
-            image = cv2.imdecode(encoded, _REDUCED.get(factor, cv2.IMREAD_COLOR_RGB)) if encoded.size else None
+            whole = encoded.size and not _is_cut_short(content)
+            image = cv2.imdecode(encoded, _REDUCED.get(factor, cv2.IMREAD_COLOR_RGB)) if whole else None
         except cv2.error:  # a header that claims more pixels than OpenCV decodes
             image = None
         if image is None:
