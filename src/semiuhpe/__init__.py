@@ -6,6 +6,7 @@ nothing, and none of them imports torch.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from semiuhpe.inference.results import HeadPoses
 
     __version__: str
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "ForeignDetector": "semiuhpe.inference.foreign_detector",

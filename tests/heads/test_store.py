@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import subprocess
@@ -285,3 +286,50 @@ def test_a_jpeg_decoded_smaller_is_the_mean_of_its_blocks(tmp_path: Path, factor
     as_png, taken = store.smaller_image(1, factor)
     assert taken == 1
     np.testing.assert_array_equal(as_png, smooth[..., ::-1])
+
+
+READ_ALL = """
+import sys
+from semiuhpe.errors import StoreError
+from semiuhpe.heads.store import HeadStore, HeadStoreWriter
+for path in sys.argv[1:]:
+    try:
+        store = HeadStore(path)
+        for number in range(len(store)):
+            try:
+                store.image(number)
+            except StoreError:
+                pass
+        outcome = "read"
+        del store
+    except StoreError as error:
+        assert chr(10) not in str(error) and path in str(error), error
+        outcome = "refused"
+    try:
+        with HeadStoreWriter(path) as writer:
+            "head-1" in writer, len(writer)
+    except StoreError as error:
+        outcome += " refused"
+    print(outcome)
+"""
+
+
+def test_damaged_pages_are_a_typed_error(tmp_path: Path) -> None:
+    """Each page in turn is another's, zeros, or noise; what is left is read, or there is one error."""
+    fill(tmp_path / "s", 60)
+    content = (tmp_path / "s" / "heads.lmdb" / "data.mdb").read_bytes()
+    rng, damaged = np.random.default_rng(0), []
+    for page in range(2, len(content) // 4096):
+        for kind, data in (("zeros", bytes(4096)), ("noise", rng.bytes(4096)), ("other", content[8192:12288])):
+            path = tmp_path / f"{kind}-{page}"
+            (path / "heads.lmdb").mkdir(parents=True)
+            changed = content[: page * 4096] + data + content[(page + 1) * 4096 :]
+            (path / "heads.lmdb" / "data.mdb").write_bytes(changed)
+            damaged.append(str(path))
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", READ_ALL, *damaged]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr
+    outcomes = done.stdout.splitlines()
+    assert len(outcomes) == len(damaged)
+    assert outcomes.count("refused refused") > len(damaged) // 10

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 
 from semiuhpe.bulk.storage import Place
+from semiuhpe.json_text import parsed
 
 NOTES = "attempts"
 DEATHS = 2
@@ -48,7 +49,7 @@ def begin_attempt(output: Place, name: str) -> Attempt:
     if note.kind == "nothing":
         attempt = Attempt(note, careful=False)
     else:
-        before = json.loads(note.read())
+        before = parsed(note.read())
         attempt = Attempt(note, careful=True, deaths=dict(before["deaths"]))
         if before["current"]:
             attempt.deaths[before["current"]] = attempt.deaths.get(before["current"], 0) + 1

@@ -22,6 +22,7 @@ from pyarrow import ArrowException, parquet
 from semiuhpe.bulk.storage import Place, place
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.media import SUFFIXES
+from semiuhpe.json_text import parsed
 
 FILES_OF_A_UNIT = 256
 PLANS = "plan"
@@ -58,7 +59,7 @@ class Unit:
     @classmethod
     def from_json(cls, line: str) -> Unit:
         """Inverse of `to_json`."""
-        number, kind, paths, group, column = json.loads(line)
+        number, kind, paths, group, column = parsed(line)
         return cls(number, kind, tuple(paths), group, column)
 
 

@@ -13,6 +13,7 @@ from semiuhpe.bulk.storage import Place
 from semiuhpe.bulk.worker import Settings
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.results import csv_columns
+from semiuhpe.json_text import parsed
 from semiuhpe.weights import open_weights
 
 SETTINGS, SUMMARY = "settings.json", "summary.json"
@@ -62,7 +63,10 @@ def _claim(output: Place, settings: Settings, overwrite: bool) -> None:
                 output.at(name).delete()
     now = results_depend_on(settings)
     if output.at(SETTINGS).kind == "file":
-        before = json.loads(output.at(SETTINGS).read())
+        try:
+            before = dict(parsed(output.at(SETTINGS).read()))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{output.url}/{SETTINGS}: is malformed ({error}); choose another --output") from error
         differing = sorted(key for key in {*now, *before} if now.get(key) != before.get(key))
         if differing:
             raise InputError(

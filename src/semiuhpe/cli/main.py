@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
 
+from semiuhpe.cli.log import LOGGER, logging_to_terminal
+from semiuhpe.cli.terminal import give_up_output, open_closed_streams, plain_output
 from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
 COMMANDS = {
@@ -39,25 +42,60 @@ def _help() -> str:
 
     lines = [f"  {name:<16}{text}" for name, text in COMMANDS.items()]
     head = f"semiuhpe {__version__}: how every head in a photo is turned"
-    return "\n".join([head, "", "usage: semiuhpe COMMAND ...", "", *lines, "", "semiuhpe COMMAND --help tells more."])
+    return "\n".join(
+        [
+            head,
+            "",
+            "usage: semiuhpe COMMAND ...",
+            "",
+            *lines,
+            "",
+            "semiuhpe COMMAND --help tells more; --debug, with any of them, where an error came from.",
+        ]
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
-    try:
-        code = _dispatch(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
-        return code
-    except SemiUHPEError as error:
-        print(f"semiuhpe: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has gone; a second failure at exit would only add noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 70 a fault of ours, 130 interrupted."""
+    open_closed_streams()
+    arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
+    with plain_output(), logging_to_terminal(debug):
+        try:
+            try:
+                return _dispatch(arguments)
+            finally:
+                sys.stdout.flush()  # a reader that has gone, or a full disk, is noticed here, not at exit
+        except KeyboardInterrupt:
+            print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            give_up_output()  # the reader of our output has gone
+            return 1
+        except Exception as error:
+            LOGGER.debug("%s", type(error).__name__, exc_info=True)
+            return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """One line about what went wrong; the exit code."""
+    code, text = 1, str(error)
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        remedy = "make room on it" if error.errno == errno.ENOSPC else "check the path and its permissions"
+        text = f"{where}{error.strerror or error}; {remedy}, and start again"
+        give_up_output()
+    elif not isinstance(error, SemiUHPEError):
+        code = 70
+        text = f"a fault of this program, {type(error).__name__}: {error}; please report it with what --debug adds"
+    print(f"semiuhpe: error: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without `--debug`, which every command knows, and whether it was among them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return [*options, *arguments[end:]], len(options) < end
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiuhpe.errors import MissingExtraError
@@ -28,11 +29,25 @@ def _parser() -> Any:
     return parser
 
 
+def _files(argv: list[str]) -> list[str]:
+    """The recipes that the arguments name; a file that is not there is the parser's affair."""
+    named = []
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        option, _, value = argument.partition("=")
+        if len(option) > 2 and "--config".startswith(option):  # or short for it
+            named.append(value or following)
+    return [path for path in named if Path(path).is_file()]
+
+
 def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
     """The recipe that flags and files describe, not checked yet, and whether a progress bar was declined."""
     parser = _parser()
-    values = parser.parse_args(argv)
     from semiuhpe.training.recipe import Recipe
+    from semiuhpe.training.recipe_text import read_yaml
+
+    for path in _files(argv):
+        read_yaml(path)  # before the parser writes its aliases out
+    values = parser.parse_args(argv)
 
     objects = parser.instantiate_classes(values)
     fields = {

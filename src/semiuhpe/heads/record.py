@@ -10,6 +10,7 @@ import numpy as np
 
 from semiuhpe.errors import StoreError
 from semiuhpe.geometry.rotation import Float
+from semiuhpe.json_text import parsed
 
 SPLITS = ("train", "val", "test", "unlabelled")
 
@@ -70,7 +71,7 @@ class HeadRecord:
     def from_json(cls, text: str | bytes) -> HeadRecord:
         """Inverse of `to_json`. Raises StoreError for anything else."""
         try:
-            raw = json.loads(text)
+            raw = parsed(text)
             rotation = raw["rotation"]
             return cls(
                 id=raw["id"],
@@ -81,5 +82,5 @@ class HeadRecord:
                 rotation=None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(3, 3),
                 extras=raw["extras"],
             )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"a head record is malformed ({error}); import the source again") from error

@@ -31,6 +31,7 @@ from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.inference.picture_limits import MAX_SCANS
+from semiuhpe.json_text import parsed
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
@@ -127,6 +128,30 @@ def table_of(records: Iterable[HeadRecord]) -> pa.Table:
     )
 
 
+@contextlib.contextmanager
+def _reading(store: Path) -> Iterator[None]:
+    """Damaged pages and records as one error that names the store."""
+    try:
+        yield
+    except StoreError as error:
+        if str(store) in str(error):
+            raise
+        raise StoreError(f"{store}: {error}") from error
+    except (lmdb.Error, ValueError) as error:
+        raise StoreError(f"{store}: the head store is damaged ({error}); import the source again") from error
+
+
+def _records(txn: Any, db: _Environment) -> list[HeadRecord]:
+    """All records, one by one: LMDB's cursor ends the process where the next page is none."""
+    records = []
+    for index in range(int(txn.stat(db.records)["entries"])):
+        value = txn.get(_number(index), db=db.records)
+        if value is None:
+            raise StoreError(f"the head store is damaged (it has no record {index}); import the source again")
+        records.append(HeadRecord.from_json(value))
+    return records
+
+
 class HeadStoreWriter:
     """Adds heads to a store; opening an existing store continues it.
 
@@ -142,17 +167,17 @@ class HeadStoreWriter:
             raise StoreError(f"{self.path}: the folder is not empty and holds no head store; choose another path")
         (self.path / "heads.lmdb").mkdir(parents=True, exist_ok=True)
         self._db = _environment(self.path, readonly=False)
-        with self._db.env.begin(write=True) as txn:
+        with _reading(self.path), self._db.env.begin(write=True) as txn:
             known = txn.get(b"meta", db=self._db.info)
             if known is None:
                 txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
                 txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            if known is not None and meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
+            if known is not None and meta is not None and parsed(known) != json.loads(json.dumps(meta)):
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )
-            self.meta: dict[str, Any] = json.loads(known) if known is not None else (meta or {})
+            self.meta: dict[str, Any] = parsed(known) if known is not None else (meta or {})
 
     def __enter__(self) -> HeadStoreWriter:
         return self
@@ -163,11 +188,11 @@ class HeadStoreWriter:
         self.close()
 
     def __contains__(self, head_id: str) -> bool:
-        with self._db.env.begin(db=self._db.ids) as txn:
+        with _reading(self.path), self._db.env.begin(db=self._db.ids) as txn:
             return txn.get(_key(head_id)) is not None
 
     def __len__(self) -> int:
-        with self._db.env.begin() as txn:
+        with _reading(self.path), self._db.env.begin() as txn:
             return int(txn.stat(self._db.records)["entries"])
 
     def add(self, record: HeadRecord, encoded: bytes) -> bool:
@@ -177,7 +202,7 @@ class HeadStoreWriter:
     def add_many(self, heads: Iterable[tuple[HeadRecord, bytes]]) -> int:
         """Add heads in one transaction: after a kill either all of them are there or none. Returns how many were new."""
         added = 0
-        with self._db.env.begin(write=True) as txn:
+        with _reading(self.path), self._db.env.begin(write=True) as txn:
             index = int(txn.stat(self._db.records)["entries"])
             for record, encoded in heads:
                 if not txn.put(_key(record.id), _number(index), db=self._db.ids, overwrite=False):
@@ -190,8 +215,8 @@ class HeadStoreWriter:
 
     def close(self) -> None:
         """Write the table and release the store."""
-        with self._db.env.begin(db=self._db.records) as txn:
-            records = [HeadRecord.from_json(value) for _, value in txn.cursor()]
+        with _reading(self.path), self._db.env.begin() as txn:
+            records = _records(txn, self._db)
         del self._db
         _write_table(self.path, records)
 
@@ -226,10 +251,10 @@ class HeadStore:
                 f"{self.path}: no head store here; make one with `semiuhpe synthesize` or `semiuhpe prepare`"
             )
         self._open()
-        with self._db.env.begin() as txn:
+        with _reading(self.path), self._db.env.begin() as txn:
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            self.meta: dict[str, Any] = json.loads(txn.get(b"meta", default=b"{}", db=self._db.info))
-            self.records = [HeadRecord.from_json(value) for _, value in txn.cursor(db=self._db.records)]
+            self.meta: dict[str, Any] = parsed(txn.get(b"meta", default=b"{}", db=self._db.info))
+            self.records = _records(txn, self._db)
 
     def _open(self) -> None:
         self._process = os.getpid()
@@ -257,7 +282,7 @@ class HeadStore:
         """The context crop as it was stored (JPEG or PNG bytes)."""
         if self._process != os.getpid():  # LMDB must not be used across a fork
             self._open()
-        with self._db.env.begin(db=self._db.images) as txn:
+        with _reading(self.path), self._db.env.begin(db=self._db.images) as txn:
             value = txn.get(_number(index))
         if value is None:
             raise StoreError(f"{self.path}: no head number {index} (the store holds {len(self)})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.inference.checks import InputError, as_boxes
+from semiuhpe.inference.tables import cell_text
+from semiuhpe.json_text import parsed
 
 Boxes = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -31,8 +32,8 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, Boxes]:
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path}: the boxes cannot be read ({error}); give {FORMS}") from error
     try:
-        rows = _from_json(json.loads(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, csv.Error) as error:
+        rows = _from_json(parsed(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
+    except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: the boxes are malformed ({type(error).__name__}: {error}); give {FORMS}") from error
     return {photo: _checked(f"{path}: {photo}", boxes) for photo, boxes in rows.items()}
 
@@ -55,7 +56,9 @@ def _from_csv(text: str) -> dict[str, list[Any]]:
     rows: dict[str, list[Any]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         score = row.get("detection_score", row.get("score")) or 1
-        rows.setdefault(row["file"], []).append([float(v) for v in (row["x1"], row["y1"], row["x2"], row["y2"], score)])
+        rows.setdefault(cell_text(row["file"]), []).append(
+            [float(v) for v in (row["x1"], row["y1"], row["x2"], row["y2"], score)]
+        )
     if not rows:
         raise ValueError("no rows")
     return rows

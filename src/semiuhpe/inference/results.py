@@ -21,6 +21,7 @@ from semiuhpe.inference.checks import InputError, as_array
 from semiuhpe.inference.tables import csv_columns as csv_columns
 from semiuhpe.inference.tables import heads_from_csv, row_of, to_pandas
 from semiuhpe.inference.tables import rows_to_csv as rows_to_csv
+from semiuhpe.json_text import parsed
 
 if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
@@ -227,7 +228,7 @@ class HeadPoses:
     def from_json(cls, text: str) -> HeadPoses:
         """Inverse of `to_json`, up to its rounding. Raises InputError for anything else."""
         try:
-            content = json.loads(text)
+            content = parsed(text)
         except ValueError as error:
             raise InputError(f"not JSON as HeadPoses.to_json writes it ({error})") from error
         return cls.from_dict(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ PLAIN = (
     "entropy",
 )
 _BATCH = 1024
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+"""What begins a formula, and such texts behind apostrophes: so each cell stands for one text."""
 
 
 def csv_columns(conventions: Sequence[str]) -> list[str]:
@@ -56,7 +59,17 @@ def write_csv(file: Any, rows: Iterable[dict[str, Any]], columns: Sequence[str])
     """Rows, one after the other, to an open text file, with a header."""
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: a text that could be one has an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def cell_text(cell: str) -> str:
+    """The text that `safe_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def heads_from_csv(text: str) -> list[dict[str, Any]]:

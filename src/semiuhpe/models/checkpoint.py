@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.files import write_atomically
+from semiuhpe.json_text import parsed
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -37,7 +38,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, json.loads(metadata.get("state", "{}"))
+        return tensors, parsed(metadata.get("state", "{}"))
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such checkpoint; give the path of a .safetensors file of a run") from error
     except (SafetensorError, ValueError, OSError) as error:

@@ -9,7 +9,6 @@ annotated), on which the published count rests. Photos lie in `Images/`, in `yol
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
+from semiuhpe.json_text import parsed
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
 from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
@@ -106,7 +106,7 @@ def _read_odgt(table: Path) -> Iterator[_Listed]:
                 if not line.strip():
                     continue
                 try:
-                    photo = json.loads(line)
+                    photo = parsed(line)
                     for index, box in enumerate(photo["gtboxes"]):
                         if box["tag"] == "person":
                             ignored = bool(box.get("head_attr", {}).get("ignore"))

@@ -9,7 +9,6 @@ The set's `val` is what everyone reports errors on, so here it is the split "tes
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from semiuhpe.geometry.euler import from_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
+from semiuhpe.json_text import parsed
 from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 
@@ -54,7 +54,7 @@ def import_dad_3dheads(
 def read_items(path: Path) -> list[dict[str, Any]]:
     """The list of one split. Raises SourceError."""
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))
+        items = parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read as JSON ({error}); unpack the data set again") from error
     if not isinstance(items, list) or not all(isinstance(item, dict) and "item_id" in item for item in items):
@@ -116,6 +116,6 @@ class _Head:
         if self.folder.name == "test" and not path.exists():
             return None
         try:
-            return rotation_of(json.loads(path.read_text(encoding="utf-8"))["model_view_matrix"])
+            return rotation_of(parsed(path.read_text(encoding="utf-8"))["model_view_matrix"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise Rejected("annotation", f"{path}: cannot be read as an annotation ({error})") from error

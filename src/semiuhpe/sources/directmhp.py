@@ -10,7 +10,6 @@ A file with "val" or "test" in its name is the published test set; of the others
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
+from semiuhpe.json_text import parsed
 from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
 
@@ -83,7 +83,7 @@ def scene_of(file_name: str) -> str:
 
 def _read(path: Path) -> tuple[dict[Any, dict[str, Any]], list[dict[str, Any]]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
         return {image["id"]: image for image in content["images"]}, list(content["annotations"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path}: no COCO-style JSON with images and annotations ({error!r})") from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from semiuhpe.json_text import parsed
 from semiuhpe.training.metrics_log import METRICS
 
 CURVES = "curves.png"
@@ -42,7 +42,7 @@ def draw_curves(folder: Path) -> Path | None:
     path = folder / METRICS
     if not path.exists():
         return None
-    metrics = series(json.loads(line) for line in path.read_text().splitlines())
+    metrics = series(parsed(line) for line in path.read_text().splitlines())
     panels = [(title, [name for name in metrics if _belongs(name, names)]) for title, names in _PANELS]
     panels = [(title, names) for title, names in panels if names]
     if not panels:

@@ -6,7 +6,6 @@ nothing else is random, so a checkpoint of weights, averages and optimiser is th
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.evaluation.detection import Detections, precision_recall
 from semiuhpe.geometry.boxes import non_maximum_suppression
 from semiuhpe.inference.preprocess import letterbox
+from semiuhpe.json_text import parsed
 from semiuhpe.models.checkpoint import (
     load_checkpoint,
     load_module,
@@ -192,7 +192,7 @@ class DetectorTraining:
     def metrics(self) -> dict[str, float]:
         """The last validation that was logged, or nothing."""
         path = self.folder / METRICS
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = [parsed(line) for line in path.read_text().splitlines()] if path.exists() else []
         scored = [line for line in lines if "val_ap50" in line]
         return {"step": float(scored[-1]["step"]), "val_ap50": float(scored[-1]["val_ap50"])} if scored else {}
 

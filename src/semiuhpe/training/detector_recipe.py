@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from semiuhpe.errors import RecipeError
@@ -71,12 +70,11 @@ def read_recipe(path: str | None, overrides: Mapping[str, Any]) -> DetectorRecip
     """
     import yaml
 
+    from semiuhpe.training.recipe_text import read_yaml
+
     values: dict[str, Any] = {}
     if path is not None:
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecipeError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+        values = yaml.safe_load(read_yaml(path)) or {}
         if not isinstance(values, dict):
             raise RecipeError(f"{path}: a recipe is a mapping of settings, got {type(values).__name__}")
     values.update({key: value for key, value in overrides.items() if value is not None})

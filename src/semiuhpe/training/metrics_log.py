@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.files import write_atomically
+from semiuhpe.json_text import parsed
 
 METRICS = "metrics.jsonl"
 
@@ -24,7 +25,7 @@ def drop_metrics_after(path: Path, step: int) -> None:
     kept = []
     for line in path.read_text().splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            if parsed(line)["step"] <= step:
                 kept.append(line)
         except (ValueError, KeyError):
             continue

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import MissingExtraError, RecipeError
+from semiuhpe.json_text import parsed
 from semiuhpe.training import recipe as recipes
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
@@ -21,6 +21,16 @@ _MAY_CHANGE = (
 )  # fmt: skip
 
 
+def _recipe_of(path: Path) -> dict[str, Any]:
+    try:
+        recipe = parsed(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: the run's recipe cannot be read ({error}); choose another --run") from error
+    if not isinstance(recipe, dict):
+        raise RecipeError(f"{path}: the run's recipe is no JSON object; choose another --run")
+    return recipe
+
+
 class RunFolder:
     """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix.
 
@@ -31,7 +41,7 @@ class RunFolder:
         self.path, self.writes = Path(recipe.run), writes
         known = self.path / RECIPE
         if known.exists():
-            before, now = _with_defaults(json.loads(known.read_text()), _defaults()), recipes.to_dict(recipe)
+            before, now = _with_defaults(_recipe_of(known), _defaults()), recipes.to_dict(recipe)
             changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
             if changed:
                 raise RecipeError(

@@ -8,13 +8,13 @@ recipe, metrics) is for people. Nothing is opened whose SHA-256 is not the card'
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.json_text import parsed
 
 EMBEDDED = {"default": "head_pose", "open": "head_pose_open", "head_detector": "head_detector"}
 """Names of the weights that a release may carry, and the stem of their files in this folder."""
@@ -71,14 +71,14 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The model card of the weights file at `path`. Raises WeightsError where it is missing or malformed."""
     card_file = card_path(path)
     try:
-        card = json.loads(card_file.read_bytes())
+        card = parsed(card_file.read_bytes())
     except FileNotFoundError:
         raise WeightsError(
             f"{path}: its model card {card_file.name} is missing beside it; export writes both"
         ) from None
     except OSError as error:
         raise WeightsError(f"{card_file}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WeightsError(f"{card_file}: the model card is not JSON ({error})") from error
     if not isinstance(card, dict) or not isinstance(card.get("sha256"), str):
         raise WeightsError(f"{card_file}: a model card is a JSON object with the key 'sha256' of the .onnx file")

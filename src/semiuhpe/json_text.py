@@ -1,0 +1,14 @@
+"""JSON of files that anyone may have written: whatever is wrong with it is a ValueError."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def parsed(text: str | bytes | bytearray) -> Any:
+    """The value of a JSON text. Raises ValueError, also for one that is nested more deeply than Python can follow."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
