@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from semiuhpe.errors import RecipeError
 from semiuhpe.evaluation.detection import Detections, precision_recall
 from semiuhpe.geometry.boxes import non_maximum_suppression
+from semiuhpe.inference.devices import usable_threads
 from semiuhpe.inference.preprocess import letterbox
 from semiuhpe.json_text import parsed
 from semiuhpe.models.checkpoint import (
@@ -80,7 +81,7 @@ class DetectorTraining:
     def __init__(
         self, recipe: DetectorRecipe, scenes: SceneMaker, *, pretrained: bool = True, changed_data: bool = False
     ):
-        torch.set_num_threads(recipe.threads)
+        torch.set_num_threads(usable_threads(recipe.threads))
         torch.set_flush_denormal(True)
         self.recipe, self.scenes = recipe, scenes
         self.folder = Path(recipe.run)

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.inference.devices import usable_threads
 from semiuhpe.models.checkpoint import (
     load_checkpoint,
     load_module,
@@ -81,7 +82,7 @@ class Trainer:
         recipes.check(recipe)
         self.recipe = recipe
         if recipe.threads:
-            torch.set_num_threads(recipe.threads)
+            torch.set_num_threads(usable_threads(recipe.threads))
         # Denormal numbers make a CPU step several times slower and mean nothing here.
         torch.set_flush_denormal(True)
         self.fabric, self.ranks = start(recipe)
