@@ -166,8 +166,8 @@ class _Network:
             chunk = pixels[start : start + step]
             # A file with a fixed batch gets the last picture again until it is full.
             full = np.concatenate([chunk, np.repeat(chunk[-1:], step - len(chunk), axis=0)])
-            outputs = [np.asarray(o, dtype=np.float64) for o in self._session.run(None, {self._name: full})]
-            parts.append([output.reshape(step, -1)[: len(chunk)] for output in outputs])
+            answers = [np.asarray(o, dtype=np.float64) for o in self._session.run(None, {self._name: full})]
+            parts.append([answer.reshape(step, -1)[: len(chunk)] for answer in answers])
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         outputs = dict(zip(self._outputs, columns, strict=True))
         try:
