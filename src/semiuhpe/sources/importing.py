@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -43,11 +43,14 @@ from semiuhpe.sources.pictures import (
 
 __all__ = [
     "CONTEXT", "LONGEST", "QUALITY", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
-    "context_crop", "encode_jpeg", "find_pictures", "import_heads", "read_context",
+    "context_crop", "encode_jpeg", "find_pictures", "import_heads", "in_order", "read_context",
 ]  # fmt: skip
 
 _BATCH = 64
 _AHEAD = 4  # photos under way for every thread: enough to keep all busy, few enough to hold in memory
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 Made = tuple[HeadRecord, bytes]
 
@@ -168,7 +171,7 @@ def import_heads(
     ):
         batch: list[Made] = []
         try:
-            for outcomes in _in_order(pool, _groups(candidates, writer, report, bar.update), _AHEAD * threads):
+            for outcomes in in_order(pool, _make, _groups(candidates, writer, report, bar.update), _AHEAD * threads):
                 for outcome in outcomes:
                     if isinstance(outcome, list):
                         batch += outcome
@@ -207,11 +210,13 @@ def _groups(
         yield list(group)
 
 
-def _in_order(pool: ThreadPoolExecutor, groups: Iterable[list[Head]], ahead: int) -> Iterator[list[_Outcome]]:
-    """The outcomes of groups in their order, at most `ahead` of them under way or waiting to be taken."""
-    pending: deque[Future[list[_Outcome]]] = deque()
-    for group in groups:
-        pending.append(pool.submit(_make, group))
+def in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int
+) -> Iterator[Result]:
+    """What a function makes of tasks, in their order, at most `ahead` of them under way or waiting to be taken."""
+    pending: deque[Future[Result]] = deque()
+    for task in tasks:
+        pending.append(pool.submit(function, task))
         if len(pending) >= ahead:
             yield pending.popleft().result()
     while pending:
