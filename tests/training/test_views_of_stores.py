@@ -56,8 +56,8 @@ def test_a_sample_does_not_depend_on_what_was_drawn_before(tmp_path: Path) -> No
     forwards = LabelledViews(sources, recipe)
     first = [forwards[key] for key in keys]
     backwards = LabelledViews(sources, recipe)
-    for key, (image, rotation) in reversed(list(zip(keys, first, strict=True))):
-        again, label = backwards[key]
+    for key, (image, rotation, _) in reversed(list(zip(keys, first, strict=True))):
+        again, label, _ = backwards[key]
         assert torch.equal(image, again)
         assert torch.equal(rotation, label)
 
