@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -92,6 +92,10 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __init__(self, sources: Sequence[HeadSubset], recipe: Recipe) -> None:
         self.sources = list(sources)
         self.recipe = recipe
+        self.ranges = [
+            recipe.view if data.any_rotation is None else replace(recipe.view, any_rotation=data.any_rotation)
+            for data in recipe.labelled
+        ]
         self.means = [
             None if data.exact else label_means(source.store, data)
             for source, data in zip(self.sources, recipe.labelled, strict=True)
@@ -103,7 +107,7 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor, Tensor]]):
         index = int(source.indices[key.position])
         record = source.store.record(index)
         rng = keyed_generator(recipe.seed, key.source, key.epoch, index)
-        view = draw_view(recipe.view, rng)
+        view = draw_view(self.ranges[key.source], rng)
         image = draw_stored(source.store, index, [view], key.size)[0]
         image = photometric.apply(image, recipe.photometric, rng)
         if rng.random() < recipe.cut_occlusion:

@@ -24,6 +24,8 @@ class LabelledData:
     (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
     `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
 
+    any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
+
     Labels with noise, see `semiuhpe.training.label_noise`. noise: take the noise that the store states of each label
     (extras `belief` or `label_sigma_deg`). sigma_deg: root mean square angle between label and truth of every label whose
     noise is not taken from the store (0 = exact). sigma_scale: factor on the stated noise, for a teacher that is too sure or
@@ -35,6 +37,7 @@ class LabelledData:
     validate: bool = True
     limit: int = 0
     ss_ratio: float = 1.0
+    any_rotation: float | None = None
     noise: bool = False
     sigma_deg: float = 0.0
     sigma_scale: float = 1.0
@@ -125,7 +128,8 @@ class SemiSupervisedRecipe:
     the estimate (0 = all).
 
     weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
-    mirror image is drawn once for both, so strong_view.flip does not exist. sharpen: factor on the teacher's parameter.
+    mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
+    at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
     teacher_mirror: average the teacher's beliefs about the view and its mirror image.
     """
 
@@ -218,6 +222,8 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
         if not 0 < source.ss_ratio <= 1:
             raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
+        if source.any_rotation is not None and not 0 <= source.any_rotation <= 1:
+            raise RecipeError(f"labelled[{index}].any_rotation is a probability, got {source.any_rotation}")
         _check_noise(recipe, index, source)
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
         if getattr(recipe, name) < 1:
@@ -226,7 +232,7 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
-    _check_scale("view", recipe.view)
+    _check_view("view", recipe.view)
     for name in ("cut_occlusion", "photo_ends"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise RecipeError(f"{name} is a probability, got {getattr(recipe, name)}")
@@ -247,10 +253,12 @@ def _check_noise(recipe: Recipe, index: int, source: LabelledData) -> None:
         )
 
 
-def _check_scale(name: str, view: ViewRange) -> None:
+def _check_view(name: str, view: ViewRange) -> None:
     low, high = view.scale
     if not 0 < low <= high:
         raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
+    if not 0 <= view.any_rotation <= 1:
+        raise RecipeError(f"{name}.any_rotation is a probability, got {view.any_rotation}")
 
 
 def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
@@ -260,9 +268,9 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
         if not source.store or source.weight <= 0:
             raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
         _check_rest(recipe, index, source)
-    _check_scale("semi.weak_view", semi.weak_view)
-    _check_scale("semi.strong_view", semi.strong_view)
-    if semi.strong_view.flip or semi.weak_view.rotation:
+    _check_view("semi.weak_view", semi.weak_view)
+    _check_view("semi.strong_view", semi.strong_view)
+    if semi.strong_view.flip or semi.weak_view.rotation or semi.weak_view.any_rotation:
         raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
     if not 0 <= semi.stage1_steps < recipe.steps:
         raise RecipeError(f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}")
