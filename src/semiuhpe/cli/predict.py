@@ -195,14 +195,14 @@ def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
             raise InputError("--detector-class goes with --detector-layout, which is missing")
         if args.detector_side is not None:
             options["max_side"] = args.detector_side
-        return HeadDetector(args.detector or "default", threads=args.threads, **options)
+        return HeadDetector(args.detector or "default", device=args.device, threads=args.threads, **options)
     from semiuhpe.inference.foreign_detector import ForeignDetector
 
     if args.detector is None:
         raise InputError("--detector-layout goes with --detector FILE.onnx, which is missing")
     return ForeignDetector(
         args.detector, args.detector_layout, head_class=args.detector_class, side=args.detector_side,
-        threads=args.threads, **options,
+        device=args.device, threads=args.threads, **options,
     )  # fmt: skip
 
 

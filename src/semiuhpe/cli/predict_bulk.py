@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option
+from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option, device_name
 from semiuhpe.errors import MissingExtraError
 
 
@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
     add_score_option(parser)
     add_mirrored_option(parser)
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
+    parser.add_argument(
+        "--device", type=device_name, default="auto", metavar="NAME", help="auto, cpu, or cuda: one GPU an actor"
+    )
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
     parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")
     parser.add_argument(
