@@ -152,7 +152,7 @@ def profile(recipe: Recipe) -> Clock:
     with ExitStack() as stack:
         for owner, name, watched in (
             (second_stage, "teacher_belief", clock.timed("teacher", belief)),
-            (trainer, "negative_log_likelihood", clock.loss(trainer.negative_log_likelihood)),
+            (trainer, "supervised_loss", clock.loss(trainer.supervised_loss)),
             (second_stage, "unsupervised_loss", clock.loss(second_stage.unsupervised_loss)),
             (Threshold, "keep", clock.timed("distribution", Threshold.keep)),
             (AveragedNetwork, "update", clock.timed("optimiser, average", AveragedNetwork.update)),

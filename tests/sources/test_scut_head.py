@@ -77,9 +77,8 @@ def test_photos_of_other_evaluations_never_reach_training(tmp_path: Path) -> Non
 
 def test_an_undecodable_photo_is_a_typed_error(tmp_path: Path) -> None:
     write_photo(tmp_path, "PartB_00001", [(1, 1, 9, 9)])
-    photo = next(
-        iter(sum((read_scut_head(tmp_path).train, read_scut_head(tmp_path).val, read_scut_head(tmp_path).test), []))
-    )
+    release = read_scut_head(tmp_path)
+    (photo,) = [*release.train, *release.val, *release.test]
     assert photo.image().shape == (40, 60, 3)
     photo.path.write_bytes(b"not a jpeg")
     with pytest.raises(ImageError, match="PartB_00001"):

@@ -114,11 +114,12 @@ def test_the_target_turns_with_the_strong_view(tmp_path: Path) -> None:
         expected = np.asarray(cv2.resize(draw_axes(target), (128, 128)))[32:96, 32:96]
         expected = cv2.resize(expected, (64, 64), interpolation=cv2.INTER_AREA)
         same = np.abs(strong.numpy().astype(float) - expected)[16:48, 16:48].mean()
-        flips += int(np.linalg.det(label.numpy()[:2, :2]) * np.linalg.det(rotation[:2, :2]) < 0)
+        flips += int(not np.allclose(label.numpy(), rotation, atol=1e-6))
         other = np.abs(strong.numpy().astype(float) - cv2.resize(
             draw_axes((turn.mT @ label).double().numpy())[32:96, 32:96], (64, 64), interpolation=cv2.INTER_AREA
         ))[16:48, 16:48].mean()  # fmt: skip
         assert same < other
+    assert 0 < flips < 6
 
 
 def test_views_have_no_black_corners(tmp_path: Path) -> None:
@@ -135,6 +136,21 @@ def test_views_have_no_black_corners(tmp_path: Path) -> None:
         assert strong.min() > 210
         turned += int(abs(float(turn[0, 1])) > 0.2)
     assert turned > 3
+
+
+def test_students_see_heads_at_any_angle_and_teachers_upright_ones(tmp_path: Path) -> None:
+    make_store(tmp_path / "pool", count=6)
+    settings = SemiSupervisedRecipe(
+        unlabelled=[UnlabelledData(str(tmp_path / "pool"))], strong_view=ViewRange(any_rotation=0.5), **PLAIN
+    )
+    views = UnlabelledViews(unlabelled_sources(settings.unlabelled), settings, seed=0)
+    turns = []
+    for epoch in range(60):
+        _, _, turn, _ = views[SampleKey(0, 0, epoch, 32)]
+        turns.append(np.degrees(np.arctan2(float(turn[0, 1]), float(turn[0, 0]))))
+    assert 15 < np.sum(np.abs(turns) > 1) < 45
+    assert np.max(turns) > 120
+    assert np.min(turns) < -120
 
 
 def test_crop_scales_above_one_really_occur(tmp_path: Path) -> None:
@@ -253,6 +269,8 @@ def test_unlabelled_heads_teach_what_the_teacher_knows(tmp_path: Path) -> None:
         ({"left_ratio": 0.0}, "left_ratio"),
         ({"ulb_batch_ratio": 0.01}, "ulb_batch_ratio"),
         ({"strong_view": ViewRange(flip=0.5)}, "mirror"),
+        ({"weak_view": ViewRange(any_rotation=0.5)}, "only strong_view may rotate"),
+        ({"strong_view": ViewRange(any_rotation=1.5)}, "strong_view.any_rotation is a probability"),
         ({"weak_view": ViewRange(scale=(0.0, 1.0))}, "weak_view.scale"),
     ],
 )

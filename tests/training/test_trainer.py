@@ -173,11 +173,12 @@ def test_impossible_recipes_name_the_key(tmp_path: Path, change: dict[str, objec
 def test_samples_are_a_function_of_their_key(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path)
     views = LabelledViews(training_sources(recipe.labelled), recipe)
-    image, rotation = views[SampleKey(0, 3, 1, 48)]
-    again, same = views[SampleKey(0, 3, 1, 48)]
-    other, _ = views[SampleKey(0, 3, 2, 48)]
+    image, rotation, target = views[SampleKey(0, 3, 1, 48)]
+    again, same, _ = views[SampleKey(0, 3, 1, 48)]
+    other, _, _ = views[SampleKey(0, 3, 2, 48)]
     assert torch.equal(image, again)
     assert torch.equal(rotation, same)
+    assert torch.equal(rotation, target)
     assert not torch.equal(image, other)
     assert image.shape == (48, 48, 3)
     torch.testing.assert_close(rotation @ rotation.T, torch.eye(3), atol=1e-5, rtol=0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -45,7 +47,10 @@ def _help() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted, 143 terminated."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text, and must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
@@ -53,9 +58,9 @@ def main(argv: list[str] | None = None) -> int:
     except SemiUHPEError as error:
         print(f"semiuhpe: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
-        return 130
+        return 128 + getattr(error, "signum", int(signal.SIGINT))
     except BrokenPipeError:
         # The reader of our output has gone; a second failure at exit would only add noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,6 +14,7 @@ from semiuhpe.evaluation import metrics
 from semiuhpe.evaluation.calibration import aurc, coverage
 from semiuhpe.evaluation.labels import Float, Kind, Labels
 from semiuhpe.evaluation.predictions import Predictions
+from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt
 
 
@@ -27,14 +28,26 @@ def head_errors_deg(labels: Labels, predictions: Predictions, kind: Kind) -> Flo
     return metrics.azimuth_errors_deg(predictions.rotation, labels.azimuth)
 
 
-def rotation_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
-    """Everything there is to say where whole rotations are labelled."""
+def rotation_measures(
+    labels: Labels, predictions: Predictions, *, published_angles: str | None = None
+) -> dict[str, Any]:
+    """Everything there is to say where whole rotations are labelled.
+
+    published_angles: the Euler convention in which the data set published its angles and its results are published:
+    `euler_mae_deg` then compares the prediction's triple by it with those angles. None = both triples are taken from
+    the rotations, by the convention of 300W-LP.
+    """
     predicted, label = predictions.rotation, labels.rotation
+    convention = published_angles or "300w-lp"
+    label_angles = euler_deg(label, convention) if published_angles is None else labels.angles_deg
+    euler_errors = metrics.euler_errors_deg(predicted, label_angles, convention)
+    nearer = metrics.nearest_euler_errors_deg(predicted, label)
     geodesic = head_errors_deg(labels, predictions, "rotation")
     return {
         "geodesic": metrics.summary(geodesic),
         "accuracy": metrics.accuracies(geodesic),
-        "euler_mae_deg": _named(metrics.nearest_euler_errors_deg(predicted, label), ("pitch", "yaw", "roll")),
+        "euler_mae_deg": _named(euler_errors, ("pitch", "yaw", "roll")),
+        "euler_mae_nearer_triple_deg": _named(nearer, ("pitch", "yaw", "roll")),
         "maev_deg": _named(metrics.basis_vector_errors_deg(predicted, label), ("right", "down", "into")),
         "frobenius": _mean(metrics.frobenius_errors(predicted, label)),
         "by_azimuth": by_azimuth(geodesic, labels.azimuth),
@@ -42,15 +55,17 @@ def rotation_measures(labels: Labels, predictions: Predictions) -> dict[str, Any
     }
 
 
-def frame_aligned_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+def frame_aligned_measures(
+    labels: Labels, predictions: Predictions, *, published_angles: str | None = None
+) -> dict[str, Any]:
     """`rotation_measures`, and the same again with one constant turn of the head's frame, fitted on these heads, removed."""
     offset = metrics.frame_offset(predictions.rotation, labels.rotation)
     turned = Predictions(predictions.rotation @ offset, predictions.found)
     angle = metrics.geodesic_errors_deg(offset, np.eye(3))
     return {
-        **rotation_measures(labels, predictions),
+        **rotation_measures(labels, predictions, published_angles=published_angles),
         "frame_offset_deg": float(angle),
-        "frame_aligned": rotation_measures(labels, turned),
+        "frame_aligned": rotation_measures(labels, turned, published_angles=published_angles),
     }
 
 

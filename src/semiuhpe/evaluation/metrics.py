@@ -34,7 +34,11 @@ def geodesic_errors_deg(predicted: ArrayLike, label: ArrayLike) -> Float:
 
 
 def euler_errors_deg(predicted: ArrayLike, label_deg: ArrayLike, convention: str = "300w-lp") -> Float:
-    """Absolute circular differences of pitch, yaw and roll. (n, 3, 3) × (n, 3) degrees → (n, 3) in [0, 180]."""
+    """Absolute circular differences of pitch, yaw and roll. (n, 3, 3) × (n, 3) degrees → (n, 3) in [0, 180].
+
+    The Euler error as it is published: of the prediction the convention's one triple counts, also where the label lies
+    beyond the fold at yaw = ±90° and the other triple would be nearer (`nearest_euler_errors_deg`).
+    """
     difference = circular_difference(np.radians(euler_deg(predicted, convention)), np.radians(label_deg))
     return np.abs(np.degrees(difference))
 
@@ -44,7 +48,8 @@ def nearest_euler_errors_deg(predicted: ArrayLike, label: ArrayLike, convention:
 
     Every pose has two triples, `(p, y, r)` and `(p + 180, 180 − y, r + 180)`. Where label and prediction lie on either
     side of the fold at yaw = ±90°, the triple of the prediction is taken whose differences add up to less, so close
-    poses have close angles over the full range. Nothing else is forgiven: both triples name the one pose.
+    poses have close angles over the full range. Nothing else is forgiven: both triples name the one pose. It is never
+    more than the published error (`euler_errors_deg`), so the two must not be compared.
     """
     own, other = np.radians(euler_deg(predicted, convention)), np.radians(euler_deg(label, convention))
     pitch, yaw, roll = np.moveaxis(own, -1, 0)

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from timm.utils.model import reparameterize_model
@@ -26,6 +25,7 @@ from semiuhpe.errors import WeightsError
 from semiuhpe.files import write_atomically
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.inference.session import InferenceSession
 from semiuhpe.models.checkpoint import load_checkpoint, load_module, under_prefix
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.weights.graph_metadata import with_metadata
@@ -128,7 +128,7 @@ def store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def drifts_deg(network: PoseNet, model: onnx.ModelProto, crops: Crops) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Angle between the poses of a network and of its exported graph on each of some crops, degrees. → (n,)"""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     exported = np.asarray(session.run(None, {"crops": crops})[0], dtype=np.float64).reshape(-1, 3, 3)
     with torch.no_grad():
         expected = network(torch.from_numpy(crops)).double().numpy()

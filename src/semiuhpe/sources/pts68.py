@@ -11,12 +11,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from semiuhpe.errors import SourceError
-from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes
+from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes, official_pose
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.importing import (
@@ -33,6 +33,8 @@ from semiuhpe.sources.pts import read_points
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""
+
+Placed = Literal["hand", "network"]
 
 _WIDEST = 1e5  # pixels; landmarks further out are nonsense
 
@@ -62,11 +64,15 @@ def import_pts68(
     *,
     source: Annotated[str, "name of the data set, default the folder's"] = "",
     val: Annotated[float, "share of subjects in the validation split"] = 0.1,
+    placed: Annotated[
+        Placed, "who placed the landmarks: people (hand), or a network that learnt official ones"
+    ] = "hand",
     workers: Workers = None,
 ) -> ImportReport:
-    """Pictures with 68 landmarks in .pts files, labelled with fitted poses.
+    """Pictures with 68 landmarks in .pts files, labelled with fitted poses in the frame of the official labels.
 
-    source: name of the data set, default the folder's. val: share of subjects in the validation split; the rest is
+    source: name of the data set, default the folder's. placed: people and networks place landmarks otherwise, and the
+    fitted pitch differs by `HAND_PITCH_DEG`. val: share of subjects in the validation split; the rest is
     train. extras: fit_residual (face units), fit_scale (pixels per face unit), file. Broken pairs and fits worse than
     `RESIDUAL_LIMIT` are rejected one by one. Raises SourceError if there is no picture with landmarks at all.
     """
@@ -77,23 +83,24 @@ def import_pts68(
         "source": name,
         "val": val,
         "labels": "deformable fit of 68 landmarks, weak perspective",
+        "placed": placed,
     }
-    return import_heads(store, list(_candidates(root, name, val)), meta, workers=workers)
+    return import_heads(store, list(_candidates(root, name, val, placed)), meta, workers=workers)
 
 
-def _candidates(root: Path, source: str, val: float) -> Iterator[Candidate]:
+def _candidates(root: Path, source: str, val: float, placed: Placed) -> Iterator[Candidate]:
     pictures = [path for path in find_pictures(root) if path.with_suffix(".pts").exists()]
     if not pictures:
         raise SourceError(f"{root}: no picture with a .pts file beside it; expected NAME.jpg and NAME.pts")
     for path in pictures:
-        yield Candidate(path.relative_to(root).with_suffix("").as_posix(), _Head(root, path, source, val))
+        yield Candidate(path.relative_to(root).with_suffix("").as_posix(), _Head(root, path, source, val, placed))
 
 
 class _Head:
     """Makes one head when called."""
 
-    def __init__(self, root: Path, path: Path, source: str, val: float) -> None:
-        self.root, self.path, self.source, self.val = root, path, source, val
+    def __init__(self, root: Path, path: Path, source: str, val: float, placed: Placed) -> None:
+        self.root, self.path, self.source, self.val, self.placed = root, path, source, val, placed
 
     def __call__(self) -> Made:
         points = read_pts(self.path.with_suffix(".pts"))
@@ -114,6 +121,6 @@ class _Head:
         }  # fmt: skip
         record = HeadRecord(
             id=relative.with_suffix("").as_posix(), source=self.source, subject=f"{self.source}/{subject}", box=box,
-            split=split_by_subject(subject, val=self.val), rotation=fit.rotation[0], extras=extras,
+            split=split_by_subject(subject, val=self.val), rotation=official_pose(fit.rotation[0], hand_placed=self.placed == "hand"), extras=extras,
         )  # fmt: skip
         return record, encoded

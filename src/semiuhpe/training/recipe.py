@@ -23,6 +23,13 @@ class LabelledData:
     sources'. validate: whether its "val" split counts in the choice of the best weights. limit: use only so many heads
     (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
     `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
+
+    any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
+
+    Labels with noise, see `semiuhpe.training.label_noise`. noise: take the noise that the store states of each label
+    (extras `belief` or `label_sigma_deg`). sigma_deg: root mean square angle between label and truth of every label whose
+    noise is not taken from the store (0 = exact). sigma_scale: factor on the stated noise, for a teacher that is too sure or
+    too modest. max_sigma_deg: leave out labels whose stated noise is larger, whether `noise` is on or not (0 = none).
     """
 
     store: str = ""
@@ -30,6 +37,16 @@ class LabelledData:
     validate: bool = True
     limit: int = 0
     ss_ratio: float = 1.0
+    any_rotation: float | None = None
+    noise: bool = False
+    sigma_deg: float = 0.0
+    sigma_scale: float = 1.0
+    max_sigma_deg: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every label is taken as the truth."""
+        return not self.noise and self.sigma_deg == 0
 
 
 @dataclass
@@ -57,7 +74,9 @@ class OptimiserRecipe:
 
     ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. distribution: whose
     negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy filter stay those
-    of the matrix Fisher. overreg: ω of it (method §1). clip: largest gradient norm (0 = no clipping).
+    of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted best by a belief of
+    resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1). clip: largest gradient
+    norm (0 = no clipping).
     """
 
     lr: float = 1e-3
@@ -109,7 +128,8 @@ class SemiSupervisedRecipe:
     the estimate (0 = all).
 
     weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
-    mirror image is drawn once for both, so strong_view.flip does not exist. sharpen: factor on the teacher's parameter.
+    mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
+    at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
     teacher_mirror: average the teacher's beliefs about the view and its mirror image.
     """
 
@@ -202,6 +222,9 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
         if not 0 < source.ss_ratio <= 1:
             raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
+        if source.any_rotation is not None and not 0 <= source.any_rotation <= 1:
+            raise RecipeError(f"labelled[{index}].any_rotation is a probability, got {source.any_rotation}")
+        _check_noise(recipe, index, source)
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
@@ -209,7 +232,7 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
-    _check_scale("view", recipe.view)
+    _check_view("view", recipe.view)
     for name in ("cut_occlusion", "photo_ends"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise RecipeError(f"{name} is a probability, got {getattr(recipe, name)}")
@@ -217,10 +240,25 @@ def check(recipe: Recipe) -> None:
         _check_semi(recipe, recipe.semi)
 
 
-def _check_scale(name: str, view: ViewRange) -> None:
+def _check_noise(recipe: Recipe, index: int, source: LabelledData) -> None:
+    for name in ("sigma_deg", "max_sigma_deg"):
+        if not 0 <= getattr(source, name) < math.inf:
+            raise RecipeError(f"labelled[{index}].{name} must be 0 or more, got {getattr(source, name)}")
+    if not 0 < source.sigma_scale < math.inf:
+        raise RecipeError(f"labelled[{index}].sigma_scale must be positive, got {source.sigma_scale}")
+    if not source.exact and recipe.optimiser.distribution != "matrix_fisher":
+        raise RecipeError(
+            f"labelled[{index}] has labels with noise, which {recipe.optimiser.distribution} cannot take as targets; choose "
+            "optimiser.distribution matrix_fisher, or leave out noise and sigma_deg"
+        )
+
+
+def _check_view(name: str, view: ViewRange) -> None:
     low, high = view.scale
     if not 0 < low <= high:
         raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
+    if not 0 <= view.any_rotation <= 1:
+        raise RecipeError(f"{name}.any_rotation is a probability, got {view.any_rotation}")
 
 
 def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
@@ -230,9 +268,9 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
         if not source.store or source.weight <= 0:
             raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
         _check_rest(recipe, index, source)
-    _check_scale("semi.weak_view", semi.weak_view)
-    _check_scale("semi.strong_view", semi.strong_view)
-    if semi.strong_view.flip or semi.weak_view.rotation:
+    _check_view("semi.weak_view", semi.weak_view)
+    _check_view("semi.strong_view", semi.strong_view)
+    if semi.strong_view.flip or semi.weak_view.rotation or semi.weak_view.any_rotation:
         raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
     if not 0 <= semi.stage1_steps < recipe.steps:
         raise RecipeError(f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}")

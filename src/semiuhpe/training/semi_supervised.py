@@ -17,7 +17,7 @@ from torch import Tensor
 from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss
 from semiuhpe.geometry.rotation import geodesic_distance
 from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.optimisation import negative_log_likelihood
+from semiuhpe.training.optimisation import supervised_loss
 from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe
 from semiuhpe.training.threshold import Threshold, kept_shares
 
@@ -79,7 +79,7 @@ def unsupervised_loss(
     and the supervised loss of `optimiser`.
     """
     if settings.loss == "nll":
-        each = negative_log_likelihood(student, turn @ belief.mode, optimiser)
+        each = supervised_loss(student, turn @ belief.mode, optimiser)
     else:
         sharpened = belief if settings.sharpen == 1 else MatrixFisher(settings.sharpen * belief.parameter)
         each = cross_entropy_loss(student, turn @ sharpened.mean)

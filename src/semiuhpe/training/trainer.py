@@ -43,7 +43,7 @@ from semiuhpe.training.data import (
     training_sources,
 )
 from semiuhpe.training.launch import start
-from semiuhpe.training.optimisation import learning_rate, negative_log_likelihood, parameter_groups
+from semiuhpe.training.optimisation import learning_rate, parameter_groups, supervised_loss
 from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.run_folder import RunFolder
@@ -144,10 +144,10 @@ class Trainer:
             if self.second is not None and self.second.estimates_at(self.step):
                 # Logged with the step that follows: a resumed run estimates again, and writes its own line.
                 self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
-            images, rotations = next(labelled)
+            heads = next(labelled)
             batch = next(unlabelled) if self.second is not None and self.second.covers(self.step) else None
             rate = self._rate()
-            step = self._train_step(images, rotations, batch, rate)
+            step = self._train_step(heads, batch, rate)
             self.step += 1
             bar.update()
             if self.step % recipe.log_every == 0:
@@ -227,13 +227,14 @@ class Trainer:
             load_module(self.network, under_prefix("averaged", tensors), str(self.folder.best))
         self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
 
-    def _train_step(self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float) -> _StepResult:
+    def _train_step(self, heads: list[Tensor], batch: UnlabelledBatch | None, rate: float) -> _StepResult:
+        """heads: images, rotations and targets of `LabelledViews`."""
         device = self.fabric.device
-        images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
+        images, rotations, targets = (part.to(device, non_blocking=True) for part in heads)
         # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
         parameter = self.model(images)
-        supervised = negative_log_likelihood(parameter, rotations, self.recipe.optimiser).mean()
+        supervised = supervised_loss(parameter, targets, self.recipe.optimiser).mean()
         # Gradients are averaged over the ranks, whose parts of the batch may differ by one head.
         loss = supervised = supervised * self.ranks.share(self.recipe.batch_size)
         if self.second is not None and batch is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from semiuhpe.training.recipe import SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.semi_supervised import UnlabelledBatch
 from semiuhpe.views import occlusion, photometric
-from semiuhpe.views.warp import View, draw_view, keyed_generator, turn_label
+from semiuhpe.views.warp import draw_view, keyed_generator, turn_label
 
 _NAMESPACE = 7919
 """Keeps the random numbers of unlabelled heads apart from those of labelled ones."""
@@ -64,7 +65,7 @@ class UnlabelledViews(Dataset[Sample]):
         weak_view = draw_view(settings.weak_view, rng)
         drawn = draw_view(settings.strong_view, rng)
         # The mirror is shared; the strong view alone is turned, so the belief turns by its angle.
-        strong_view = View(drawn.scale, drawn.shift_x, drawn.shift_y, drawn.rotation, weak_view.flip)
+        strong_view = replace(drawn, flip=weak_view.flip)
         weak, strong = draw_stored(source.store, index, [weak_view, strong_view], key.size)
         strong = photometric.apply(strong, settings.strong_photometric, rng)
         if settings.cut_out:

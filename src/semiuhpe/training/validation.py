@@ -34,7 +34,7 @@ def validation_sets(recipe: Recipe, ranks: Ranks | None = None) -> list[Validati
     for data in recipe.labelled:
         if not data.validate:
             continue
-        heads = labelled_heads(data.store, "val", recipe.validation_limit, data.ss_ratio)
+        heads = labelled_heads(data.store, "val", recipe.validation_limit, data.ss_ratio, data.max_sigma_deg)
         if len(heads):
             name = heads.store.path.name
             own = HeadSubset(heads.store, heads.indices[ranks.part(len(heads))])
