@@ -135,13 +135,14 @@ def _verdict(
 
 
 def in_agreement(rotation: Float, apart_deg: float) -> NDArray[np.bool_]:
-    """Who is within an angle of the one in the middle: the rotation nearest to all others. (t, 3, 3) → (t,) bool.
+    """Who is within an angle of the one in the middle, who has most others so near. (t, 3, 3) → (t,) bool.
 
-    A middle is found among three and more; of two, both agree or only one is left.
+    Of several such, the middle is who is nearest to those others. Of two teachers, both agree or only one is left.
     """
     distance = np.degrees(geodesic_distance(rotation[:, None], rotation[None]))
-    middle = int(np.argmin(distance.sum(axis=1)))
-    return np.asarray(distance[middle] <= apart_deg)
+    near = distance <= apart_deg
+    middle = min(range(len(rotation)), key=lambda place: (-near[place].sum(), distance[place][near[place]].sum()))
+    return np.asarray(near[middle])
 
 
 def fused(rotation: Float, covariance: Float, correlation: float) -> Float:
