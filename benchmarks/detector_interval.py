@@ -52,7 +52,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         clip = write_clip(Path(temporary, "clip.mp4"), WIDTH, HEIGHT, HEADS, args.frames, FPS)
         print(f"{args.frames} frames of {WIDTH} × {HEIGHT} at {FPS} a second, {HEADS} heads\n")
-        print("| k | detections a second | heads of k = 1 found | overlap | rotation differs | identities | CPU ms a frame |")
+        print(
+            "| k | detections a second | heads of k = 1 found | overlap | rotation differs | identities | CPU ms a frame |"
+        )
         print("|---|---|---|---|---|---|---|")
         reference: list[HeadPoses] = []
         for every in [1, *(k for k in args.every if k != 1)]:
