@@ -186,7 +186,8 @@ def import_heads(
             raise
         report.added += writer.add_many(batch)
     listing = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(Path(store) / "import.json", listing.encode())
+    # A message may name a file whose name is no text: its bytes become escapes, which JSON knows as well.
+    write_atomically(Path(store) / "import.json", listing.encode(errors="backslashreplace"))
     return report
 
 

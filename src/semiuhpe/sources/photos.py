@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from semiuhpe.file_names import readable_name
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.inference.media import list_images
@@ -39,7 +40,7 @@ def import_photos(
     pictures, WeightsError and InputError for a detector that cannot be used so.
     """
     root = Path(folder)
-    name = source or root.resolve().stem
+    name = source or readable_name(root.resolve().stem)
     paths = list_images([root], recursive=True)
     meta = {
         "importer": "photos", "source": name, "crops": crops, "min_side": min_side,
@@ -62,7 +63,8 @@ def box_of_crop(width: int, height: int) -> Box:
 
 
 def _identity(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if root.is_dir() and path.is_relative_to(root) else path.as_posix()
+    inside = root.is_dir() and path.is_relative_to(root)
+    return readable_name((path.relative_to(root) if inside else path).as_posix())
 
 
 @dataclass(frozen=True)
