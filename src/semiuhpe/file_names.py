@@ -1,4 +1,4 @@
-"""Names for files that are made after other files."""
+"""Names that come from other files' names, which may be too long, or no text at all."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def safe_name(name: str) -> str:
         return name
     start = readable.encode()[: LONGEST - 9].decode("utf-8", "ignore")
     return f"{start}-{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
+def readable_name(name: str) -> str:
+    """A name as text that can be stored and shown anywhere: bytes that are no UTF-8 become escapes such as `\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

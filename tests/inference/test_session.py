@@ -78,7 +78,7 @@ def test_cuda_without_a_card_names_the_remedy(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(session.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     pose = write_pose_weights(tmp_path)
     for device in ("cuda", "cuda:1"):
-        with pytest.raises(DeviceError, match="onnxruntime-gpu.*or choose device 'cpu'"):
+        with pytest.raises(DeviceError, match=r"onnxruntime-gpu.*or choose device 'cpu'"):
             HeadPoseEstimator(pose, device=device)
         with pytest.raises(DeviceError, match="onnxruntime-gpu"):
             HeadDetector(write_detector_weights(tmp_path, []), device=device)

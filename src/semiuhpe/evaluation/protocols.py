@@ -77,8 +77,11 @@ class Protocol:
         results: dict[str, Any] = {}
         for subset in self.subsets:
             kept = usable & subset.keeps(labels)
-            counts = {"kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum())}
             both = kept & predictions.found
+            counts = {
+                "kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum()),
+                "subjects": len(np.unique(labels.subjects[both])),
+            }  # fmt: skip
             figures = self.measure(labels[both], predictions[both])
             if predictions.detected:
                 missed = int(np.sum(kept & ~predictions.found))

@@ -32,7 +32,7 @@ MIRRORED: tuple[int, ...] = (
 )  # fmt: skip
 """Which landmark each one becomes when the picture is flipped."""
 
-HAND_PITCH_DEG = 3.6
+HAND_PITCH_DEG = 3.7
 """By how much fits to landmarks that people clicked look up too far (docs/zero.md): people place brows, nose and mouth
 otherwise than the fits behind the official labels do, in whose frame the mean face is."""
 

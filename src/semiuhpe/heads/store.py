@@ -30,10 +30,12 @@ from semiuhpe.files import write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
+from semiuhpe.inference.picture_limits import MAX_SCANS
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _PNG = b"\x89PNG\r\n\x1a\n"
+_SCAN = b"\xff\xda"  # of a JPEG, each of which may be another pass over all pixels
 _MAP_SIZE = 1 << 40  # address space, not disk: LMDB's file grows as it fills
 
 _SCHEMA = pa.schema(
@@ -277,7 +279,7 @@ class HeadStore:
     def _decoded(self, index: int, content: bytes, factor: int) -> Image:
         encoded = np.frombuffer(content, np.uint8)
         try:
-            whole = encoded.size and not _is_cut_short(content)
+            whole = encoded.size and not _is_cut_short(content) and content.count(_SCAN) <= MAX_SCANS
             image = cv2.imdecode(encoded, _REDUCED.get(factor, cv2.IMREAD_COLOR_RGB)) if whole else None
         except cv2.error:  # a header that claims more pixels than OpenCV decodes
             image = None
