@@ -12,7 +12,10 @@ import pytest
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.geometry.landmarks import LANDMARKS, MIRRORED, default_face_model
 from semiuhpe.geometry.rotation import geodesic_distance, random_rotations, rotation_of_vector, rotation_y
+from semiuhpe.inference.estimator import HeadPoseEstimator
+from semiuhpe.inference.media import load_image
 from semiuhpe.labelling.face_mesh import MESH_TO_68, POINTS, SIZE, FaceMesh, pose_of_points
+from semiuhpe.labelling.teachers import open_teachers
 
 MEAN = default_face_model().mean
 
@@ -107,3 +110,15 @@ def test_mirrored_landmarks_are_mirrored_points_of_the_mesh() -> None:
     }  # fmt: skip
     across |= {b: a for a, b in across.items()} | {p: p for p in (168, 197, 5, 4, 2, 0, 17, 13, 14, 152)}
     assert [across[MESH_TO_68[i]] for i in range(LANDMARKS)] == [MESH_TO_68[MIRRORED[i]] for i in range(LANDMARKS)]
+
+
+@pytest.mark.parametrize("name", ["astronaut", "grace_hopper"])
+def test_the_real_mesh_agrees_with_our_network_on_a_frontal_face(name: str) -> None:
+    pytest.importorskip("mediapipe")
+    photo = Path(__file__).parents[2] / "docs" / "demo" / f"{name}.jpg"
+    heads = HeadPoseEstimator(threads=1)(photo)
+    largest = int(np.argmax(heads.box[:, 2] - heads.box[:, 0]))
+    (mesh,) = open_teachers([("face-mesh", "")])
+    opinion = mesh.opinion([(load_image(photo), heads.box[largest])], (0.9, 1.0, 1.1), mirrored=True)
+    assert opinion.found[0] and opinion.spread_deg[0] < 4
+    assert np.degrees(geodesic_distance(opinion.rotation[0], heads.rotation[largest])) < 12
