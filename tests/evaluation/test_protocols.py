@@ -16,10 +16,10 @@ from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_
 from semiuhpe.heads.record import HeadRecord
 
 
-def labels(rotations: Any = None, extras: Any = None) -> Labels:
+def labels(rotations: Any = None, subjects: Any = None, *, extras: Any = None) -> Labels:
     count = len(extras if rotations is None else rotations)
     return labels_of([
-        HeadRecord(f"h{i}", "s", "test", "", (0, 0, 1, 1), None if rotations is None else rotations[i],
+        HeadRecord(f"h{i}", "s", "test", subjects[i] if subjects else "", (0, 0, 1, 1), None if rotations is None else rotations[i],
                    {} if extras is None else extras[i])
         for i in range(count)
     ])  # fmt: skip
@@ -117,6 +117,35 @@ def test_every_figure_of_a_rotation_protocol(rng: np.random.Generator) -> None:
     assert "stated_errors" not in figures
 
 
+@pytest.mark.parametrize("name", ["synthetic", "pointing04", "wild-directions"])
+def test_headline_figures_have_intervals_by_subject(name: str, rng: np.random.Generator) -> None:
+    """Every headline has a `…_95` beside it, and it is of whole subjects."""
+    label = random_rotations(120, rng)
+    subjects = [f"p{n % 6}" for n in range(120)]
+    noise = np.array([2.0, 4, 8, 16, 32, 40])[np.arange(120) % 6, None] * rng.normal(0, 1, (120, 3))
+    predicted = label @ from_euler_deg(noise, "300w-lp")
+    one = protocol(name)(labels(label, subjects), predictions(predicted))["all"]
+    own = protocol(name)(labels(label), predictions(predicted))["all"]
+    assert (one["subjects"], own["subjects"]) == (6, 120)
+
+    def pairs(figures: dict, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], list[float]]:
+        found = {}
+        for key, value in figures.items():
+            if isinstance(value, dict):
+                found |= pairs(value, (*path, key))
+            elif isinstance(value, list):
+                assert key.endswith("_95") or path[-1].endswith("_95"), (path, key)
+                found[(*path, key)] = value
+        return found
+
+    by_subject, by_head = pairs(one), pairs(own)
+    assert len(by_subject) == {"synthetic": 9, "pointing04": 8, "wild-directions": 5}[name]
+    for path, (low, high) in by_subject.items():
+        assert 0 <= low <= high
+        if path[-1] == "mean_95":
+            assert high - low > 1.5 * (by_head[path][1] - by_head[path][0])
+
+
 def test_stated_errors_are_scored(rng: np.random.Generator) -> None:
     label = random_rotations(400, rng)
     size = rng.uniform(2, 20, 400)
@@ -144,14 +173,14 @@ def test_directions_alone(rng: np.random.Generator) -> None:
     azimuth, elevation = rng.uniform(-80, 80, 50), rng.uniform(-40, 40, 50)
     extras = [{"azimuth_deg": a, "elevation_deg": str(e)} for a, e in zip(azimuth, elevation, strict=True)]
     tilted = from_azimuth_elevation_tilt(np.radians(azimuth + 6), np.radians(elevation), rng.uniform(-3, 3, 50))
-    figures = protocol("pointing04")(labels(None, extras), predictions(tilted))["all"]
+    figures = protocol("pointing04")(labels(None, extras=extras), predictions(tilted))["all"]
     assert figures["azimuth_mae_deg"] == pytest.approx(6)
     assert figures["elevation_mae_deg"] == pytest.approx(0, abs=1e-9)
     truth = facing_direction(from_azimuth_elevation_tilt(np.radians(azimuth), np.radians(elevation), 0.0))
     cosine = np.sum(facing_direction(tilted) * truth, axis=1)
     assert figures["direction"]["mean_deg"] == pytest.approx(np.degrees(np.arccos(cosine)).mean())
     assert "euler_mae_deg" not in figures
-    again = protocol("any")(labels(None, extras), predictions(tilted))["all"]
+    again = protocol("any")(labels(None, extras=extras), predictions(tilted))["all"]
     assert json_text(again) == json_text(figures)
 
 
@@ -160,7 +189,7 @@ def test_wild_directions_by_counting() -> None:
     predicted = [45, 130, -60, -150, -160, 10]  # off by 45, 50, 40, 30, 50, 180
     extras = [{"azimuth_deg": a} for a in labelled]
     rotation = from_azimuth_elevation_tilt(np.radians(predicted) - 1e-9, 0.4, 0.2)
-    figures = protocol("wild-directions")(labels(None, extras), predictions(rotation))["all"]
+    figures = protocol("wild-directions")(labels(None, extras=extras), predictions(rotation))["all"]
     assert figures["within_45"] == pytest.approx(3 / 6)
     assert figures["within_45_front"] == pytest.approx(1 / 2)
     assert figures["within_45_rear"] == pytest.approx(2 / 4)

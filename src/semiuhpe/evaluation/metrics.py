@@ -179,7 +179,8 @@ def resamples(groups: ArrayLike | None, count: int, *, draws: int, seed: int) ->
         for _ in range(draws):
             yield rng.integers(0, count, count)
         return
-    _, number = np.unique(np.asarray(groups), return_inverse=True)
+    _, first, number = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(first))[number]  # in order of appearance, so that heads on their own draw as above
     order, sizes = np.argsort(number, kind="stable"), np.bincount(number)
     starts = np.cumsum(sizes) - sizes
     for _ in range(draws):
