@@ -69,7 +69,7 @@ def test_a_killed_job_continues_to_the_same_store(reference, tmp_path):
     assert job.wait() == -signal.SIGKILL
     result = subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True, check=True)
     assert "| 0/10" not in result.stderr  # it did not begin anew
-    assert sorted(pictures(store)) == sorted(pictures(reference))
+    assert pictures(store) == pictures(reference)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -99,7 +99,7 @@ def test_an_interrupted_job_ends_without_a_traceback_and_continues(reference, tm
     assert "Traceback" not in shown + rest
     assert "interrupted" in rest
     subprocess.run(job, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-    assert sorted(pictures(store)) == sorted(pictures(reference))
+    assert pictures(store) == pictures(reference)
 
 
 def test_other_settings_do_not_mix_into_a_store(reference):

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from semiuhpe.synthesis.anatomy import Anatomy
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.parts import CLOTH, FLAT, Look, Part
-from semiuhpe.synthesis.relief import Relief, grid_triangles, plain_part, tube
+from semiuhpe.synthesis.relief import grid_triangles, plain_part, tube
 
 KINDS = ("surgical", "respirator", "cloth")
 
@@ -17,13 +18,12 @@ _SURGICAL = ((0.30, 0.52, 0.72), (0.75, 0.80, 0.82), (0.02, 0.02, 0.022), (0.70,
 _ROWS, _COLUMNS = 12, 21
 
 
-def face_mask(
-    kind: str, wear: str, landmarks: Float, relief: Relief, ear: Float, rng: np.random.Generator, look: Look
-) -> list[Part]:
+def face_mask(kind: str, wear: str, anatomy: Anatomy, rng: np.random.Generator, look: Look) -> list[Part]:
     """A mask on a face. kind: of `KINDS`; wear: "right", "nose" (below the nose) or "chin" (pulled down).
 
-    landmarks (68, 3): of this face; ear (3,): root of the left ear; look: fabric of a cloth mask.
+    look: fabric of a cloth mask.
     """
+    landmarks, relief, ear = anatomy.landmarks, anatomy.relief, anatomy.ear
     nose, tip, mouth, chin = (float(landmarks[k, 1]) for k in (28, 33, 57, 8))
     top = {"right": nose - 0.04, "nose": tip - 0.05, "chin": mouth - 0.10}[wear] + float(rng.uniform(-0.04, 0.04))
     bottom = chin - float(rng.uniform(0.02, 0.16))

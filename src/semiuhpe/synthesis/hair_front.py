@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from semiuhpe.synthesis.anatomy import Anatomy
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.hair import hair_surface, waves
 from semiuhpe.synthesis.identity import Hairstyle
 from semiuhpe.synthesis.parts import HAIR, Look, Part, Topology, make_part
-from semiuhpe.synthesis.relief import Relief, grid_triangles
+from semiuhpe.synthesis.relief import grid_triangles
 
 _ROWS, _COLUMNS = 9, 25
 
 
-def fringe(
-    centre: Float, half: Float, landmarks: Float, relief: Relief, style: Hairstyle, rng: np.random.Generator, look: Look
-) -> list[Part]:
+def fringe(anatomy: Anatomy, style: Hairstyle, rng: np.random.Generator, look: Look) -> list[Part]:
     """Hair that falls from the crown over the forehead, straight or swept to a side, in two layers.
 
-    centre, half (3,): ellipsoid of the skull; landmarks (68, 3); style.front: 0 ends at the hairline, 1 at the brows.
+    style.front: 0 ends at the hairline, 1 at the brows.
     """
+    centre, half, landmarks, relief = anatomy.centre, anatomy.half, anatomy.landmarks, anatomy.relief
     brow = float(landmarks[[19, 24], 1].mean())
     parts = []
     for layer in range(2):

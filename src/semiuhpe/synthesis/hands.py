@@ -6,20 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from semiuhpe.synthesis.anatomy import Anatomy
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.makehuman import BODY_VERTICES, HeadAssets
 from semiuhpe.synthesis.parts import FLAT, Look, Part, make_part, topology_of
-from semiuhpe.synthesis.relief import Relief, plain_part
+from semiuhpe.synthesis.relief import plain_part
 
 KINDS: dict[str, float] = {
-    "cheek": 0.24,
-    "chin": 0.16,
-    "brow": 0.10,
-    "hair": 0.10,
-    "phone": 0.22,
-    "photo": 0.06,
-    "any": 0.12,
-}
+    "cheek": 0.24, "chin": 0.16, "brow": 0.10, "hair": 0.10, "phone": 0.22, "photo": 0.06, "any": 0.12,
+}  # fmt: skip
 """Where hands are: at the cheek, under the chin, at the forehead, in the hair, a phone at the ear, a phone held up before
 the face, anywhere."""
 
@@ -35,13 +30,9 @@ def _frame(along: Float, palm: Float) -> Float:
     return np.stack([a, p, np.cross(a, p)], 1)
 
 
-def hand_parts(
-    kind: str, assets: HeadAssets, vertices: Float, look: Look, centre: Float, half: Float, landmarks: Float, ear: Float,
-    relief: Relief, rng: np.random.Generator,
-) -> list[Part]:  # fmt: skip
-    """A hand (with a phone) of an identity. kind: of `KINDS`; vertices (v, 3): morphed body; look: skin; centre, half
-    (3,): ellipsoid of the skull; landmarks (68, 3); ear (3,): root of the left ear. Everything is rigid with the head.
-    """
+def hand_parts(kind: str, assets: HeadAssets, anatomy: Anatomy, look: Look, rng: np.random.Generator) -> list[Part]:
+    """A hand (with a phone) of an identity, rigid with the head. kind: of `KINDS`; look: skin."""
+    vertices = anatomy.vertices
     base = assets.base.mesh.vertices
     along = (_WRIST - _ELBOW) / np.linalg.norm(_WRIST - _ELBOW)
     reach = (base - _WRIST) @ along
@@ -52,11 +43,11 @@ def hand_parts(
     ids = np.unique(topology.mesh_triangles)
     own, palm_centre = _own_frame(vertices[arm & (reach > 0.25)])
     side = float(rng.choice([-1.0, 1.0]))
-    at, fingers, palm = _target(kind, centre, half, landmarks, ear, rng)
+    at, fingers, palm = _target(kind, anatomy, rng)
     turned = _frame(fingers, palm) @ own.T
     local = (vertices[ids] - palm_centre) @ turned.T * rng.uniform(0.88, 1.05)
     if kind in _TOUCHING:
-        at = at + _contact(local + at, relief, landmarks)
+        at = at + _contact(local + at, anatomy)
     moved = vertices.copy()
     moved[ids] = (local + at) * [side, 1, 1]
     if side < 0:
@@ -75,10 +66,10 @@ def hand_parts(
     return parts
 
 
-def _contact(hand: Float, relief: Relief, landmarks: Float) -> Float:
+def _contact(hand: Float, anatomy: Anatomy) -> Float:
     """How far a hand (n, 3) has to be moved sideways from the head's axis, so that it lies on the skin. (3,)"""
-    chin = landmarks[8, 1]
-    level = hand[hand[:, 1] > chin]
+    relief = anatomy.relief
+    level = hand[hand[:, 1] > anatomy.landmarks[8, 1]]
     if len(level) < 20:
         return np.zeros(3)
     x, z = level[:, 0] - relief.centre[0], level[:, 2] - relief.centre[1]
@@ -105,10 +96,9 @@ def _palm_sign(hand: Float, fingers: Float, palm: Float) -> float:
     return 1.0 if ends > (hand[(along > low) & (along < high)] @ palm).mean() else -1.0
 
 
-def _target(
-    kind: str, centre: Float, half: Float, landmarks: Float, ear: Float, rng: np.random.Generator
-) -> tuple[Float, Float, Float]:
+def _target(kind: str, anatomy: Anatomy, rng: np.random.Generator) -> tuple[Float, Float, Float]:
     """Middle of the palm, direction of the fingers and of the palm's face, for a hand on the person's left."""
+    centre, half, landmarks, ear = anatomy.centre, anatomy.half, anatomy.landmarks, anatomy.ear
     jitter = rng.normal(0, 0.12, 3)
     up = np.array([0.0, 1.0, 0.0])
     if kind == "cheek":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from semiuhpe.synthesis.anatomy import Anatomy
 from semiuhpe.synthesis.fields import smoothstep
-from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.parts import CLOTH, FLAT, Look, Part
-from semiuhpe.synthesis.relief import Relief, grid_triangles, plain_part, tube
+from semiuhpe.synthesis.relief import grid_triangles, plain_part, tube
 
 _COLOURS = (
     (0.80, 0.55, 0.02), (0.80, 0.80, 0.78), (0.55, 0.03, 0.02), (0.02, 0.10, 0.45), (0.75, 0.20, 0.02), (0.05, 0.30, 0.10),
@@ -15,10 +15,9 @@ _COLOURS = (
 _COLUMNS = 40
 
 
-def site_helmet(
-    centre: Float, half: Float, landmarks: Float, relief: Relief, rng: np.random.Generator
-) -> tuple[list[Part], list[Part]]:
-    """The shell with its brim, and the strap. centre, half (3,): ellipsoid of the skull; landmarks (68, 3)."""
+def site_helmet(anatomy: Anatomy, rng: np.random.Generator) -> tuple[list[Part], list[Part]]:
+    """The shell with its brim, and the strap."""
+    centre, half, landmarks, relief = anatomy.centre, anatomy.half, anatomy.landmarks, anatomy.relief
     shade = np.array(_COLOURS[int(rng.choice(6, p=[0.30, 0.25, 0.15, 0.13, 0.12, 0.05]))]) * np.exp(rng.normal(0, 0.2))
     colour = (float(min(shade[0], 0.95)), float(min(shade[1], 0.95)), float(min(shade[2], 0.95)))
     look = Look(FLAT, colour=colour, gloss=float(rng.uniform(0.05, 0.5)))
@@ -70,8 +69,9 @@ def site_helmet(
     return [shell], straps
 
 
-def headphones(centre: Float, half: Float, ear: Float, rng: np.random.Generator) -> list[Part]:
-    """Cups over both ears and a band over the crown. ear (3,): root of the left ear."""
+def headphones(anatomy: Anatomy, rng: np.random.Generator) -> list[Part]:
+    """Cups over both ears and a band over the crown."""
+    centre, half, ear = anatomy.centre, anatomy.half, anatomy.ear
     value = float(np.exp(rng.uniform(-4.5, -0.2)))
     look = Look(FLAT, colour=(value, value, value), gloss=float(rng.uniform(0.02, 0.3)))
     size, thick = float(rng.uniform(0.30, 0.42)), float(rng.uniform(0.14, 0.22))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semiuhpe.synthesis.anatomy import Anatomy, anatomy_of
 from semiuhpe.synthesis.face_masks import face_mask
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
-from semiuhpe.synthesis.frame import landmark_vertices
-from semiuhpe.synthesis.hair import curtain, hairline, is_ear, shell, skull_ellipsoid
+from semiuhpe.synthesis.hair import curtain, hairline, shell, skull_ellipsoid
 from semiuhpe.synthesis.hair_front import beard_shell, fringe
 from semiuhpe.synthesis.hair_tails import tail
 from semiuhpe.synthesis.hands import hand_parts
@@ -21,35 +21,8 @@ from semiuhpe.synthesis.makehuman import BODY_VERTICES, HeadAssets, ProxyAsset
 from semiuhpe.synthesis.outfit import Outfit
 from semiuhpe.synthesis.parts import CLOTH, FLAT, HAIR, SKIN, Look, Part, Topology, make_part, vertex_normals
 from semiuhpe.synthesis.props import glasses, headwear, neck_scarf
-from semiuhpe.synthesis.relief import Relief, relief_of
 
 _SHOULDER = (1.677, 5.246, 0.146)
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """What things are fitted to. vertices, normals (v, 3): the morphed mesh; centre, half (3,): ellipsoid of the skull;
-    landmarks (68, 3); ear (3,): root of the left ear; relief: of the skin around the upright axis.
-    """
-
-    vertices: Float
-    normals: Float
-    centre: Float
-    half: Float
-    landmarks: Float
-    ear: Float
-    relief: Relief
-
-
-def _anatomy(assets: HeadAssets, vertices: Float) -> Anatomy:
-    centre, half = skull_ellipsoid(vertices, assets.base.fields)
-    base = assets.base.mesh.vertices[:BODY_VERTICES]
-    left = is_ear(base) & (base[:, 0] > 0)
-    root = vertices[:BODY_VERTICES][left & (base[:, 0] < 0.88)].mean(axis=0)
-    return Anatomy(
-        vertices, vertex_normals(vertices, assets.base.body.mesh_triangles), centre, half, vertices[landmark_vertices()],
-        np.asarray(root), relief_of(vertices[:BODY_VERTICES], base),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -126,7 +99,7 @@ def _hair(assets: HeadAssets, identity: Identity, anatomy: Anatomy, rng: np.rand
         if style.kind == "curtain":
             parts += curtain(vertices, fields, style, rng, look)
         if style.front > 0:
-            parts += fringe(anatomy.centre, anatomy.half, anatomy.landmarks, anatomy.relief, style, rng, look)
+            parts += fringe(anatomy, style, rng, look)
         if style.tail:
             parts += tail(vertices, fields, style, rng, look)
     return parts
@@ -187,7 +160,7 @@ def build_person(
     """
     start = assets.morph(identity.targets) if neutral is None else neutral
     vertices = _lower_arms(assets, assets.morph(expression, start), outfit.arm)
-    anatomy = _anatomy(assets, vertices)
+    anatomy = anatomy_of(assets, vertices)
     skin = _skin(assets, identity, outfit)
     clothes, hidden = _clothes(assets, vertices, outfit)
     if clothes:
@@ -264,7 +237,7 @@ def _headwear(
             [],
         )
     if outfit.hat == "helmet":
-        shell_parts, straps = site_helmet(anatomy.centre, anatomy.half, anatomy.landmarks, anatomy.relief, rng)
+        shell_parts, straps = site_helmet(anatomy, rng)
         return (
             _under_hat(hair, vertices, base.fields, brow + 0.07),
             shell_parts,
@@ -285,21 +258,18 @@ def _accessories(
     eyes: tuple[Float, Float],
     rng: np.random.Generator,
 ) -> list[Part]:
-    centre, half, ear = anatomy.centre, anatomy.half, anatomy.ear
     parts: list[Part] = []
     if outfit.glasses:
-        root = np.array([centre[0] + half[0], eyes[0][1] + 0.02, 0.05])
+        root = np.array([anatomy.centre[0] + anatomy.half[0], eyes[0][1] + 0.02, 0.05])
         parts += glasses(eyes[1], eyes[0], root, rng)
     if outfit.mask[0]:
-        parts += face_mask(*outfit.mask, anatomy.landmarks, anatomy.relief, ear, rng, _fabric(outfit))
+        parts += face_mask(*outfit.mask, anatomy, rng, _fabric(outfit))
     if outfit.headphones:
-        parts += headphones(centre, half, ear, rng)
+        parts += headphones(anatomy, rng)
     if outfit.scarf:
-        parts += neck_scarf(anatomy.landmarks, anatomy.relief, rng, _fabric(outfit))
+        parts += neck_scarf(anatomy, rng, _fabric(outfit))
     if outfit.hand:
-        parts += hand_parts(
-            outfit.hand, assets, anatomy.vertices, skin, centre, half, anatomy.landmarks, ear, anatomy.relief, rng
-        )
+        parts += hand_parts(outfit.hand, assets, anatomy, skin, rng)
     return parts
 
 

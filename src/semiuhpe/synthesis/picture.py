@@ -158,11 +158,11 @@ def _tone(image: Image, rng: np.random.Generator) -> Image:
     ramp = np.linspace(0, 1, 256)[:, None]
     gain = np.exp(rng.normal(0, 0.10)) * np.exp(rng.normal(0, 0.05, 3))
     curve = np.clip(ramp * gain, 0, 1) ** np.exp(rng.normal(0, 0.18))
-    contrast = np.exp(rng.normal(0, 0.17))
+    contrast = np.exp(rng.normal(0.15, 0.17))
     curve = np.clip((curve - 0.45) * contrast + 0.45 + rng.normal(0.0, 0.04), 0, 1)
     table = np.asarray(curve * 255 + 0.5, np.uint8)[None]
     image = np.asarray(cv2.LUT(image, table), np.uint8)
-    saturation = 0.0 if rng.random() < 0.05 else float(np.clip(rng.normal(1.0, 0.25), 0.2, 1.7))
+    saturation = 0.0 if rng.random() < 0.05 else float(np.clip(rng.normal(0.87, 0.25), 0.2, 1.6))
     mean = np.array([0.299, 0.587, 0.114])
     mix = saturation * np.eye(3) + (1 - saturation) * np.ones((3, 1)) * mean
     return np.asarray(cv2.transform(image, mix).clip(0, 255), np.uint8)
@@ -171,10 +171,10 @@ def _tone(image: Image, rng: np.random.Generator) -> Image:
 def apparent_size(head_share: float, size: int, rng: np.random.Generator) -> int:
     """Side in pixels at which the scene is sampled before it is enlarged to `size`.
 
-    head_share: head side over picture side. The head then spans 18 px or more, log-uniform; one picture in five is
-    as sharp as its size allows.
+    head_share: head side over picture side. The head then spans 18 px or more, log-uniform; three pictures in ten are
+    as sharp as their size allows.
     """
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         return size
     head = head_share * size
     apparent = np.exp(rng.uniform(np.log(18.0), np.log(max(head, 19.0) * 1.1)))

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from semiuhpe.synthesis.anatomy import Anatomy
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.hair import flat_ears, is_ear, skull_ellipsoid
 from semiuhpe.synthesis.parts import CLOTH, FLAT, Look, Part, Topology, make_part
-from semiuhpe.synthesis.relief import Relief, grid_triangles, plain_part, tube
+from semiuhpe.synthesis.relief import grid_triangles, plain_part, tube
 
 
 def glasses(eye_left: Float, eye_right: Float, ear: Float, rng: np.random.Generator) -> list[Part]:
@@ -120,9 +121,9 @@ def _peak(moved: Float, base: Float, keep: np.ndarray, rng: np.random.Generator,
     return plain_part("peak", np.concatenate(grid), grid_triangles(rows, columns, False), look)
 
 
-def neck_scarf(landmarks: Float, relief: Relief, rng: np.random.Generator, look: Look) -> list[Part]:
+def neck_scarf(anatomy: Anatomy, rng: np.random.Generator, look: Look) -> list[Part]:
     """A scarf wound around the neck, sometimes up to the mouth; its lower part goes with the torso."""
-    chin = float(landmarks[8, 1])
+    chin = float(anatomy.landmarks[8, 1])
     high = chin + float(rng.choice([rng.uniform(-0.35, -0.05), rng.uniform(-0.05, 0.45)], p=[0.7, 0.3]))
     low = high - float(rng.uniform(0.7, 1.1))
     rows, columns = 10, 32
@@ -132,6 +133,6 @@ def neck_scarf(landmarks: Float, relief: Relief, rng: np.random.Generator, look:
     height = high + (low - high) * t - 0.12 * (1 - np.cos(azimuth)) * (1 - t)
     folds = 0.05 * np.sin(3 * np.pi * t * rng.uniform(1.5, 2.5) + np.sin(azimuth + rng.uniform(0, 6)))
     stand = 0.10 + 0.22 * np.sin(np.pi * np.clip(t, 0.0, 0.92)) ** 0.6 + folds
-    points = relief.points(np.broadcast_to(azimuth, height.shape), height, stand).reshape(-1, 3)
+    points = anatomy.relief.points(np.broadcast_to(azimuth, height.shape), height, stand).reshape(-1, 3)
     share = np.broadcast_to(smoothstep(0.15, 0.9, t), (rows, columns)).ravel()
     return [plain_part("scarf", points, grid_triangles(rows, columns, True), replace(look, mode=CLOTH), share)]

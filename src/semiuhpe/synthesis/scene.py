@@ -59,17 +59,38 @@ def random_pose(rng: np.random.Generator, front_bias: float = 0.0, uniform_share
         elevation = float(np.radians(np.clip(rng.normal(-5, 34 if wide else 17), -88, 88)))
         tilt = float(np.radians(np.clip(rng.normal(0, 32 if rng.random() < 0.25 else 12), -88, 88)))
         rotation = from_azimuth_elevation_tilt(azimuth, elevation, tilt)
-    pitch = np.radians(np.clip(rng.uniform(0.1, 0.9) * np.degrees(elevation) + rng.normal(0, 8), -50, 45))
-    lean = np.radians(np.clip(rng.uniform(0.2, 0.8) * np.degrees(tilt) + rng.normal(0, 6), -35, 35))
-    yaw = np.radians(np.clip(rng.normal(0, 28), -75, 75))
-    # Torso relative to head, mesh axes (x to the person's left, y up, z forward).
-    return Pose(np.asarray(rotation), np.array([pitch, yaw, lean]), uniform)
+    bend = _random_bend(elevation, tilt, rng)
+    if torso_up(rotation, bend)[2] > _FROM_BELOW:
+        # A camera under the body would see no head: the neck gives way as far as it can.
+        others = rng.uniform(-_NECK, _NECK, (12, 3))
+        bend = others[np.argmin([torso_up(rotation, other)[2] for other in others])]
+    return Pose(np.asarray(rotation), bend, uniform)
+
+
+_NECK = np.radians([48.0, 75.0, 35.0])
+"""How far necks go: nod, turn, lean."""
+_FROM_BELOW = 0.45
+"""How far the torso's up may point away from the camera (sine) before the shoulders would hide the head."""
+
+
+def torso_up(rotation: Float, bend: Float) -> Float:
+    """Where the torso points, camera frame, (3,). rotation (3, 3): camera←head; bend (3,): as in `Pose`."""
+    return np.asarray(rotation @ mesh_to_head() @ turn(np.array([[0.0, 1.0, 0.0]]), bend)[0])
+
+
+def _random_bend(elevation: float, tilt: float, rng: np.random.Generator) -> Float:
+    """Rotation vector (3,) of the torso relative to the head, mesh axes (x to the person's left, y up, z forward)."""
+    # Of a person upside down, a face that points up in the picture is a bowed one.
+    pitch = rng.uniform(0.1, 0.9) * elevation * np.cos(tilt) + np.radians(rng.normal(0, 8))
+    lean = rng.uniform(0.2, 0.8) * np.arcsin(np.sin(tilt)) + np.radians(rng.normal(0, 6))
+    yaw = np.radians(rng.normal(0, 28))
+    return np.asarray(np.clip([pitch, yaw, lean], -_NECK, _NECK))
 
 
 def random_view(person: Person, pose: Pose, rng: np.random.Generator) -> View:
     """Camera, gaze and light for a person in a pose; the window frames the head with context."""
     model = pose.rotation @ mesh_to_head()
-    up = model @ turn(np.array([[0.0, 1.0, 0.0]]), pose.bend)[0]
+    up = torso_up(pose.rotation, pose.bend)
     lighting = random_lighting(up, rng)
     gaze = np.radians([np.clip(rng.normal(0, 9), -22, 18), np.clip(rng.normal(0, 15), -32, 32), 0.0])
     view = View(
