@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 
 from semiuhpe.bulk.storage import Place
+from semiuhpe.files import json_text
 
 NOTES = "attempts"
 DEATHS = 2
@@ -39,7 +40,7 @@ class Attempt:
         self.note.delete()
 
     def _write(self, current: str) -> None:
-        self.note.write(json.dumps({"current": current, "deaths": self.deaths}).encode())
+        self.note.write(json_text({"current": current, "deaths": self.deaths}).encode())
 
 
 def begin_attempt(output: Place, name: str) -> Attempt:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.inference.checks import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class PredictionFolder:
     def __enter__(self) -> PredictionFolder:
         head = {"format_version": FORMAT_VERSION, "settings": self.settings}
         try:
-            self._replace(JOURNAL, "".join(json.dumps(line) + "\n" for line in [head, *self.done.values()]).encode())
+            self._replace(JOURNAL, "".join(json_text(line) + "\n" for line in [head, *self.done.values()]).encode())
             self._lines = self._journal.open("a", encoding="ascii")
         except OSError as error:
             raise self._unusable(error) from error
@@ -82,7 +82,7 @@ class PredictionFolder:
                 name = self._free_name(Path(entry["file"]).stem, drawing)
                 self._write_drawing(name, drawing)
                 entry = {**{k: v for k, v in entry.items() if k != "heads"}, "drawing": name, "heads": entry["heads"]}
-            self._lines.write(json.dumps(entry) + "\n")
+            self._lines.write(json_text(entry) + "\n")
             self._lines.flush()
         except OSError as error:
             raise self._unusable(error) from error
@@ -101,7 +101,7 @@ class PredictionFolder:
             "format_version": FORMAT_VERSION, **header, "frame": FRAME, "settings": self.settings, "images": entries,
         }  # fmt: skip
         try:
-            self._replace(RESULT, (json.dumps(document, indent=1) + "\n").encode())
+            self._replace(RESULT, (json_text(document, indent=1) + "\n").encode())
             if {"csv", "parquet"} & set(tables):
                 rows = [
                     {"file": entry["file"], **row}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.prediction_folder import FRAME, Start
@@ -148,11 +148,11 @@ class VideoFolder:
             "format_version": FORMAT_VERSION, "settings": self.settings, "frames": self.done, "heads": self.heads,
             "bytes": self._lines.tell(), "segments": self._segments, "ended": self.ended, "state": state,
         }  # fmt: skip
-        write_atomically(self.folder / UNFINISHED, json.dumps(status).encode())
+        write_atomically(self.folder / UNFINISHED, json_text(status).encode())
 
     def _line(self, content: dict[str, Any]) -> None:
         try:
-            self._lines.write(json.dumps(content).encode() + b"\n")
+            self._lines.write(json_text(content).encode() + b"\n")
             self._lines.flush()
         except OSError as error:
             raise self.unusable(error) from error
@@ -183,7 +183,7 @@ class VideoFolder:
                 "format_version": FORMAT_VERSION, **header, "rotation_frame": FRAME, "settings": self.settings,
                 "frames": self.done, "heads": self.heads,
             }  # fmt: skip
-            write_atomically(self.folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+            write_atomically(self.folder / RESULT, (json_text(result, indent=1) + "\n").encode())
             (self.folder / UNFINISHED).unlink(missing_ok=True)
             shutil.rmtree(self.folder / SEGMENTS, ignore_errors=True)
             if "jsonl" not in formats:
