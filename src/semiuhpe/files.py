@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all.
+"""Files that are written whole or not at all, and JSON that every parser reads.
 
 A new file first has a temporary name in the same folder: unpredictable, opened exclusively and never through a link, so
 that in a folder which others may write to no link that they planted leads elsewhere. Then it is renamed: whoever looks
@@ -9,12 +9,14 @@ fails as well. What a kill leaves is a file that `remove_leftovers` knows by its
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _LEFTOVER = re.compile(r"\.semiuhpe-[0-9a-f]{16}\.tmp")
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -61,3 +63,22 @@ def remove_leftovers(folder: Path) -> None:
         names = [entry.name for entry in entries if _LEFTOVER.fullmatch(entry.name)]
     for name in names:
         (folder / name).unlink(missing_ok=True)
+
+
+def json_text(value: Any, **layout: Any) -> str:
+    """A value as JSON that every parser reads: what is not finite, and so undefined, becomes null.
+
+    Python's own writer would say `NaN` and `Infinity`, which are no JSON. layout: as `json.dumps` takes it.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, **layout)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, **layout)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.files import open_kept
+from semiuhpe.files import json_text, open_kept
 
 SYNC_S = 1.0
 
 
 def line_of(content: Any) -> bytes:
     """A line, ASCII. Names of files that are no text keep their bytes as lone surrogates (`os.fsencode` gives them back)."""
-    return json.dumps(content).encode("ascii") + b"\n"
+    return json_text(content).encode("ascii") + b"\n"
 
 
 def lines_of(content: bytes) -> list[Any]:

@@ -10,7 +10,7 @@ from semiuhpe.evaluation import metrics
 from semiuhpe.evaluation.labels import Labels, labels_of
 from semiuhpe.evaluation.predictions import Predictions, StatedErrors
 from semiuhpe.evaluation.protocols import PROTOCOLS, ProtocolError, protocol
-from semiuhpe.evaluation.tables import json_text
+from semiuhpe.evaluation.tables import document_text
 from semiuhpe.geometry.euler import euler_deg, from_euler_deg
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt, random_rotations, rotation_x
 from semiuhpe.heads.record import HeadRecord
@@ -181,7 +181,7 @@ def test_directions_alone(rng: np.random.Generator) -> None:
     assert figures["direction"]["mean_deg"] == pytest.approx(np.degrees(np.arccos(cosine)).mean())
     assert "euler_mae_deg" not in figures
     again = protocol("any")(labels(None, extras=extras), predictions(tilted))["all"]
-    assert json_text(again) == json_text(figures)
+    assert document_text(again) == document_text(figures)
 
 
 def test_wild_directions_by_counting() -> None:

@@ -14,6 +14,7 @@ from semiuhpe.bulk.attempts import NOTES
 from semiuhpe.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
 from semiuhpe.bulk.storage import Place, place
 from semiuhpe.bulk.worker import Settings
+from semiuhpe.files import json_text
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.output_folder import OutputFolder
 from semiuhpe.inference.results import csv_columns
@@ -56,7 +57,7 @@ def run_bulk(
     left = waiting(todo, output)
     if left:
         raise InputError(f"{output.url}: {len(left)} units are not done; start the same command again")
-    output.at(SUMMARY).write((json.dumps(total) + "\n").encode())
+    output.at(SUMMARY).write((json_text(total) + "\n").encode())
     return total
 
 
@@ -72,7 +73,7 @@ def _claim(output: Place, settings: Settings, overwrite: bool) -> None:
         return
     if _names(output):
         raise InputError(f"{output.url}: is not empty and holds no results of a bulk run; choose another --output")
-    output.at(SETTINGS).write((json.dumps(now, indent=1) + "\n").encode())
+    output.at(SETTINGS).write((json_text(now, indent=1) + "\n").encode())
 
 
 def _names(output: Place) -> list[str]:
@@ -110,7 +111,7 @@ def bulk_output(url: str, settings: Settings, start: Start) -> Iterator[Place]:
 
 def results_depend_on(settings: Settings) -> dict[str, Any]:
     """What must be equal for results to belong together; networks by their content. Raises WeightsError."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(settings)))
     kept = {key: value for key, value in plain.items() if key not in _NOT_IN_RESULTS}
     kept["weights_sha256"] = open_weights(settings.weights).sha256
     if not settings.crops:

@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection
 
     from semiuhpe.evaluation.protocols import protocol
     from semiuhpe.evaluation.run import evaluate
-    from semiuhpe.evaluation.tables import json_text, text_table
+    from semiuhpe.evaluation.tables import document_text, text_table
     from semiuhpe.heads.store import HeadStore
 
     if args.report is not None:
@@ -72,7 +72,7 @@ def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection
         "results": evaluation.results,
     }  # fmt: skip
     _write(args, evaluation, document)
-    print(json_text(document) if args.json else text_table(evaluation.results))
+    print(document_text(document) if args.json else text_table(evaluation.results))
     return 0
 
 

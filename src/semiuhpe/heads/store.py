@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
@@ -45,7 +45,10 @@ _SCHEMA = pa.schema(
         ("split", pa.string()),
         ("subject", pa.string()),
         ("box", pa.list_(pa.float64(), 4)),
-        ("rotation", pa.list_(pa.float64())),  # of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size
+        (
+            "rotation",
+            pa.list_(pa.float64()),
+        ),  # of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size
         ("extras", pa.string()),
     ]
 )
@@ -121,7 +124,7 @@ def table_of(records: Iterable[HeadRecord]) -> pa.Table:
             "subject": [r.subject for r in rows],
             "box": [[float(v) for v in r.box] for r in rows],
             "rotation": [None if r.rotation is None else [float(v) for v in r.rotation.ravel()] for r in rows],
-            "extras": [json.dumps(r.extras, sort_keys=True) for r in rows],
+            "extras": [json_text(r.extras, sort_keys=True) for r in rows],
         },
         schema=_SCHEMA,
     )
@@ -146,9 +149,9 @@ class HeadStoreWriter:
             known = txn.get(b"meta", db=self._db.info)
             if known is None:
                 txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
-                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
+                txn.put(b"meta", json_text(meta or {}, sort_keys=True).encode(), db=self._db.info)
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            if known is not None and meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
+            if known is not None and meta is not None and json.loads(known) != json.loads(json_text(meta)):
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )

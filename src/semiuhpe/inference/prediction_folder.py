@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from semiuhpe.file_names import safe_name
-from semiuhpe.files import replacing, write_atomically
+from semiuhpe.files import json_text, replacing, write_atomically
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.run_settings import Start, check_same, verdict_on_settings
 from semiuhpe.journal import Journal, line_of, lines_of
@@ -108,7 +108,7 @@ class PredictionFolder:
             "format_version": FORMAT_VERSION, **header, "frame": FRAME, "settings": self.settings, "images": entries,
         }  # fmt: skip
         try:
-            write_atomically(self.folder / RESULT, (json.dumps(document, indent=1) + "\n").encode())
+            write_atomically(self.folder / RESULT, (json_text(document, indent=1) + "\n").encode())
             self._write_tables(entries, euler, tables)
             self._lines.close()
             self._journal.unlink()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from semiuhpe.files import remove_leftovers, replacing, write_atomically
+from semiuhpe.files import json_text, remove_leftovers, replacing, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.prediction_folder import FRAME
@@ -172,7 +172,7 @@ class VideoFolder:
             "detector_frames": self.detections, "bytes": self._journal.length, "segments": len(self._segments),
             "ended": self.ended, "state": state,
         }  # fmt: skip
-        write_atomically(self.folder / UNFINISHED, json.dumps(status).encode())
+        write_atomically(self.folder / UNFINISHED, json_text(status).encode())
 
     @property
     def _journal(self) -> Journal:
@@ -214,7 +214,7 @@ class VideoFolder:
                 "format_version": FORMAT_VERSION, **header, "rotation_frame": FRAME, "settings": self.settings,
                 "frames": self.done, "detector_frames": self.detections, "heads": self.heads, "tables": list(formats),
             }  # fmt: skip
-            write_atomically(self.folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+            write_atomically(self.folder / RESULT, (json_text(result, indent=1) + "\n").encode())
             self._clear(formats)
         except OSError as error:
             raise self.unusable(error) from error

@@ -10,7 +10,6 @@ A head that raises a SemiUHPEError rejects itself only; rejects are counted and 
 from __future__ import annotations
 
 import itertools
-import json
 import operator
 import os
 from collections import Counter, deque
@@ -24,7 +23,7 @@ from typing import Annotated, Any, TypeVar
 from tqdm import tqdm
 
 from semiuhpe.errors import ImageError, SemiUHPEError, SourceError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
@@ -203,7 +202,7 @@ def import_heads(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         report.added += writer.add_many(batch)
-    listing = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    listing = json_text(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
     # A message may name a file whose name is no text: its bytes become escapes, which JSON knows as well.
     write_atomically(Path(store) / "import.json", listing.encode(errors="backslashreplace"))
     return report

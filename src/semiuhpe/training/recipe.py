@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
 
@@ -314,10 +314,10 @@ def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """The resolved recipe as plain JSON types."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(recipe)))
     return plain
 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as JSON."""
-    write_atomically(path, (json.dumps(to_dict(recipe), indent=2) + "\n").encode())
+    write_atomically(path, (json_text(to_dict(recipe), indent=2) + "\n").encode())
