@@ -82,7 +82,7 @@ def _assert_one_zero(path: Path, teacher, expected_deg: float = 0.0) -> None:
 @pytest.mark.render
 def test_renders_are_in_the_frame_of_the_official_labels(teacher, shared_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("moderngl", reason="the extra 'synth' is not installed")
-    from semiuhpe.synthesis.generate import SynthesisSettings, synthesize
+    from semiuhpe.synthesis.generate import Inputs, SynthesisSettings, synthesize
 
     archive = shared_data / "makehuman_heads.tar.xz"
     if not archive.exists():
@@ -92,7 +92,7 @@ def test_renders_are_in_the_frame_of_the_official_labels(teacher, shared_data: P
     (folder,) = (tmp_path / "assets").iterdir()
     settings = SynthesisSettings(count=460, identities=230, front_bias=1.0, seed=5, clean=True)
     try:
-        for _ in synthesize(tmp_path / "store", settings, str(folder)):
+        for _ in synthesize(tmp_path / "store", settings, Inputs(assets=str(folder))):
             pass
     except AssetsError as error:
         pytest.skip(str(error))

@@ -20,7 +20,8 @@ from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.sampler import SampleKey
-from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, teacher_belief, unsupervised_loss
+from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, unsupervised_loss
+from semiuhpe.training.teachers import Teachers
 from semiuhpe.training.threshold import fixed
 from semiuhpe.training.trainer import Trainer
 from semiuhpe.training.unlabelled import UnlabelledViews, as_batch, unlabelled_sources
@@ -165,7 +166,7 @@ def test_crop_scales_above_one_really_occur(tmp_path: Path) -> None:
 def test_the_teacher_must_be_in_evaluation_mode() -> None:
     network = PoseNet("mobilenetv4_conv_small", pretrained=False)
     with pytest.raises(ValueError, match="evaluation"):
-        teacher_belief(network.train(), torch.zeros(2, 48, 48, 3, dtype=torch.uint8), SemiSupervisedRecipe())
+        Teachers(SemiSupervisedRecipe()).ask(network.train(), [torch.zeros(2, 48, 48, 3, dtype=torch.uint8)])
 
 
 def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
@@ -173,10 +174,9 @@ def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
     network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
     torch.nn.init.normal_(network.head[-1].weight, std=0.5)
     images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
-    whole = teacher_belief(network, images, SemiSupervisedRecipe()).parameter
-    half = teacher_belief(
-        network, images, SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16)
-    ).parameter
+    whole = Teachers(SemiSupervisedRecipe()).ask(network, [images]).belief.parameter
+    mixed = Teachers(SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16))
+    half = mixed.ask(network, [images]).belief.parameter
     assert half.dtype == torch.float32
     assert 0 < float((half - whole).norm()) < 0.05 * float(whole.norm())
 
@@ -187,8 +187,9 @@ def test_a_mirrored_teacher_is_equivariant() -> None:
     images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
     settings = SemiSupervisedRecipe(teacher_mirror=True)
     mirror = torch.tensor([-1.0, 1.0, 1.0]).diag()
-    seen = teacher_belief(network, images, settings).parameter
-    flipped = teacher_belief(network, images.flip(2), settings).parameter
+    teachers = Teachers(settings)
+    seen = teachers.ask(network, [images]).belief.parameter
+    flipped = teachers.ask(network, [images.flip(2)]).belief.parameter
     torch.testing.assert_close(mirror @ seen @ mirror, flipped, atol=1e-5, rtol=1e-4)
 
 

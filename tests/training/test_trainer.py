@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -19,11 +20,13 @@ from axes_heads import make_store, recipe_for, semi_for
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.data import LabelledViews, training_sources
+from semiuhpe.training.metrics_log import append_metrics
 from semiuhpe.training.optimisation import learning_rate
 from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.teacher import AveragedNetwork
 from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.validation import Scores
 
 
 def metrics_of(run: Path) -> list[dict[str, object]]:
@@ -40,7 +43,7 @@ def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_fo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling = itertools.count(100, -1)  # each validation is the best so far
-    monkeypatch.setattr("semiuhpe.training.trainer.validate", lambda *_: {"mean": float(next(falling))})
+    monkeypatch.setattr("semiuhpe.training.trainer.validate", lambda *_: Scores({"mean": float(next(falling))}, {}))
     settings = {"semi": semi_for(tmp_path), "checkpoint_every": 100}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **settings), progress=False).train()
 
@@ -147,6 +150,53 @@ def test_tensorboard_gets_the_metrics(tmp_path: Path) -> None:
     events.Reload()
     assert [event.step for event in events.Scalars("nll")] == [1, 2]
     assert "validation_averaged_deg/store" in events.Tags()["scalars"]
+
+
+def killed_before_its_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """A run that ends at step 3 of 6 without a checkpoint, and is started again."""
+    recipe = recipe_for(tmp_path, steps=6, checkpoint_every=100, validate_every=6, **settings)
+    first = Trainer(recipe, progress=False)
+    one_step = first._train_step
+
+    def at_most_three(*args: Any) -> Any:
+        if first.step == 3:
+            raise KeyboardInterrupt
+        return one_step(*args)
+
+    monkeypatch.setattr(first, "_train_step", at_most_three)
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    assert [line["step"] for line in metrics_of(tmp_path / "run")] == [1, 2, 3]
+    Trainer(recipe, progress=False).train()
+
+
+def test_a_run_killed_before_its_first_checkpoint_repeats_no_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_before_its_first_checkpoint(tmp_path, monkeypatch)
+    assert [line["step"] for line in metrics_of(tmp_path / "run") if "nll" in line] == [1, 2, 3, 4, 5, 6]
+
+
+def test_tensorboard_forgets_what_a_resumed_run_does_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    killed_before_its_first_checkpoint(tmp_path, monkeypatch, tensorboard=True)
+    events = accumulator.EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("nll")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_metrics_are_json_whatever_is_not_finite(tmp_path: Path) -> None:
+    append_metrics(tmp_path / "m.jsonl", {"step": 1, "a": math.inf, "b": {"c": math.nan, "d": [1.5, -math.inf]}})
+    text = (tmp_path / "m.jsonl").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {"step": 1, "a": None, "b": {"c": None, "d": [1.5, None]}}
+    semi = semi_for(tmp_path, left_ratio=1.0)
+    Trainer(recipe_for(tmp_path, semi=semi, steps=6, checkpoint_every=3), progress=False).train()
+    for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+    json.loads((tmp_path / "run" / "last.json").read_text(), parse_constant=pytest.fail)
+    again = Trainer(recipe_for(tmp_path, semi=semi, steps=6, checkpoint_every=3), progress=False)
+    assert again.second is not None
+    assert again.second.threshold.by_band == (math.inf,) * 3
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:

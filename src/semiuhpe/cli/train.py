@@ -91,5 +91,5 @@ def main(argv: list[str]) -> int:
     trainer = Trainer(recipe, progress=not quiet and sys.stderr.isatty())
     scores = trainer.train()
     if trainer.ranks.writes:
-        print(", ".join(f"{name}: {score:.2f}° mean geodesic error" for name, score in scores.items()))
+        print(", ".join(f"{name}: {score:.2f}° mean error" for name, score in scores.items()))
     return 0

@@ -16,6 +16,7 @@ CURVES = "curves.png"
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("nll", "unsupervised")),
     ("validation, mean geodesic error (degrees)", ("validation_averaged_deg/", "validation_current_deg/mean")),
+    ("validation, share of azimuths within 45°", ("validation_averaged_within_45/",)),
     ("share of the batch that is kept", ("kept", "kept_front", "kept_side", "kept_rear")),
     ("entropy", ("entropy", "thresholds/", "threshold")),
     ("errors (degrees)", ("train_error_deg", "disagreement_kept_deg", "pseudo_label_error_kept_deg")),

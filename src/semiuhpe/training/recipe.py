@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.files import json_text, write_atomically
+from semiuhpe.heads.record import SPLITS
 from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
 
@@ -47,6 +48,20 @@ class LabelledData:
     def exact(self) -> bool:
         """Whether every label is taken as the truth."""
         return not self.noise and self.sigma_deg == 0
+
+
+@dataclass
+class ValidationData:
+    """A store whose heads help to choose the best weights, beside the "val" splits of the labelled stores.
+
+    store: folder of a head store; heads without a rotation count by their azimuth (extras `azimuth_deg`). split: which of
+    its splits. weight: of its mean error in the weighted mean that chooses; the val split of a labelled store has 1, and
+    what is listed here where the two are the same store.
+    """
+
+    store: str = ""
+    split: str = "val"
+    weight: float = 1.0
 
 
 @dataclass
@@ -125,12 +140,17 @@ class SemiSupervisedRecipe:
     dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
     teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
     band of predicted azimuth, so that views from behind are kept in the same share. threshold_limit: heads of the pool in
-    the estimate (0 = all).
+    the estimate (0 = all). threshold: "fixed", "dynamic", or "running", the quantile over the latest `running_window`
+    heads at every step; none = as dynamic_threshold says. agreement_deg: keep a head only where no two answers of the
+    teacher (about its mirror image, its other crop) are further apart (0 = off).
 
     weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
     mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
     at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
-    teacher_mirror: average the teacher's beliefs about the view and its mirror image.
+    teacher_mirror: average the teacher's beliefs about the view and its mirror image. teacher_crops: weak crops of each
+    head that it looks at, 1 or 2, averaged as well. teacher_weights: a further teacher that stays as it is, an exported
+    .onnx or a .safetensors of a run, of any backbone and image size; teacher_weights_share: its share in the belief, the
+    rest is the running average's (1 = it teaches alone). lambda_ramp_steps: steps over which ssl_lambda grows from 0.
     """
 
     unlabelled: list[UnlabelledData] = field(default_factory=list)
@@ -153,6 +173,23 @@ class SemiSupervisedRecipe:
     cut_mix: bool = True
     sharpen: float = 1.0
     teacher_mirror: bool = False
+    threshold: Literal["fixed", "dynamic", "running"] | None = None
+    running_window: int = 4096
+    agreement_deg: float = 0.0
+    teacher_crops: int = 1
+    teacher_weights: str = ""
+    teacher_weights_share: float = 1.0
+    lambda_ramp_steps: int = 0
+
+    @property
+    def threshold_kind(self) -> str:
+        """ "fixed", "dynamic" or "running", whichever key says it."""
+        return self.threshold or ("dynamic" if self.dynamic_threshold else "fixed")
+
+    @property
+    def two_teachers(self) -> bool:
+        """Whether the running average and fixed weights teach together."""
+        return bool(self.teacher_weights) and self.teacher_weights_share < 1
 
 
 def _labelled_view() -> ViewRange:
@@ -174,7 +211,7 @@ class Recipe:
     cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
     or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
     semi: the second stage, with unlabelled heads; none for a supervised training.
-    validation_limit: heads of each validation split in use (0 = all).
+    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use (0 = all).
     devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
     of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
     seconds without an answer from another process a run ends, with an error, and can be resumed.
@@ -186,6 +223,7 @@ class Recipe:
     steps: int = 5000
     batch_size: int = 32
     labelled: list[LabelledData] = field(default_factory=list)
+    validation: list[ValidationData] = field(default_factory=list)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     view: ViewRange = field(default_factory=_labelled_view)
@@ -225,6 +263,12 @@ def check(recipe: Recipe) -> None:
         if source.any_rotation is not None and not 0 <= source.any_rotation <= 1:
             raise RecipeError(f"labelled[{index}].any_rotation is a probability, got {source.any_rotation}")
         _check_noise(recipe, index, source)
+    for index, data in enumerate(recipe.validation):
+        if not data.store or data.split not in SPLITS or not 0 < data.weight < math.inf:
+            raise RecipeError(
+                f"validation[{index}] needs a store, a split of {', '.join(SPLITS)} and a positive weight; got "
+                f"{data.store!r}, {data.split!r}, {data.weight}"
+            )
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
@@ -296,6 +340,22 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
         raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
     if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
         raise RecipeError("semi: ulb_batch_ratio must give 2 heads or more, stage_steps and sharpen must be positive")
+    _check_teacher(semi)
+
+
+def _check_teacher(semi: SemiSupervisedRecipe) -> None:
+    if semi.running_window < 1 or semi.lambda_ramp_steps < 0:
+        raise RecipeError("semi.running_window must be at least 1, and semi.lambda_ramp_steps 0 or more")
+    if semi.teacher_crops not in (1, 2):
+        raise RecipeError(f"semi.teacher_crops must be 1 or 2, got {semi.teacher_crops}")
+    if not 0 < semi.teacher_weights_share <= 1:
+        raise RecipeError(f"semi.teacher_weights_share must be above 0 and at most 1, got {semi.teacher_weights_share}")
+    alone = semi.teacher_crops == 1 and not semi.teacher_mirror
+    if semi.agreement_deg < 0 or (semi.agreement_deg and alone and not semi.two_teachers):
+        raise RecipeError(
+            f"semi.agreement_deg is {semi.agreement_deg}, but the teacher gives one answer a head; set teacher_mirror, or "
+            "teacher_crops: 2"
+        )
 
 
 def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:

@@ -51,7 +51,6 @@ from semiuhpe.training.sampler import StepSampler
 from semiuhpe.training.second_stage import SecondStage
 from semiuhpe.training.semi_supervised import UnlabelledBatch
 from semiuhpe.training.teacher import AveragedNetwork
-from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.validation import ValidationSet, validate, validation_sets
 
 _SEEDS_OF_A_RANK = 2**40
@@ -124,6 +123,7 @@ class Trainer:
         self.best_score = math.inf
         if self.folder.last.exists():
             self._resume()
+        self.folder.begin_after(self.step)
 
     def train(self) -> dict[str, float]:
         """Run to the end. Returns the last validation's scores of the averaged weights, in degrees.
@@ -168,7 +168,7 @@ class Trainer:
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
                 self._save()
         bar.close()
-        return scores or validate(self.teacher.network, self.sets, self.ranks)
+        return scores or validate(self.teacher.network, self.sets, self.ranks).errors_deg
 
     def _stage_ends(self) -> bool:
         """Whether the steps of stage 1 are done, and none of stage 2."""
@@ -240,7 +240,7 @@ class Trainer:
         loss = supervised = supervised * self.ranks.share(self.recipe.batch_size)
         if self.second is not None and batch is not None:
             unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
-            loss = supervised + self.second.settings.ssl_lambda * unsupervised
+            loss = supervised + self.second.loss_weight(self.step) * unsupervised
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
@@ -256,18 +256,20 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         averaged = validate(self.teacher.network, self.sets, self.ranks)
         current = validate(self.network, self.sets, self.ranks)
-        score = averaged["mean"]
+        score = averaged.errors_deg.get("mean", math.inf)
         if score < self.best_score or not self.sets:
-            self.best_score = score if self.sets else self.best_score
+            self.best_score = score
             tensors = self.teacher.network.state_dict()
-            state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
+            state = {"step": self.step, "validation_deg": averaged.errors_deg, "recipe": recipes.to_dict(self.recipe)}
             if self.ranks.writes:
                 save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
-        self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})
+        errors = {"validation_averaged_deg": averaged.errors_deg, "validation_current_deg": current.errors_deg}
+        shares = {"validation_averaged_within_45": averaged.within_45} if averaged.within_45 else {}
+        self.folder.log({"step": self.step, **errors, **shares})
         if self.ranks.writes:
             draw_curves(self.folder.path)
         self.ranks.wait()
-        return averaged
+        return averaged.errors_deg
 
     def _save(self) -> None:
         if not self.ranks.writes:
@@ -278,7 +280,8 @@ class Trainer:
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
         }
         best = None if math.isinf(self.best_score) else self.best_score
-        threshold = None if self.second is None else self.second.threshold.by_band
+        running, threshold = ({}, None) if self.second is None else self.second.state()
+        tensors |= with_prefix("running", running)
         state: dict[str, Any] = {"step": self.step, "updates": self.teacher.updates}
         state |= {"best_score": best, "threshold": threshold}
         scaler = self.fabric.strategy.precision.state_dict()  # of the loss, in 16-mixed
@@ -309,11 +312,10 @@ class Trainer:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
         if self.second is not None:
-            self.second.threshold = Threshold(tuple(state["threshold"]))
+            self.second.resume(under_prefix("running", tensors), state["threshold"])
             if self.second.covers(self.step):
                 self.teacher.decay = self.second.settings.teacher_decay
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
-        self.folder.keep_metrics_until(self.step)
 
 
 def _mean_error_deg(parameter: Tensor, rotations: Tensor) -> float:
