@@ -7,7 +7,9 @@ import argparse
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """`--weights`: the pose network."""
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, an .onnx, or hf-hub:owner/name")
+    parser.add_argument(
+        "--weights", default="default", help="pose weights: default, open, an .onnx, or hf-hub:owner/name"
+    )
 
 
 def add_score_option(parser: argparse.ArgumentParser) -> None:
