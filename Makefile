@@ -7,7 +7,7 @@ DEMO := demo-output
 LOCK := constraints/training.txt
 LINTED := src tests benchmarks docs fuzz
 
-.PHONY: demo test lint docs wheel lock clean
+.PHONY: demo test lint docs wheel sbom lock clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -45,6 +45,15 @@ wheel: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group release
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
+
+# What `pip install` of the wheel brings along, as CycloneDX.
+sbom: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python -m venv --clear build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet .
+	build/sbom/bin/python -m pip uninstall --quiet --yes pip
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file dist/semiuhpe.cdx.json build/sbom/bin/python
 
 lock: $(VENV)/.dev
 	$(BIN)/python -c 'import platform as p; print(f"# Made by make lock: Python {p.python_version()}, {p.system()} {p.machine()}.")' > $(LOCK).tmp

@@ -45,10 +45,8 @@ _SCHEMA = pa.schema(
         ("split", pa.string()),
         ("subject", pa.string()),
         ("box", pa.list_(pa.float64(), 4)),
-        (
-            "rotation",
-            pa.list_(pa.float64()),
-        ),  # of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size
+        # Of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size.
+        ("rotation", pa.list_(pa.float64())),
         ("extras", pa.string()),
     ]
 )
