@@ -115,7 +115,8 @@ def predict(network: PoseNet, crops: Image, device: torch.device, batch_size: in
 
 def validate(network: PoseNet, sets: list[ValidationSet], ranks: Ranks) -> Scores:
     """Errors of a network on every set."""
-    errors_deg, within_45: dict[str, float] = {}, {}
+    errors_deg: dict[str, float] = {}
+    within_45: dict[str, float] = {}
     for subset in sets:
         own = torch.from_numpy(predict(network, subset.crops, ranks.device))
         rotations = project_to_rotation(ranks.gather(own, len(subset.rotations)).numpy())
