@@ -13,10 +13,11 @@ Three steps, each dearer and surer than the one before:
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -30,25 +31,45 @@ THRESHOLD = 0.85
 MAX_DISTANCE = 12
 """Bits by which the hashes of two pictures may differ to be looked at closer."""
 
-SCREEN = 0.8
-"""Correlation of the cores as proposed that is worth aligning."""
+SCREEN = 0.6
+"""Correlation of the cores as proposed from which they are worth aligning."""
 
-_SCALES = tuple(float(v) for v in np.exp([-0.12, 0.0, 0.12]))
-_SHIFTS = (-0.06, 0.0, 0.06)  # shares of the core
-ALIGNMENTS: tuple[tuple[float, float, float], ...] = tuple(itertools.product(_SCALES, _SHIFTS, _SHIFTS))
-"""Scale, shift across and shift down of the core within the thumbnail."""
+Alignment = tuple[float, float, float]
+"""Scale, shift across and shift down of the core within the thumbnail; shifts are shares of the core."""
 
-UNMOVED = ((1.0, 0.0, 0.0),)
 
-SYMMETRIES = tuple((mirrored, turns) for mirrored in (False, True) for turns in range(4))
-"""Mirrored first, then turned by so many quarters."""
+CENTERED: Alignment = (1.0, 0.0, 0.0)
 
+
+class Variant(NamedTuple):
+    """A way of looking at a reference: mirrored, then turned by so many quarters counter-clockwise, then aligned."""
+
+    mirrored: bool
+    turns: int
+    alignment: Alignment
+
+
+def _variants(turns: Sequence[int], scales: Sequence[float], shifts: Sequence[float]) -> tuple[Variant, ...]:
+    choices = itertools.product((False, True), turns, np.exp(scales).tolist(), shifts, shifts)
+    return tuple(Variant(mirrored, turn, (scale, across, down)) for mirrored, turn, scale, across, down in choices)
+
+
+SAME_BOX = _variants(range(4), [0.0], [0.0])
+"""For pictures that were cropped by one rule."""
+
+ANY_BOX = (
+    *_variants([0], [-0.24, -0.12, 0.0, 0.12, 0.24], [-0.18, -0.09, 0.0, 0.09, 0.18]),
+    *_variants([1, 2, 3], [-0.12, 0.0, 0.12], [-0.06, 0.0, 0.06]),
+)
+"""For heads that were boxed by other rules: a face's box and a head's box of the same face part by a fifth of its side. Turned
+copies are made by program from one picture, so their boxes are nearer."""
+
+_TRIES = 3  # of the nearest variants of a reference and symmetry: the nearest hash is not always the nearest alignment
 _FREQUENCIES = 8
 _BLOCK = 1 << 15  # hashes that are compared at once: they stay in the cache
 _FINE, _COARSE = 0.7, 2.5  # sigmas of the band-pass, pixels of the thumbnail
 _MIN_SEEN = 200  # pixels that two pictures must have in common to be compared
 
-Alignment = tuple[float, float, float]
 Hashes = NDArray[np.uint64]
 Float32 = NDArray[np.float32]
 T = TypeVar("T", np.uint8, np.bool_)
@@ -73,43 +94,41 @@ class Twin:
 
 
 class DuplicateIndex:
-    """Pictures prepared to be recognised again. Takes 1.7 kB a picture beside the thumbnails; safe to share by threads."""
+    """Pictures prepared to be recognised again. Takes 3.3 kB a picture beside the thumbnails; safe to share by threads."""
 
-    def __init__(self, references: Appearances, alignments: Sequence[Alignment] = ALIGNMENTS) -> None:
-        self.references, self.alignments = references, tuple(alignments)
+    def __init__(self, references: Appearances, variants: Sequence[Variant] = ANY_BOX) -> None:
+        self.references, self.variants = references, tuple(variants)
         hashes = [
-            _hashes(symmetric(references.grey, *symmetry), alignment)
-            for symmetry in SYMMETRIES
-            for alignment in self.alignments
+            _hashes(symmetric(references.grey, variant.mirrored, variant.turns), variant.alignment)
+            for variant in self.variants
         ]
-        # (symmetry, alignment, picture), flat: the number of a hash tells all three.
+        # (variant, picture), flat: the number of a hash tells both.
         self._hashes = np.concatenate(hashes)
 
     def twins(self, thumbnail: Thumbnail, threshold: float = THRESHOLD) -> list[Twin]:
         """The references that show the same picture, best first; `first` is 0, `second` the number of the reference."""
-        own = _hashes(thumbnail[0][None], UNMOVED[0])[0]
+        own = _hashes(thumbnail[0][None], CENTERED)[0]
         found: dict[int, Twin] = {}
-        for reference, symmetry, alignment in self._proposed(own):
-            mirrored, turns = SYMMETRIES[symmetry]
+        for reference, variant in self._proposed(own):
             grey, seen = self.references.thumbnail(reference)
-            other = symmetric(grey, mirrored, turns), symmetric(seen, mirrored, turns)
-            correlation = aligned_correlation(thumbnail, other, self.alignments[alignment])
+            other = symmetric(grey, *variant[:2]), symmetric(seen, *variant[:2])
+            correlation = aligned_correlation(thumbnail, other, variant.alignment)
             known = found.get(reference)
             if correlation >= threshold and (known is None or correlation > known.correlation):
-                found[reference] = Twin(0, reference, correlation, mirrored, turns)
+                found[reference] = Twin(0, reference, correlation, variant.mirrored, variant.turns)
         return sorted(found.values(), key=lambda twin: (-twin.correlation, twin.second))
 
-    def _proposed(self, own: np.uint64) -> Iterator[tuple[int, int, int]]:
-        """Reference, symmetry and alignment of the nearest hash of each reference and symmetry that is near enough."""
+    def _proposed(self, own: np.uint64) -> Iterator[tuple[int, Variant]]:
+        """References and variants whose hash is near enough, at most `_TRIES` of each symmetry, the nearest first."""
         numbers, distances = _near(own, self._hashes, MAX_DISTANCE)
-        count = len(self.references)
-        seen: set[tuple[int, int]] = set()
+        tries: Counter[tuple[int, bool, int]] = Counter()
         for number in numbers[np.argsort(distances, kind="stable")].tolist():
-            variant, reference = divmod(number, count)
-            symmetry, alignment = divmod(variant, len(self.alignments))
-            if (reference, symmetry) not in seen:
-                seen.add((reference, symmetry))
-                yield reference, symmetry, alignment
+            which, reference = divmod(number, len(self.references))
+            variant = self.variants[which]
+            key = (reference, variant.mirrored, variant.turns)
+            tries[key] += 1
+            if tries[key] <= _TRIES:
+                yield reference, variant
 
 
 def find_twins(
@@ -117,19 +136,19 @@ def find_twins(
     references: Appearances,
     *,
     threshold: float = THRESHOLD,
-    alignments: Sequence[Alignment] = ALIGNMENTS,
+    variants: Sequence[Variant] = ANY_BOX,
 ) -> list[Twin]:
     """All pairs of the same picture, by the number in `pictures`: `first` is of those, `second` of the references.
 
-    alignments: that the references are tried at; `UNMOVED` where both sets were cropped by one rule, which is faster by
+    variants: of the references that are tried; `SAME_BOX` where both sets were cropped by one rule, which is faster by
     their number. The time goes with the product of all three: see docs/data.md.
     """
     if not len(pictures) or not len(references):
         return []
     if len(references) > len(pictures):  # the variants are made of the fewer ones
-        swapped = find_twins(references, pictures, threshold=threshold, alignments=alignments)
+        swapped = find_twins(references, pictures, threshold=threshold, variants=variants)
         return sorted((_swapped(twin) for twin in swapped), key=lambda twin: (twin.first, -twin.correlation))
-    index = DuplicateIndex(references, alignments)
+    index = DuplicateIndex(references, variants)
     return [
         Twin(number, twin.second, twin.correlation, twin.mirrored, twin.turns)
         for number in range(len(pictures))
@@ -138,11 +157,11 @@ def find_twins(
 
 
 def twins_within(
-    pictures: Appearances, *, threshold: float = THRESHOLD, alignments: Sequence[Alignment] = ALIGNMENTS
+    pictures: Appearances, *, threshold: float = THRESHOLD, variants: Sequence[Variant] = ANY_BOX
 ) -> list[Twin]:
     """All pairs of the same picture within one set, `first` < `second`; see `find_twins`."""
     pairs: dict[tuple[int, int], Twin] = {}
-    for twin in find_twins(pictures, pictures, threshold=threshold, alignments=alignments):
+    for twin in find_twins(pictures, pictures, threshold=threshold, variants=variants):
         ordered = twin if twin.first < twin.second else _swapped(twin)
         known = pairs.get((ordered.first, ordered.second))
         if twin.first != twin.second and (known is None or ordered.correlation > known.correlation):
@@ -166,7 +185,7 @@ def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
     return np.array([root(number) for number in range(count)], np.int64)
 
 
-def aligned_correlation(first: Thumbnail, second: Thumbnail, start: Alignment = UNMOVED[0]) -> float:
+def aligned_correlation(first: Thumbnail, second: Thumbnail, start: Alignment = CENTERED) -> float:
     """Normalized correlation of the details of two thumbnails, the second one aligned to the first. → [−1, 1]
 
     start: scale, shift across and down of the second's core that looks like the first's core, roughly. 0 where the
@@ -251,7 +270,7 @@ def _cosines() -> Float32:
 @cache
 def _resample(scale: float, shift: float) -> Float32:
     """Matrix (CORE, SIDE) that samples the core of one axis linearly, `scale` as wide and shifted by a share of it."""
-    at = (SIDE - 1) / 2 + shift * CORE + scale * (np.arange(CORE) - (CORE - 1) / 2)
+    at = np.clip((SIDE - 1) / 2 + shift * CORE + scale * (np.arange(CORE) - (CORE - 1) / 2), 0, SIDE - 1)
     return np.asarray(np.maximum(0, 1 - np.abs(at[:, None] - np.arange(SIDE))), np.float32)
 
 

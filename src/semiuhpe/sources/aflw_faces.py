@@ -14,7 +14,7 @@ from typing import Annotated
 
 from semiuhpe.errors import ImageError
 from semiuhpe.heads.appearance import Appearances, Thumbnail, thumbnail_of_head
-from semiuhpe.heads.duplicates import UNMOVED, grouped, twins_within
+from semiuhpe.heads.duplicates import SAME_BOX, grouped, twins_within
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.inference.media import load_image
 from semiuhpe.sources.checks import check_share
@@ -83,7 +83,7 @@ def _head(
 def _subjects(images: Path, rows: list[_Row]) -> dict[str, str]:
     """File → file of the first copy of the same face, for those that can be read."""
     faces = Appearances.of(_thumbnails(images, rows))
-    pairs = ((twin.first, twin.second) for twin in twins_within(faces, alignments=UNMOVED))
+    pairs = ((twin.first, twin.second) for twin in twins_within(faces, variants=SAME_BOX))
     return {name: faces.names[first] for name, first in zip(faces.names, grouped(len(faces), pairs), strict=True)}
 
 

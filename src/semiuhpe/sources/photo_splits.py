@@ -10,20 +10,20 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from semiuhpe.heads.appearance import CORE, SIDE, Appearances
-from semiuhpe.heads.duplicates import UNMOVED, Float32, details, grouped, twins_within
+from semiuhpe.heads.duplicates import SAME_BOX, Float32, details, grouped, twins_within
 from semiuhpe.heads.splits import share_of
 
 SAME_ROOM = 0.5
 """Correlation of the details of two photos from which they show one room from one place. In SCUT-HEAD any value from 0.4
 to 0.6 gives the same rooms."""
 
-MAX_GROUP = 0.2
+MAX_GROUP = 0.5
 """A group of more than this share of a split is trained on: a test that is mostly one room says little."""
 
 
 def groups_by_content(photos: Appearances, *, same_room: float = SAME_ROOM) -> dict[str, str]:
     """Name of a photo → name of the first photo of its group: near-duplicates, and chains of frames of one room."""
-    pairs = [(twin.first, twin.second) for twin in twins_within(photos, alignments=UNMOVED)]
+    pairs = [(twin.first, twin.second) for twin in twins_within(photos, variants=SAME_BOX)]
     alike = np.triu(detail_correlations(photos, photos) > same_room, 1)
     pairs += [(int(first), int(second)) for first, second in np.argwhere(alike)]
     return {name: photos.names[first] for name, first in zip(photos.names, grouped(len(photos), pairs), strict=True)}
