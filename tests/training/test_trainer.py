@@ -22,7 +22,7 @@ from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.data import LabelledViews, training_sources
 from semiuhpe.training.metrics_log import append_metrics
 from semiuhpe.training.optimisation import learning_rate
-from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe
+from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, ValidationData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.teacher import AveragedNetwork
 from semiuhpe.training.trainer import Trainer
@@ -203,6 +203,30 @@ def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     Trainer(recipe_for(tmp_path), progress=False)
     with pytest.raises(RecipeError, match="seed"):
         Trainer(recipe_for(tmp_path, seed=6), progress=False)
+
+
+def without(plain: Any, keys: set[str]) -> Any:
+    if isinstance(plain, dict):
+        return {key: without(value, keys) for key, value in plain.items() if key not in keys}
+    return [without(value, keys) for value in plain] if isinstance(plain, list) else plain
+
+
+def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path, semi=semi_for(tmp_path))
+    Trainer(recipe, progress=False)
+    known = tmp_path / "run" / "recipe.json"
+    later = {"validation", "any_rotation", "noise", "sigma_deg", "sigma_scale", "max_sigma_deg", "threshold",
+             "running_window", "agreement_deg", "teacher_crops", "teacher_weights", "teacher_weights_share",
+             "lambda_ramp_steps"}  # fmt: skip
+    older = without(json.loads(known.read_text()), later)
+    known.write_text(json.dumps(older))
+    Trainer(recipe, progress=False)
+    known.write_text(json.dumps(older))
+    with pytest.raises(RecipeError, match="validation"):
+        Trainer(
+            recipe_for(tmp_path, semi=semi_for(tmp_path), validation=[ValidationData(recipe.labelled[0].store)]),
+            progress=False,
+        )
 
 
 @pytest.mark.parametrize(

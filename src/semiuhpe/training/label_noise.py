@@ -53,7 +53,8 @@ def label_means(store: HeadStore, data: LabelledData) -> Float:
     beliefs, sigmas = _stated(store) if data.noise else (np.full_like(means, np.nan), np.full(len(means), np.nan))
     sigmas = np.where(np.isfinite(sigmas), data.sigma_scale * sigmas, data.sigma_deg)
     noisy = (sigmas > 0) & np.isfinite(means).all((-1, -2))
-    means[noisy] *= resultant_of(kappa_of_sigma(np.radians(sigmas[noisy])))[:, None, None]
+    each, back = np.unique(sigmas[noisy], return_inverse=True)
+    means[noisy] *= resultant_of(kappa_of_sigma(np.radians(each)))[back][:, None, None]
     known = np.isfinite(beliefs).all((-1, -2))
     if known.any():
         # A sharp belief has s ∝ 1/σ².

@@ -78,10 +78,16 @@ def _defaults() -> dict[str, Any]:
 def _with_defaults(known: Any, default: Any) -> Any:
     """A recipe of an older version: what it could not ask for yet has its default, so such a run can go on."""
     if isinstance(known, dict) and isinstance(default, dict):
-        return {**default, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
+        missing = {key: [] if _is_template(value) else value for key, value in default.items()}
+        return {**missing, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
     if isinstance(known, list) and isinstance(default, list) and default:
         return [_with_defaults(entry, default[0]) for entry in known]
     return known
+
+
+def _is_template(default: Any) -> bool:
+    """Whether a default is a list that holds one entry only to show what entries look like."""
+    return isinstance(default, list) and bool(default) and isinstance(default[0], dict)
 
 
 def _tensorboard(path: Path, purge_step: int) -> Any:

@@ -31,13 +31,15 @@ class ValidationSet:
     """Crops and labels of one validation split, kept in memory.
 
     crops: (m, S, S, 3) uint8, this process's part. rotations: (n, 3, 3) camera←head, those of all heads, NaN where only the
-    azimuth is known. azimuths: (n,) radians. weight: in the mean that chooses the best weights.
+    azimuth is known. azimuths: (n,) radians. subjects: (n,) who they are, or the head's id where nobody knows. weight: in the
+    mean that chooses the best weights.
     """
 
     name: str
     crops: Image
     rotations: Float
     azimuths: Float
+    subjects: tuple[str, ...]
     weight: float = 1.0
 
 
@@ -86,8 +88,10 @@ def _listed_heads(data: ValidationData, limit: int) -> HeadSubset:
 
 def _in_memory(name: str, heads: HeadSubset, weight: float, size: int, ranks: Ranks) -> ValidationSet:
     own = HeadSubset(heads.store, heads.indices[ranks.part(len(heads))])
-    azimuths = np.array([_azimuth(heads.store.record(int(i))) for i in heads.indices])
-    return ValidationSet(name, canonical_crops(own, size), rotations_of(heads), azimuths, weight)
+    records = [heads.store.record(int(i)) for i in heads.indices]
+    azimuths = np.array([_azimuth(record) for record in records])
+    subjects = tuple(record.subject or record.id for record in records)
+    return ValidationSet(name, canonical_crops(own, size), rotations_of(heads), azimuths, subjects, weight)
 
 
 def _azimuth(record: HeadRecord) -> float:
@@ -118,17 +122,26 @@ def validate(network: PoseNet, sets: list[ValidationSet], ranks: Ranks) -> Score
     errors_deg: dict[str, float] = {}
     within_45: dict[str, float] = {}
     for subset in sets:
-        own = torch.from_numpy(predict(network, subset.crops, ranks.device))
-        rotations = project_to_rotation(ranks.gather(own, len(subset.rotations)).numpy())
-        whole = np.isfinite(subset.rotations).all((1, 2))
-        errors = np.degrees(np.abs(circular_difference(azimuth_elevation_tilt(rotations)[:, 0], subset.azimuths)))
-        if not whole.all():
-            within_45 |= _within_45(subset.name, errors[~whole], subset.azimuths[~whole])
-        errors[whole] = np.degrees(geodesic_distance(rotations[whole], subset.rotations[whole]))
+        errors = head_errors_deg(network, subset, ranks)
+        by_eye = ~np.isfinite(subset.rotations).all((1, 2))
+        if by_eye.any():
+            within_45 |= _within_45(subset.name, errors[by_eye], subset.azimuths[by_eye])
         errors_deg[subset.name] = float(errors.mean())
     if sets:
         errors_deg["mean"] = float(np.average(list(errors_deg.values()), weights=[s.weight for s in sets]))
     return Scores(errors_deg, within_45)
+
+
+def head_errors_deg(network: PoseNet, subset: ValidationSet, ranks: Ranks | None = None) -> Float:
+    """Error of each head, degrees: geodesic, or of the azimuth where that alone is known. → (n,), the same on every rank."""
+    ranks = Ranks() if ranks is None else ranks
+    own = torch.from_numpy(predict(network, subset.crops, ranks.device))
+    rotations = project_to_rotation(ranks.gather(own, len(subset.rotations)).numpy())
+    azimuths = azimuth_elevation_tilt(rotations)[:, 0]
+    errors = np.degrees(np.abs(circular_difference(azimuths, subset.azimuths)))
+    whole = np.isfinite(subset.rotations).all((1, 2))
+    errors[whole] = np.degrees(geodesic_distance(rotations[whole], subset.rotations[whole]))
+    return errors
 
 
 def _within_45(name: str, errors_deg: Float, azimuths: Float) -> dict[str, float]:
