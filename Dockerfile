@@ -23,7 +23,8 @@ RUN /opt/semiuhpe/bin/python -m pip uninstall --yes pip \
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/semiuhpe /opt/semiuhpe
 RUN useradd --system --uid 10001 --no-create-home semiuhpe
-ENV PATH=/opt/semiuhpe/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# onnxruntime would report to its maker.
+ENV PATH=/opt/semiuhpe/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1
 USER 10001
 WORKDIR /work
 EXPOSE 7860
