@@ -29,6 +29,8 @@ import numpy as np
 from clips import scenes, write_clip
 from PIL import Image
 
+from semiuhpe.locks import LOCK
+
 STRIKES = {
     "SIGKILL": [signal.SIGKILL], "SIGINT": [signal.SIGINT], "SIGINT twice": [signal.SIGINT] * 2,
     "SIGINT three times": [signal.SIGINT] * 3, "SIGTERM": [signal.SIGTERM],
@@ -61,12 +63,14 @@ def networks(folder: Path, name: str) -> list[str]:
 
 
 def chain(command: list[str], output: Path, longest_s: float, rng: np.random.Generator, tries: Counter[str]) -> None:
-    """Run, strike and resume until it goes through."""
+    """Run, strike and resume until it goes through. longest_s: from the moment at which something is written."""
     while True:
         process = subprocess.Popen(
             [*command, "-o", str(output), "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         name = str(rng.choice(list(STRIKES)))
+        while process.poll() is None and rng.uniform() > 0.01 and not (output / LOCK).exists():
+            time.sleep(0.02)  # mostly it is struck at work, now and then while it starts
         try:
             process.wait(float(rng.uniform(0.0, longest_s)))
         except subprocess.TimeoutExpired:
@@ -107,7 +111,7 @@ def main() -> int:
         while time.monotonic() < end:
             kind = list(commands)[number % 2]
             output = folder / kind / f"chain{number}"
-            chain(commands[kind], output, 1.2 * seconds[kind], rng, tries[kind])
+            chain(commands[kind], output, 0.6 * seconds[kind], rng, tries[kind])
             found, wanted = content_of(output), wholes[kind]
             names = {*found, *wanted}
             differing = sorted(name for name in names if found.get(name) != wanted.get(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -155,6 +156,17 @@ def test_two_runs_at_once_are_kept_apart(
         assert [p.name for p in out.iterdir()] == [".semiuhpe.lock"]
     assert main(command) == 0
     assert len(images(out)) == 1
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("semiuhpe.locks._lock", unknown)
+    assert main(["predict", str(photo(tmp_path / "a.jpg")), "-o", str(tmp_path / "out"), *weights]) == 0
+    assert "no locks here; see that no two runs write to it" in capsys.readouterr().err
 
 
 @posix

@@ -69,7 +69,7 @@ def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_fo
 
 
 @pytest.mark.parametrize("semi", [False, True])
-def test_killed_at_some_step_the_run_ends_the_same(tmp_path: Path, semi: bool, rng: np.random.Generator) -> None:
+def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool, rng: np.random.Generator) -> None:
     extra = second_stage_in_bfloat16(tmp_path) if semi else {}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **extra), progress=False).train()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -116,11 +117,16 @@ def _held(folder: Path) -> FolderLock:
 
 def _locked(folder: Path) -> FolderLock:
     try:
-        return FolderLock(folder)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            lock = FolderLock(folder)
     except FolderBusyError:
         raise
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error}); choose another --output") from error
+    for warning in caught:
+        _say(str(warning.message))
+    return lock
 
 
 def _say(text: str) -> None:
