@@ -34,7 +34,7 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.training import data, unlabelled
 from semiuhpe.training.data import HeadSubset, LabelledViews, one_thread_per_worker
-from semiuhpe.training.recipe import SemiSupervisedRecipe
+from semiuhpe.training.recipe import LabelledData, SemiSupervisedRecipe
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.unlabelled import UnlabelledViews
 from semiuhpe.views import occlusion, photometric
@@ -157,7 +157,8 @@ def main() -> None:
             ("weak and strong", UnlabelledViews([every], settings, recipe.seed), len(every), 2)
         ]
         if len(labelled):
-            kinds.insert(0, ("labelled", LabelledViews([labelled], recipe), len(labelled), 1))
+            source = replace(recipe, labelled=[LabelledData(str(store.path))])
+            kinds.insert(0, ("labelled", LabelledViews([labelled], source), len(labelled), 1))
         print(f"| views | views/s | µs a sample | {' | '.join([*STAGES, 'collate'])} |")
         print("|---" * (4 + len(STAGES)) + "|")
         for name, views, count, each in kinds:

@@ -29,6 +29,7 @@ from semiuhpe.cli.train import read_recipe
 from semiuhpe.training import second_stage, trainer
 from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.teacher import AveragedNetwork
+from semiuhpe.training.teachers import Teachers
 from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.trainer import Trainer
 
@@ -147,12 +148,11 @@ class ProfiledTrainer(Trainer):
 def profile(recipe: Recipe) -> Clock:
     """Train, and watch."""
     clock = Clock()
-    belief = second_stage.teacher_belief
 
     with ExitStack() as stack:
         for owner, name, watched in (
-            (second_stage, "teacher_belief", clock.timed("teacher", belief)),
-            (trainer, "negative_log_likelihood", clock.loss(trainer.negative_log_likelihood)),
+            (Teachers, "ask", clock.timed("teacher", Teachers.ask)),
+            (trainer, "supervised_loss", clock.loss(trainer.supervised_loss)),
             (second_stage, "unsupervised_loss", clock.loss(second_stage.unsupervised_loss)),
             (Threshold, "keep", clock.timed("distribution", Threshold.keep)),
             (AveragedNetwork, "update", clock.timed("optimiser, average", AveragedNetwork.update)),

@@ -89,6 +89,19 @@ def test_two_processes_walk_the_path_of_one(alone: Path) -> None:
     assert_same_run(str(alone / "alone"), both.run)
 
 
+def test_processes_share_a_running_threshold_and_what_teachers_agree_on(tmp_path: Path) -> None:
+    shared_recipe(tmp_path, "made")
+    semi = semi_for(
+        tmp_path, stage1_steps=STAGE1, threshold="running", running_window=25, balanced=True, left_ratio=0.6,
+        teacher_crops=2, agreement_deg=30.0,
+    )  # fmt: skip
+    Trainer(shared_recipe(tmp_path, "alone", semi=semi), progress=False).train()
+    both = shared_recipe(tmp_path, "both", semi=semi)
+    assert run_ranks(2, train_and_compare, both) == [0, 0]
+    assert any(line.get("kept", 1) < 0.6 for line in lines_of(both.run)), "some were not agreed on"
+    assert_same_run(str(tmp_path / "alone"), both.run)
+
+
 def test_channels_last_gradients_are_averaged_as_they_lie_in_memory(alone: Path) -> None:
     """`train_and_compare` fails where DDP says that they are not."""
     model = ModelRecipe(

@@ -20,7 +20,8 @@ from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.sampler import SampleKey
-from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, teacher_belief, unsupervised_loss
+from semiuhpe.training.semi_supervised import UnlabelledBatch, describe, unsupervised_loss
+from semiuhpe.training.teachers import Teachers
 from semiuhpe.training.threshold import fixed
 from semiuhpe.training.trainer import Trainer
 from semiuhpe.training.unlabelled import UnlabelledViews, as_batch, unlabelled_sources
@@ -114,11 +115,12 @@ def test_the_target_turns_with_the_strong_view(tmp_path: Path) -> None:
         expected = np.asarray(cv2.resize(draw_axes(target), (128, 128)))[32:96, 32:96]
         expected = cv2.resize(expected, (64, 64), interpolation=cv2.INTER_AREA)
         same = np.abs(strong.numpy().astype(float) - expected)[16:48, 16:48].mean()
-        flips += int(np.linalg.det(label.numpy()[:2, :2]) * np.linalg.det(rotation[:2, :2]) < 0)
+        flips += int(not np.allclose(label.numpy(), rotation, atol=1e-6))
         other = np.abs(strong.numpy().astype(float) - cv2.resize(
             draw_axes((turn.mT @ label).double().numpy())[32:96, 32:96], (64, 64), interpolation=cv2.INTER_AREA
         ))[16:48, 16:48].mean()  # fmt: skip
         assert same < other
+    assert 0 < flips < 6
 
 
 def test_views_have_no_black_corners(tmp_path: Path) -> None:
@@ -137,6 +139,21 @@ def test_views_have_no_black_corners(tmp_path: Path) -> None:
     assert turned > 3
 
 
+def test_students_see_heads_at_any_angle_and_teachers_upright_ones(tmp_path: Path) -> None:
+    make_store(tmp_path / "pool", count=6)
+    settings = SemiSupervisedRecipe(
+        unlabelled=[UnlabelledData(str(tmp_path / "pool"))], strong_view=ViewRange(any_rotation=0.5), **PLAIN
+    )
+    views = UnlabelledViews(unlabelled_sources(settings.unlabelled), settings, seed=0)
+    turns = []
+    for epoch in range(60):
+        _, _, turn, _ = views[SampleKey(0, 0, epoch, 32)]
+        turns.append(np.degrees(np.arctan2(float(turn[0, 1]), float(turn[0, 0]))))
+    assert 15 < np.sum(np.abs(turns) > 1) < 45
+    assert np.max(turns) > 120
+    assert np.min(turns) < -120
+
+
 def test_crop_scales_above_one_really_occur(tmp_path: Path) -> None:
     """The reference asks for 0.8 to 1.25 of the area and gets 0.8 to 1: larger ones are rejected and drawn again."""
     settings = SemiSupervisedRecipe()
@@ -149,7 +166,7 @@ def test_crop_scales_above_one_really_occur(tmp_path: Path) -> None:
 def test_the_teacher_must_be_in_evaluation_mode() -> None:
     network = PoseNet("mobilenetv4_conv_small", pretrained=False)
     with pytest.raises(ValueError, match="evaluation"):
-        teacher_belief(network.train(), torch.zeros(2, 48, 48, 3, dtype=torch.uint8), SemiSupervisedRecipe())
+        Teachers(SemiSupervisedRecipe()).ask(network.train(), [torch.zeros(2, 48, 48, 3, dtype=torch.uint8)])
 
 
 def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
@@ -157,10 +174,9 @@ def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
     network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
     torch.nn.init.normal_(network.head[-1].weight, std=0.5)
     images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
-    whole = teacher_belief(network, images, SemiSupervisedRecipe()).parameter
-    half = teacher_belief(
-        network, images, SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16)
-    ).parameter
+    whole = Teachers(SemiSupervisedRecipe()).ask(network, [images]).belief.parameter
+    mixed = Teachers(SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16))
+    half = mixed.ask(network, [images]).belief.parameter
     assert half.dtype == torch.float32
     assert 0 < float((half - whole).norm()) < 0.05 * float(whole.norm())
 
@@ -171,8 +187,9 @@ def test_a_mirrored_teacher_is_equivariant() -> None:
     images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
     settings = SemiSupervisedRecipe(teacher_mirror=True)
     mirror = torch.tensor([-1.0, 1.0, 1.0]).diag()
-    seen = teacher_belief(network, images, settings).parameter
-    flipped = teacher_belief(network, images.flip(2), settings).parameter
+    teachers = Teachers(settings)
+    seen = teachers.ask(network, [images]).belief.parameter
+    flipped = teachers.ask(network, [images.flip(2)]).belief.parameter
     torch.testing.assert_close(mirror @ seen @ mirror, flipped, atol=1e-5, rtol=1e-4)
 
 
@@ -253,6 +270,8 @@ def test_unlabelled_heads_teach_what_the_teacher_knows(tmp_path: Path) -> None:
         ({"left_ratio": 0.0}, "left_ratio"),
         ({"ulb_batch_ratio": 0.01}, "ulb_batch_ratio"),
         ({"strong_view": ViewRange(flip=0.5)}, "mirror"),
+        ({"weak_view": ViewRange(any_rotation=0.5)}, "only strong_view may rotate"),
+        ({"strong_view": ViewRange(any_rotation=1.5)}, "strong_view.any_rotation is a probability"),
         ({"weak_view": ViewRange(scale=(0.0, 1.0))}, "weak_view.scale"),
     ],
 )

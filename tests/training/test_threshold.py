@@ -11,7 +11,15 @@ import torch
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
 from semiuhpe.training import threshold
-from semiuhpe.training.threshold import Threshold, azimuth_band, dynamic, kept_shares, quantile
+from semiuhpe.training.threshold import (
+    RunningQuantile,
+    Threshold,
+    azimuth_band,
+    by_quantile,
+    dynamic,
+    kept_shares,
+    quantile,
+)
 
 
 def beliefs(azimuth_deg: list[float], concentration: list[float]) -> MatrixFisher:
@@ -64,3 +72,25 @@ def test_the_limit_itself_is_not_kept() -> None:
     belief = beliefs([0], [10.0])
     limit = float(belief.entropy[0])
     assert not Threshold((limit, limit, limit)).keep(belief).any()
+
+
+def test_a_band_without_heads_has_the_limit_of_all() -> None:
+    """Infinity would let every head of it pass, and is no JSON."""
+    belief = beliefs([0.0] * 8 + [90.0] * 8, [*np.linspace(20, 40, 8), *np.linspace(2, 9, 8)])
+    front, side, rear = dynamic(belief, 0.5, balanced=True).by_band
+    assert rear == dynamic(belief, 0.5).by_band[2]
+    assert front < rear < side
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_running_quantile_is_that_of_the_latest_heads(balanced: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    running = RunningQuantile(0.7, 50, balanced=balanced)
+    entropy, band = torch.zeros(0), torch.zeros(0, dtype=torch.int64)
+    for step in range(8):
+        heads = -3 * torch.rand(17, generator=random) - 0.1 * step
+        bands = torch.randint(0, 2 if step < 2 else 3, (17,), generator=random)
+        entropy, band = torch.cat([entropy, heads]), torch.cat([band, bands])
+        got = running.update(heads, bands)
+        assert got == by_quantile(entropy[-50:], band[-50:], 0.7, balanced=balanced)
+    assert len(running.entropy) == len(running.band) == 50

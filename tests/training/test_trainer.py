@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
+import math
 import signal
 import subprocess
 import sys
@@ -20,11 +20,13 @@ from axes_heads import make_store, recipe_for, semi_for
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.data import LabelledViews, training_sources
+from semiuhpe.training.metrics_log import append_metrics
 from semiuhpe.training.optimisation import learning_rate
-from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe
+from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, ValidationData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.training.teacher import AveragedNetwork
 from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.validation import Scores
 
 
 def metrics_of(run: Path) -> list[dict[str, object]]:
@@ -41,7 +43,7 @@ def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_fo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling = itertools.count(100, -1)  # each validation is the best so far
-    monkeypatch.setattr("semiuhpe.training.trainer.validate", lambda *_: {"mean": float(next(falling))})
+    monkeypatch.setattr("semiuhpe.training.trainer.validate", lambda *_: Scores({"mean": float(next(falling))}, {}))
     settings = {"semi": semi_for(tmp_path), "checkpoint_every": 100}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **settings), progress=False).train()
 
@@ -67,7 +69,7 @@ def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_fo
 
 
 @pytest.mark.parametrize("semi", [False, True])
-def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool) -> None:
+def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool, rng: np.random.Generator) -> None:
     extra = second_stage_in_bfloat16(tmp_path) if semi else {}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **extra), progress=False).train()
 
@@ -81,7 +83,7 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: boo
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     metrics = tmp_path / "killed" / "metrics.jsonl"
-    wanted = int(np.random.default_rng(os.getpid()).integers(5, 13))
+    wanted = int(rng.integers(5, 13))
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -150,10 +152,81 @@ def test_tensorboard_gets_the_metrics(tmp_path: Path) -> None:
     assert "validation_averaged_deg/store" in events.Tags()["scalars"]
 
 
+def killed_before_its_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """A run that ends at step 3 of 6 without a checkpoint, and is started again."""
+    recipe = recipe_for(tmp_path, steps=6, checkpoint_every=100, validate_every=6, **settings)
+    first = Trainer(recipe, progress=False)
+    one_step = first._train_step
+
+    def at_most_three(*args: Any) -> Any:
+        if first.step == 3:
+            raise KeyboardInterrupt
+        return one_step(*args)
+
+    monkeypatch.setattr(first, "_train_step", at_most_three)
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    assert [line["step"] for line in metrics_of(tmp_path / "run")] == [1, 2, 3]
+    Trainer(recipe, progress=False).train()
+
+
+def test_a_run_killed_before_its_first_checkpoint_repeats_no_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_before_its_first_checkpoint(tmp_path, monkeypatch)
+    assert [line["step"] for line in metrics_of(tmp_path / "run") if "nll" in line] == [1, 2, 3, 4, 5, 6]
+
+
+def test_tensorboard_forgets_what_a_resumed_run_does_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    killed_before_its_first_checkpoint(tmp_path, monkeypatch, tensorboard=True)
+    events = accumulator.EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("nll")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_metrics_are_json_whatever_is_not_finite(tmp_path: Path) -> None:
+    append_metrics(tmp_path / "m.jsonl", {"step": 1, "a": math.inf, "b": {"c": math.nan, "d": [1.5, -math.inf]}})
+    text = (tmp_path / "m.jsonl").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {"step": 1, "a": None, "b": {"c": None, "d": [1.5, None]}}
+    semi = semi_for(tmp_path, left_ratio=1.0)
+    Trainer(recipe_for(tmp_path, semi=semi, steps=6, checkpoint_every=3), progress=False).train()
+    for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+    json.loads((tmp_path / "run" / "last.json").read_text(), parse_constant=pytest.fail)
+    again = Trainer(recipe_for(tmp_path, semi=semi, steps=6, checkpoint_every=3), progress=False)
+    assert again.second is not None
+    assert again.second.threshold.by_band == (math.inf,) * 3
+
+
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     Trainer(recipe_for(tmp_path), progress=False)
     with pytest.raises(RecipeError, match="seed"):
         Trainer(recipe_for(tmp_path, seed=6), progress=False)
+
+
+def without(plain: Any, keys: set[str]) -> Any:
+    if isinstance(plain, dict):
+        return {key: without(value, keys) for key, value in plain.items() if key not in keys}
+    return [without(value, keys) for value in plain] if isinstance(plain, list) else plain
+
+
+def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path, semi=semi_for(tmp_path))
+    Trainer(recipe, progress=False)
+    known = tmp_path / "run" / "recipe.json"
+    later = {"validation", "any_rotation", "noise", "sigma_deg", "sigma_scale", "max_sigma_deg", "threshold",
+             "running_window", "agreement_deg", "teacher_crops", "teacher_weights", "teacher_weights_share",
+             "lambda_ramp_steps"}  # fmt: skip
+    older = without(json.loads(known.read_text()), later)
+    known.write_text(json.dumps(older))
+    Trainer(recipe, progress=False)
+    known.write_text(json.dumps(older))
+    with pytest.raises(RecipeError, match="validation"):
+        Trainer(
+            recipe_for(tmp_path, semi=semi_for(tmp_path), validation=[ValidationData(recipe.labelled[0].store)]),
+            progress=False,
+        )
 
 
 @pytest.mark.parametrize(
@@ -173,11 +246,12 @@ def test_impossible_recipes_name_the_key(tmp_path: Path, change: dict[str, objec
 def test_samples_are_a_function_of_their_key(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path)
     views = LabelledViews(training_sources(recipe.labelled), recipe)
-    image, rotation = views[SampleKey(0, 3, 1, 48)]
-    again, same = views[SampleKey(0, 3, 1, 48)]
-    other, _ = views[SampleKey(0, 3, 2, 48)]
+    image, rotation, target = views[SampleKey(0, 3, 1, 48)]
+    again, same, _ = views[SampleKey(0, 3, 1, 48)]
+    other, _, _ = views[SampleKey(0, 3, 2, 48)]
     assert torch.equal(image, again)
     assert torch.equal(rotation, same)
+    assert torch.equal(rotation, target)
     assert not torch.equal(image, other)
     assert image.shape == (48, 48, 3)
     torch.testing.assert_close(rotation @ rotation.T, torch.eye(3), atol=1e-5, rtol=0)

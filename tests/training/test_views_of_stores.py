@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.training.data import LabelledViews, draw_stored, training_sources
+from semiuhpe.training.recipe import LabelledData
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.views.warp import View, ViewRange, draw, draw_view, keyed_generator
 
@@ -56,8 +58,8 @@ def test_a_sample_does_not_depend_on_what_was_drawn_before(tmp_path: Path) -> No
     forwards = LabelledViews(sources, recipe)
     first = [forwards[key] for key in keys]
     backwards = LabelledViews(sources, recipe)
-    for key, (image, rotation) in reversed(list(zip(keys, first, strict=True))):
-        again, label = backwards[key]
+    for key, (image, rotation, _) in reversed(list(zip(keys, first, strict=True))):
+        again, label, _ = backwards[key]
         assert torch.equal(image, again)
         assert torch.equal(rotation, label)
 
@@ -68,3 +70,19 @@ def test_the_label_does_not_change_with_the_size_of_decoding(tmp_path: Path) -> 
     grey = [draw_stored(store, 0, [View(scale=scale)], 64)[0].mean(axis=-1) for scale in (2.99, 3.01)]  # halved, whole
     shift, _ = cv2.phaseCorrelate(grey[0].astype(np.float64), grey[1].astype(np.float64))
     assert np.hypot(*shift) < 0.1
+
+
+def test_a_source_may_be_turned_more_than_the_others(tmp_path: Path) -> None:
+    large_heads(tmp_path / "store")
+    upright = ViewRange(rotation=0.1)
+    turned = LabelledData(str(tmp_path / "store"), any_rotation=1.0)
+    recipe = recipe_for(tmp_path, view=upright, labelled=[LabelledData(turned.store), turned])
+    views = LabelledViews(training_sources(recipe.labelled), recipe)
+    store = HeadStore(turned.store)
+    angles: list[list[float]] = [[], []]
+    for source, epoch in itertools.product(range(2), range(20)):
+        _, rotation, _ = views[SampleKey(source, 0, epoch, 32)]
+        turn = rotation.numpy() @ store.rotations[int(views.sources[0].indices[0])].T
+        angles[source].append(float(np.arccos(np.clip(turn[0, 0], -1, 1))))
+    assert max(angles[0]) < 0.11
+    assert max(angles[1]) > 2

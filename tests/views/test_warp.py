@@ -107,6 +107,31 @@ def test_context_fills_the_corners(rng: np.random.Generator) -> None:
     assert draw(image, box, View(rotation=np.pi / 4, scale=1.2), 112).min() == 200
 
 
+@pytest.mark.parametrize("smallest", [0.8, 0.6])
+def test_a_resized_crop_is_a_window_anywhere_in_the_crop(smallest: float) -> None:
+    """Area and place as torchvision's RandomResizedCrop draws them, seen in the corners of the drawn pictures."""
+    ranges = ViewRange(scale=(smallest**0.5, 1.0), resized_crop=True)
+    square = view_matrix(BOX, CANONICAL, 1)
+    windows = []
+    for i in range(3000):
+        matrix = np.vstack([view_matrix(BOX, draw_view(ranges, keyed_generator(0, i)), 1), [0, 0, 1]])
+        windows.append(square @ np.linalg.inv(matrix) @ [[0, 1], [0, 1], [1, 1]])
+    low, high = np.array(windows)[:, :, 0], np.array(windows)[:, :, 1]
+    assert low.min() >= -1e-9
+    assert high.max() <= 1 + 1e-9
+    side = high[:, 0] - low[:, 0]
+    np.testing.assert_allclose(side, high[:, 1] - low[:, 1])
+    torchvision_areas = np.random.default_rng(0).uniform(smallest, 1, 3000)
+    np.testing.assert_allclose(
+        *(np.quantile(a, np.arange(0.1, 1, 0.1)) for a in (side**2, torchvision_areas)), atol=0.02
+    )
+    for axis in range(2):
+        place = low[:, axis] / (1 - side)
+        np.testing.assert_allclose(np.quantile(place, np.arange(0.1, 1, 0.1)), np.arange(0.1, 1, 0.1), atol=0.04)
+    moved = np.abs((low + high) / 2 - 0.5).max()
+    assert moved == pytest.approx((1 - smallest**0.5) / 2, abs=0.006)  # 5.3 % and 11.3 % of the crop
+
+
 def test_drawn_views_cover_their_ranges_and_nothing_more() -> None:
     ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.5, flip=0.3)
     drawn = [draw_view(ranges, keyed_generator(0, i)) for i in range(2000)]
@@ -118,6 +143,39 @@ def test_drawn_views_cover_their_ranges_and_nothing_more() -> None:
     assert np.abs(rotations).max() <= 0.5
     assert np.std(rotations) == pytest.approx(0.5 / np.sqrt(3), rel=0.05)
     assert np.mean([v.flip for v in drawn]) == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_share_of_the_views_is_turned_by_any_angle() -> None:
+    ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.3, flip=0.5, any_rotation=0.25)
+    drawn = [draw_view(ranges, keyed_generator(1, i)) for i in range(4000)]
+    turns = np.array([v.rotation for v in drawn])
+    by_any = np.array([v.reflect for v in drawn])
+    assert by_any.mean() == pytest.approx(0.25, abs=0.02)
+    assert np.abs(turns[~by_any]).max() <= 0.3
+    counts, _ = np.histogram(turns[by_any], np.linspace(-np.pi, np.pi, 9))
+    assert counts.min() > 90, "uniform: about 125 in each eighth of the circle"
+    assert all(v.reflect for v in (draw_view(ViewRange(any_rotation=1.0), keyed_generator(2, i)) for i in range(50)))
+
+
+def test_views_without_any_rotation_are_those_of_before() -> None:
+    ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.37, flip=0.5)
+    for i in range(200):
+        number = keyed_generator(3, i).random(5)[3]
+        view = draw_view(ranges, keyed_generator(3, i))
+        assert view.rotation == (2 * number - 1) * 0.37
+        assert not view.reflect
+
+
+@pytest.mark.parametrize("context", [0.6, 1.0, 1.4])
+def test_a_view_turned_by_any_angle_shows_no_padding(context: float) -> None:
+    """Even of a head whose photo ends right beside it, the shape of what is padded cannot tell by how much it was turned."""
+    size = round(context * 130)
+    image = np.full((size, size, 3), 200, np.uint8)
+    box = (size / 2 - 50, size / 2 - 50, size / 2 + 50, size / 2 + 50)
+    for turn in np.linspace(-np.pi, np.pi, 9):
+        view = View(rotation=turn, scale=1.4, shift_x=0.15, shift_y=-0.15, reflect=True)
+        assert draw(image, box, view, 64).min() == 200
+        assert draw(image, box, View(rotation=turn, scale=1.4, shift_x=0.15), 64).min() == min(PAD_COLOUR)
 
 
 def test_a_key_makes_the_same_view_again() -> None:

@@ -8,7 +8,6 @@ number. A unit that is done twice, because a worker died after its last byte, re
 from __future__ import annotations
 
 import io
-import json
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,9 +19,9 @@ from typing import Any
 from pyarrow import ArrowException, parquet
 
 from semiuhpe.bulk.storage import Place, place
+from semiuhpe.files import json_text, json_value
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.media import SUFFIXES
-from semiuhpe.json_text import parsed
 
 FILES_OF_A_UNIT = 256
 PLANS = "plan"
@@ -54,12 +53,12 @@ class Unit:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps([self.number, self.kind, self.paths, self.group, self.column])
+        return json_text([self.number, self.kind, self.paths, self.group, self.column])
 
     @classmethod
     def from_json(cls, line: str) -> Unit:
         """Inverse of `to_json`."""
-        number, kind, paths, group, column = parsed(line)
+        number, kind, paths, group, column = json_value(line)
         return cls(number, kind, tuple(paths), group, column)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "demo": "a local web page for photos, videos and the camera",
     "synthesize": "render labelled heads into a store",
     "prepare": "import a data set into a store",
+    "label": "label the heads of a store with a committee of networks",
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
@@ -30,6 +32,7 @@ _EXTRAS = {
     "synthesize": "synth",
     "prepare": "store",
     "inspect": "store",
+    "label": "store",
     "calibrate": "store",
     "evaluate": "store",
     "submit": "store",
@@ -56,7 +59,8 @@ def _help() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 70 a fault of ours, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 70 a fault of ours, 130 interrupted,
+    143 terminated."""
     open_closed_streams()
     arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
     with plain_output(), logging_to_terminal(debug):
@@ -65,9 +69,9 @@ def main(argv: list[str] | None = None) -> int:
                 return _dispatch(arguments)
             finally:
                 sys.stdout.flush()  # a reader that has gone, or a full disk, is noticed here, not at exit
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
-            return 130
+            return 128 + getattr(error, "signum", int(signal.SIGINT))
         except BrokenPipeError:
             give_up_output()  # the reader of our output has gone
             return 1

@@ -12,7 +12,9 @@ DEVICE_HELP = f"where detector and pose network run: {DEVICES} (default: %(defau
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """`--weights`: the pose network."""
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    parser.add_argument(
+        "--weights", default="default", help="pose weights: default, open, an .onnx, or hf-hub:owner/name"
+    )
 
 
 def add_score_option(parser: argparse.ArgumentParser) -> None:

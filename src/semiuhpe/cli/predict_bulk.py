@@ -7,6 +7,7 @@ import sys
 
 from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option, device_name
 from semiuhpe.errors import MissingExtraError
+from semiuhpe.inference.run_settings import Start
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("-o", "--output", default="poses", help="folder or URL to write to (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run's results and begin again")
-    parser.add_argument("--resume", action="store_true", help="go on with an earlier run, as it does anyway")
+    parser.add_argument("--resume", action="store_true", help="go on with this folder, or fail")
     parser.add_argument("--column", default="image", help="of Parquet: the pictures' bytes (default: %(default)s)")
     parser.add_argument("--euler", action="append", metavar="NAME", help="an Euler convention (default: 300w-lp)")
     add_weights_option(parser)
@@ -49,8 +50,7 @@ def main(argv: list[str]) -> int:
 
     try:
         from semiuhpe.bulk.ray_engine import ray_engine
-        from semiuhpe.bulk.run import run_bulk
-        from semiuhpe.bulk.storage import place
+        from semiuhpe.bulk.run import bulk_output, run_bulk
         from semiuhpe.bulk.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError("predict --engine ray", "ray") from error
@@ -64,20 +64,23 @@ def main(argv: list[str]) -> int:
         device=args.device,
         threads=args.threads,
     )
+    start: Start = "overwrite" if args.overwrite else "resume" if args.resume else "fresh"
     engine = ray_engine(args.ray_address, args.actors)
-    with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
+    with (
+        bulk_output(args.output, settings, start) as output,
+        tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar,
+    ):
 
         def progress(done: dict[str, int], units: int) -> None:
             bar.update(done["inputs"])
             bar.set_postfix(heads=done["heads"], units=units)
 
         total = run_bulk(
-            args.sources, place(args.output), settings, engine,
-            column=args.column, overwrite=args.overwrite, progress=progress,
-        )  # fmt: skip
+            args.sources, output, settings, engine, column=args.column, overwrite=args.overwrite, progress=progress
+        )
     earlier = f", {total['earlier_units']} parts done earlier" if total["earlier_units"] else ""
     print(
         f"{total['heads']} heads in {total['inputs'] - total['errors']} pictures, {total['errors']} failed{earlier}; "
-        f"results in {args.output}/"
+        f"results in {output.url}/"
     )
     return 1 if total["errors"] else 0

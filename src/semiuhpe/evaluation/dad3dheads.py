@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 
 from semiuhpe.errors import SourceError
 from semiuhpe.evaluation import metrics
+from semiuhpe.files import json_value
 from semiuhpe.geometry.euler import from_matrix, to_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.json_text import parsed
 
 CONVENTION = "dad-3dheads"
 _EMPTY = ("68_landmarks_2d", "N_landmarks_3d", "7_landmarks_3d")
@@ -42,7 +42,7 @@ def submission(items: Sequence[str], rotation: ArrayLike) -> dict[str, Any]:
 def read_submission(path: Path) -> dict[str, Float]:
     """Poses of a submission, item → (3, 3) camera←head. Raises SourceError for a file that is none."""
     try:
-        content = parsed(path.read_bytes())
+        content = json_value(path.read_bytes())
         matrices = {item: np.array(entry["rotation_matrix"], dtype=np.float64) for item, entry in content.items()}
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error

@@ -46,17 +46,25 @@ def crop_matrix(centre_x: float, centre_y: float, side: float, size: int) -> Flo
     return np.array([[scale, 0.0, size / 2 - scale * centre_x], [0.0, scale, size / 2 - scale * centre_y]])
 
 
-def warp(image: Image, matrix: ArrayLike, size: int, *, pad: tuple[int, int, int] = PAD_COLOUR) -> Image:
+def warp(
+    image: Image, matrix: ArrayLike, size: int, *, pad: tuple[int, int, int] = PAD_COLOUR, reflect: bool = False
+) -> Image:
     """Draw `image` through an affine matrix as a square picture; area-averaged when the matrix shrinks.
 
     image: (H, W, 3) uint8. matrix: (2, 3) output←image, continuous coordinates (see `crop_matrix`).
-    Returns (size, size, 3) uint8.
+    reflect: continue the image by its mirror images, rather than by `pad`. Returns (size, size, 3) uint8.
     """
-    return warp_to(image, matrix, size, size, pad=pad)
+    return warp_to(image, matrix, size, size, pad=pad, reflect=reflect)
 
 
 def warp_to(
-    image: Image, matrix: ArrayLike, height: int, width: int, *, pad: tuple[int, int, int] = PAD_COLOUR
+    image: Image,
+    matrix: ArrayLike,
+    height: int,
+    width: int,
+    *,
+    pad: tuple[int, int, int] = PAD_COLOUR,
+    reflect: bool = False,
 ) -> Image:
     """As `warp`, drawn as (height, width, 3) uint8."""
     matrix = np.asarray(matrix, dtype=np.float64)
@@ -74,7 +82,7 @@ def warp_to(
         centred,
         (width, height),
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
+        borderMode=cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT,
         borderValue=(*pad, 0) if four else pad,
     )
     return np.asarray(cv2.cvtColor(out, cv2.COLOR_RGBA2RGB) if four else out, dtype=np.uint8)

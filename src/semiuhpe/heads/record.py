@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from semiuhpe.errors import StoreError
+from semiuhpe.files import json_text, json_value
 from semiuhpe.geometry.rotation import Float
-from semiuhpe.json_text import parsed
 
 SPLITS = ("train", "val", "test", "unlabelled")
 
@@ -53,7 +52,7 @@ class HeadRecord:
 
     def to_json(self) -> str:
         """Compact JSON, exact for every float (repr round-trips)."""
-        return json.dumps(
+        return json_text(
             {
                 "id": self.id,
                 "source": self.source,
@@ -71,7 +70,7 @@ class HeadRecord:
     def from_json(cls, text: str | bytes) -> HeadRecord:
         """Inverse of `to_json`. Raises StoreError for anything else."""
         try:
-            raw = parsed(text)
+            raw = json_value(text)
             rotation = raw["rotation"]
             return cls(
                 id=raw["id"],

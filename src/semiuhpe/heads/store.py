@@ -26,12 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, json_value, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.inference.picture_limits import MAX_SCANS
-from semiuhpe.json_text import parsed
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
@@ -46,7 +45,8 @@ _SCHEMA = pa.schema(
         ("split", pa.string()),
         ("subject", pa.string()),
         ("box", pa.list_(pa.float64(), 4)),
-        ("rotation", pa.list_(pa.float64(), 9)),
+        # Of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size.
+        ("rotation", pa.list_(pa.float64())),
         ("extras", pa.string()),
     ]
 )
@@ -122,7 +122,7 @@ def table_of(records: Iterable[HeadRecord]) -> pa.Table:
             "subject": [r.subject for r in rows],
             "box": [[float(v) for v in r.box] for r in rows],
             "rotation": [None if r.rotation is None else [float(v) for v in r.rotation.ravel()] for r in rows],
-            "extras": [json.dumps(r.extras, sort_keys=True) for r in rows],
+            "extras": [json_text(r.extras, sort_keys=True) for r in rows],
         },
         schema=_SCHEMA,
     )
@@ -171,13 +171,13 @@ class HeadStoreWriter:
             known = txn.get(b"meta", db=self._db.info)
             if known is None:
                 txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
-                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
+                txn.put(b"meta", json_text(meta or {}, sort_keys=True).encode(), db=self._db.info)
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            if known is not None and meta is not None and parsed(known) != json.loads(json.dumps(meta)):
+            if known is not None and meta is not None and json_value(known) != json.loads(json_text(meta)):
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )
-            self.meta: dict[str, Any] = parsed(known) if known is not None else (meta or {})
+            self.meta: dict[str, Any] = json_value(known) if known is not None else (meta or {})
 
     def __enter__(self) -> HeadStoreWriter:
         return self
@@ -253,7 +253,7 @@ class HeadStore:
         self._open()
         with _reading(self.path), self._db.env.begin() as txn:
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            self.meta: dict[str, Any] = parsed(txn.get(b"meta", default=b"{}", db=self._db.info))
+            self.meta: dict[str, Any] = json_value(txn.get(b"meta", default=b"{}", db=self._db.info))
             self.records = _records(txn, self._db)
 
     def _open(self) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semiuhpe.files import json_value
 from semiuhpe.inference.checks import InputError, as_boxes
 from semiuhpe.inference.tables import cell_text
-from semiuhpe.json_text import parsed
 
 Boxes = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -32,7 +32,7 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, Boxes]:
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path}: the boxes cannot be read ({error}); give {FORMS}") from error
     try:
-        rows = _from_json(parsed(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
+        rows = _from_json(json_value(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: the boxes are malformed ({type(error).__name__}: {error}); give {FORMS}") from error
     return {photo: _checked(f"{path}: {photo}", boxes) for photo, boxes in rows.items()}

@@ -107,7 +107,8 @@ class HeadPoseEstimator:
 
         source: a video file, camera number, or URL of a stream (rtsp, http, ...); an iterable of pictures or of pairs
         (time_s, picture); or a photo, folder, glob pattern or .txt list, whose photos come one by one, untracked.
-        every: the detector runs on each k-th frame; None chooses k so that the work keeps up with the frame rate.
+        every: the detector runs on each k-th frame; None: five times a second of a file or an iterable, and of a live
+        source as often as the work keeps up with the frame rate.
         track: keep identities, by `tracker` (None: `tracking.MotionTracker`). smooth_s: time constant of smoothing the
         rotations, 0 for none; a head that turns steadily is then shown where it was about so many seconds ago. fps: of
         an iterable of pictures without times. policy: queue, deadlines and reconnection.

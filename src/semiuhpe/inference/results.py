@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.errors import ImageError, MissingExtraError
+from semiuhpe.files import json_text, json_value
 from semiuhpe.geometry import rotation as rotations
 from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.ray import axis_to_ray
@@ -21,7 +21,6 @@ from semiuhpe.inference.checks import InputError, as_array
 from semiuhpe.inference.tables import csv_columns as csv_columns
 from semiuhpe.inference.tables import heads_from_csv, row_of, to_pandas
 from semiuhpe.inference.tables import rows_to_csv as rows_to_csv
-from semiuhpe.json_text import parsed
 
 if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
@@ -222,13 +221,13 @@ class HeadPoses:
 
     def to_json(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(conventions), indent=2)
+        return json_text(self.to_dict(conventions), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> HeadPoses:
         """Inverse of `to_json`, up to its rounding. Raises InputError for anything else."""
         try:
-            content = parsed(text)
+            content = json_value(text)
         except ValueError as error:
             raise InputError(f"not JSON as HeadPoses.to_json writes it ({error})") from error
         return cls.from_dict(content)

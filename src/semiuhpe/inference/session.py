@@ -18,12 +18,12 @@ _TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _ASKED_FOR = _TELEMETRY in os.environ
 os.environ.setdefault(_TELEMETRY, "1")  # read when the library is loaded
 
-import onnxruntime
-from onnxruntime import InferenceSession as InferenceSession
+import onnxruntime  # noqa: E402
+from onnxruntime import InferenceSession as InferenceSession  # noqa: E402
 
-from semiuhpe.errors import DeviceError, WeightsError
-from semiuhpe.inference.devices import card_number, usable_threads
-from semiuhpe.weights.external_data import refuse_external_data
+from semiuhpe.errors import DeviceError, WeightsError  # noqa: E402
+from semiuhpe.inference.devices import card_number, usable_threads  # noqa: E402
+from semiuhpe.weights.external_data import refuse_external_data  # noqa: E402
 
 _LOG = logging.getLogger(__name__)
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import write_atomically
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value, write_atomically
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -38,11 +37,22 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, parsed(metadata.get("state", "{}"))
+        return tensors, json_value(metadata.get("state", "{}"))
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such checkpoint; give the path of a .safetensors file of a run") from error
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsError(f"{path}: not a readable checkpoint ({error}); train again or restore a copy") from error
+
+
+def averaged_alone(path: Path) -> bytes:
+    """A checkpoint's averaged weights and state as the content of a .safetensors, which is a checkpoint again: what
+    evaluation, export and recipes read, without what only resuming needs. Raises WeightsError where there are none."""
+    tensors, state = load_checkpoint(path)
+    averaged = under_prefix("averaged", tensors)
+    if not averaged:
+        raise WeightsError(f"{path}: has no averaged weights; give best.safetensors of a run folder")
+    content: bytes = save(with_prefix("averaged", averaged), metadata={"state": json.dumps(state, sort_keys=True)})
+    return content
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
 from semiuhpe.inference.session import InferenceSession
@@ -214,7 +213,7 @@ def export(
     full_card["sha256"] = hashlib.sha256(content).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)
-    write_atomically(target.with_suffix(".json"), (json.dumps(full_card, indent=2) + "\n").encode())
+    write_atomically(target.with_suffix(".json"), (json_text(full_card, indent=2) + "\n").encode())
     return full_card
 
 
@@ -225,7 +224,7 @@ def metadata_of(card: dict[str, Any]) -> dict[str, str]:
     """
     keys = ["kind", "image_size", "crop_margin", "input", "output", "overreg", "precision", "weights_sha256", "licence"]
     entries = {key: str(card[key]) for key in keys if key in card}
-    entries |= {key: json.dumps(card[key]) for key in ("imported_from", "calibration") if key in card}
+    entries |= {key: json_text(card[key]) for key in ("imported_from", "calibration") if key in card}
     return {"producer": "semiuhpe", "convention": CONVENTION, **entries}
 
 

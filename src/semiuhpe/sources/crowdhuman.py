@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -40,6 +40,7 @@ def import_crowdhuman(
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     keep_ignored: Annotated[bool, "take heads that are marked to be ignored, too"] = False,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """CrowdHuman: every head of the train and val photos, unlabelled.
 
@@ -80,7 +81,7 @@ def import_crowdhuman(
         raise SourceError(f"{root}: annotations, but none of their photos; expected Images/*.jpg")
     kind = "bfjdet" if next(iter(tables.values())).suffix == ".json" else "odgt"
     meta = {"importer": "crowdhuman", "annotations": kind, "min_side": min_side, "keep_ignored": keep_ignored}
-    return import_heads(store, heads, meta, workers=workers, filtered=filtered)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
 def _tables(root: Path, kind: str) -> dict[str, Path]:
@@ -106,7 +107,7 @@ def _read_odgt(table: Path) -> Iterator[_Listed]:
                 if not line.strip():
                     continue
                 try:
-                    photo = parsed(line)
+                    photo = json_value(line)
                     for index, box in enumerate(photo["gtboxes"]):
                         if box["tag"] == "person":
                             ignored = bool(box.get("head_attr", {}).get("ignore"))

@@ -18,13 +18,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from semiuhpe.errors import SourceError
+from semiuhpe.files import json_value
 from semiuhpe.geometry.euler import from_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.json_text import parsed
 from semiuhpe.sources.checks import check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 
 OFFICIAL_SPLITS = ("train", "val", "test")
 _TO_CV_CAMERA = np.diag([1.0, -1.0, -1.0])
@@ -36,6 +45,7 @@ def import_dad_3dheads(
     *,
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the folder with `train`, `val` and `test` (those that are there) into a head store.
 
@@ -48,13 +58,19 @@ def import_dad_3dheads(
     lists = [(name, read_items(root / name / f"{name}.json")) for name in OFFICIAL_SPLITS if (root / name).is_dir()]
     if not lists:
         raise SourceError(f"{root}: no DAD-3DHeads here; expected train/train.json, train/images and train/annotations")
-    return import_heads(store, _candidates(root, lists, val), {"importer": "dad-3dheads", "val": val}, workers=workers)
+    return import_heads(
+        store,
+        _candidates(root, lists, val),
+        {"importer": "dad-3dheads", "val": val},
+        workers=workers,
+        apart_from=apart_from,
+    )
 
 
 def read_items(path: Path) -> list[dict[str, Any]]:
     """The list of one split. Raises SourceError."""
     try:
-        items = parsed(path.read_text(encoding="utf-8"))
+        items = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read as JSON ({error}); unpack the data set again") from error
     if not isinstance(items, list) or not all(isinstance(item, dict) and "item_id" in item for item in items):
@@ -116,6 +132,6 @@ class _Head:
         if self.folder.name == "test" and not path.exists():
             return None
         try:
-            return rotation_of(parsed(path.read_text(encoding="utf-8"))["model_view_matrix"])
+            return rotation_of(json_value(path.read_text(encoding="utf-8"))["model_view_matrix"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise Rejected("annotation", f"{path}: cannot be read as an annotation ({error})") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import SourceError
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value
 from semiuhpe.sources.pictures import Rejected
 
 FORMS = (
@@ -46,7 +46,7 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> list[dict[str, str]]:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Content of a JSON file. Raises SourceError if it cannot be read."""
     try:
-        return parsed(Path(path).read_text(encoding="utf-8-sig"))
+        return json_value(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SourceError(f"{path}: cannot be read as JSON ({error}); unpack or export it again") from error
 

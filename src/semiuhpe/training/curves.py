@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value, replacing
 from semiuhpe.training.metrics_log import METRICS
 
 CURVES = "curves.png"
@@ -15,6 +15,7 @@ CURVES = "curves.png"
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("nll", "unsupervised")),
     ("validation, mean geodesic error (degrees)", ("validation_averaged_deg/", "validation_current_deg/mean")),
+    ("validation, share of azimuths within 45°", ("validation_averaged_within_45/",)),
     ("share of the batch that is kept", ("kept", "kept_front", "kept_side", "kept_rear")),
     ("entropy", ("entropy", "thresholds/", "threshold")),
     ("errors (degrees)", ("train_error_deg", "disagreement_kept_deg", "pseudo_label_error_kept_deg")),
@@ -42,7 +43,7 @@ def draw_curves(folder: Path) -> Path | None:
     path = folder / METRICS
     if not path.exists():
         return None
-    metrics = series(parsed(line) for line in path.read_text().splitlines())
+    metrics = series(json_value(line) for line in path.read_text().splitlines())
     panels = [(title, [name for name in metrics if _belongs(name, names)]) for title, names in _PANELS]
     panels = [(title, names) for title, names in panels if names]
     if not panels:
@@ -65,9 +66,8 @@ def draw_curves(folder: Path) -> Path | None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     target = folder / CURVES
-    temporary = target.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=90)
-    temporary.replace(target)
+    with replacing(target) as file:
+        figure.savefig(file, dpi=90, format="png")
     return target
 
 

@@ -1,9 +1,9 @@
-"""Labelled heads as training samples: a key in, a view and its rotation out."""
+"""Labelled heads as training samples: a key in, a view with its rotation and its target out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from semiuhpe.geometry.crop import Image, crop_head
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.training.label_noise import label_means, label_sigmas_deg
 from semiuhpe.training.recipe import LabelledData, Recipe
 from semiuhpe.training.sampler import SampleKey
 from semiuhpe.views import occlusion, photometric
@@ -35,15 +36,20 @@ class HeadSubset:
         return len(self.indices)
 
 
-def labelled_heads(path: str, split: str, limit: int = 0, ss_ratio: float = 1.0) -> HeadSubset:
+def labelled_heads(
+    path: str, split: str, limit: int = 0, ss_ratio: float = 1.0, max_sigma_deg: float = 0.0
+) -> HeadSubset:
     """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store.
 
-    ss_ratio: only those of this share of the store, split as published.
+    ss_ratio: only those of this share of the store, split as published. max_sigma_deg: none whose label is stated to be
+    noisier (0 = all).
     """
     store = HeadStore(path)
     chosen = np.array([r.split == split and r.rotation is not None for r in store], dtype=np.bool_)
     if ss_ratio < 1:
         chosen &= with_labels(store, ss_ratio)
+    if max_sigma_deg:
+        chosen &= ~(label_sigmas_deg(store) > max_sigma_deg)
     return spread_heads(HeadSubset(store, np.flatnonzero(chosen)), limit)
 
 
@@ -56,10 +62,11 @@ def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
 
 def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
     """The training heads of each source. Raises RecipeError for a source without any."""
-    sources = [labelled_heads(data.store, "train", data.limit, data.ss_ratio) for data in labelled]
+    sources = [labelled_heads(d.store, "train", d.limit, d.ss_ratio, d.max_sigma_deg) for d in labelled]
     for data, source in zip(labelled, sources, strict=True):
         if len(source) == 0:
             share = f" within ss_ratio {data.ss_ratio}" if data.ss_ratio < 1 else ""
+            share += f" within {data.max_sigma_deg:g}° of noise" if data.max_sigma_deg else ""
             raise RecipeError(
                 f"{data.store}: the store has no labelled heads in its train split{share}; check `semiuhpe inspect`"
             )
@@ -75,20 +82,32 @@ def draw_stored(store: HeadStore, index: int, views: Sequence[View], size: int) 
     return [draw(image, smaller, view, size) for view in views]
 
 
-class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
-    """key → (image (key.size, key.size, 3) uint8, rotation (3, 3) float32 camera←head), each a pure function of (seed, key)."""
+class LabelledViews(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """key → (image, rotation, target), each a pure function of (seed, key).
+
+    image: (key.size, key.size, 3) uint8. rotation: (3, 3) float32 camera←head. target: (3, 3) float32, E[R] of the label's
+    belief, which is the rotation where the label is taken as exact. sources: of `recipe.labelled`, in its order.
+    """
 
     def __init__(self, sources: Sequence[HeadSubset], recipe: Recipe) -> None:
         self.sources = list(sources)
         self.recipe = recipe
+        self.ranges = [
+            recipe.view if data.any_rotation is None else replace(recipe.view, any_rotation=data.any_rotation)
+            for data in recipe.labelled
+        ]
+        self.means = [
+            None if data.exact else label_means(source.store, data)
+            for source, data in zip(self.sources, recipe.labelled, strict=True)
+        ]
 
-    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: SampleKey) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
         source = self.sources[key.source]
         index = int(source.indices[key.position])
         record = source.store.record(index)
         rng = keyed_generator(recipe.seed, key.source, key.epoch, index)
-        view = draw_view(recipe.view, rng)
+        view = draw_view(self.ranges[key.source], rng)
         image = draw_stored(source.store, index, [view], key.size)[0]
         image = photometric.apply(image, recipe.photometric, rng)
         if rng.random() < recipe.cut_occlusion:
@@ -98,7 +117,13 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor]]):
         if record.rotation is None:
             raise RecipeError(f"head {record.id} has no rotation")
         rotation = turn_label(record.rotation, view)
-        return torch.from_numpy(image), torch.from_numpy(rotation.astype(np.float32))
+        means = self.means[key.source]
+        target = rotation if means is None else turn_label(means[index], view)
+        return torch.from_numpy(image), _float32(rotation), _float32(target)
+
+
+def _float32(matrix: Float) -> Tensor:
+    return torch.from_numpy(matrix.astype(np.float32))
 
 
 def canonical_crops(heads: HeadSubset, size: int) -> Image:

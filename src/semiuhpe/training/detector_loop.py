@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.evaluation.detection import Detections, precision_recall
+from semiuhpe.files import json_value
 from semiuhpe.geometry.boxes import non_maximum_suppression
 from semiuhpe.inference.devices import usable_threads
 from semiuhpe.inference.preprocess import letterbox
-from semiuhpe.json_text import parsed
 from semiuhpe.models.checkpoint import (
     load_checkpoint,
     load_module,
@@ -193,7 +193,7 @@ class DetectorTraining:
     def metrics(self) -> dict[str, float]:
         """The last validation that was logged, or nothing."""
         path = self.folder / METRICS
-        lines = [parsed(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = [json_value(line) for line in path.read_text().splitlines()] if path.exists() else []
         scored = [line for line in lines if "val_ap50" in line]
         return {"step": float(scored[-1]["step"]), "val_ap50": float(scored[-1]["val_ap50"])} if scored else {}
 

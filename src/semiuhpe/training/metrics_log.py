@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.files import write_atomically
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value, write_atomically
 
 METRICS = "metrics.jsonl"
 
 
 def append_metrics(path: Path, values: dict[str, Any]) -> None:
-    """Add one line."""
+    """Add one line of JSON that every parser reads: a number that is not finite becomes null."""
     with path.open("a") as file:
-        file.write(json.dumps(values) + "\n")
+        file.write(json.dumps(finite(values), allow_nan=False) + "\n")
+
+
+def finite(values: Any) -> Any:
+    """The same nested values with None for every number that is not finite."""
+    if isinstance(values, dict):
+        return {key: finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def drop_metrics_after(path: Path, step: int) -> None:
@@ -25,7 +34,7 @@ def drop_metrics_after(path: Path, step: int) -> None:
     kept = []
     for line in path.read_text().splitlines():
         try:
-            if parsed(line)["step"] <= step:
+            if json_value(line)["step"] <= step:
                 kept.append(line)
         except (ValueError, KeyError):
             continue

@@ -21,10 +21,14 @@ def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
     return recipe.lr * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def negative_log_likelihood(parameter: Tensor, rotation: Tensor, recipe: OptimiserRecipe) -> Tensor:
-    """The supervised loss of each head. (n, 3, 3), (n, 3, 3) → (n,)."""
+def supervised_loss(parameter: Tensor, target: Tensor, recipe: OptimiserRecipe) -> Tensor:
+    """The negative log-likelihood of each label, or its mean over the belief that the label is. (n, 3, 3), (n, 3, 3) → (n,).
+
+    target: the rotation, or for a label with noise `E[R]` of its belief (see `semiuhpe.training.label_noise`), with which
+    the loss is `ω·log c − tr(AᵀE[R])`. The rotation Laplace distribution takes rotations alone.
+    """
     loss = {"matrix_fisher": matrix_fisher.nll, "rotation_laplace": rotation_laplace.nll}[recipe.distribution]
-    return loss(parameter, rotation, recipe.overreg)
+    return loss(parameter, target, recipe.overreg)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

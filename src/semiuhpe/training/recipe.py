@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
+from semiuhpe.heads.record import SPLITS
 from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
 
@@ -23,6 +24,13 @@ class LabelledData:
     sources'. validate: whether its "val" split counts in the choice of the best weights. limit: use only so many heads
     (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
     `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
+
+    any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
+
+    Labels with noise, see `semiuhpe.training.label_noise`. noise: take the noise that the store states of each label
+    (extras `belief` or `label_sigma_deg`). sigma_deg: root mean square angle between label and truth of every label whose
+    noise is not taken from the store (0 = exact). sigma_scale: factor on the stated noise, for a teacher that is too sure or
+    too modest. max_sigma_deg: leave out labels whose stated noise is larger, whether `noise` is on or not (0 = none).
     """
 
     store: str = ""
@@ -30,6 +38,30 @@ class LabelledData:
     validate: bool = True
     limit: int = 0
     ss_ratio: float = 1.0
+    any_rotation: float | None = None
+    noise: bool = False
+    sigma_deg: float = 0.0
+    sigma_scale: float = 1.0
+    max_sigma_deg: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every label is taken as the truth."""
+        return not self.noise and self.sigma_deg == 0
+
+
+@dataclass
+class ValidationData:
+    """A store whose heads help to choose the best weights, beside the "val" splits of the labelled stores.
+
+    store: folder of a head store; heads without a rotation count by their azimuth (extras `azimuth_deg`). split: which of
+    its splits. weight: of its mean error in the weighted mean that chooses; the val split of a labelled store has 1, and
+    what is listed here where the two are the same store.
+    """
+
+    store: str = ""
+    split: str = "val"
+    weight: float = 1.0
 
 
 @dataclass
@@ -57,7 +89,9 @@ class OptimiserRecipe:
 
     ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. distribution: whose
     negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy filter stay those
-    of the matrix Fisher. overreg: ω of it (method §1). clip: largest gradient norm (0 = no clipping).
+    of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted best by a belief of
+    resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1). clip: largest gradient
+    norm (0 = no clipping).
     """
 
     lr: float = 1e-3
@@ -106,11 +140,17 @@ class SemiSupervisedRecipe:
     dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
     teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
     band of predicted azimuth, so that views from behind are kept in the same share. threshold_limit: heads of the pool in
-    the estimate (0 = all).
+    the estimate (0 = all). threshold: "fixed", "dynamic", or "running", the quantile over the latest `running_window`
+    heads at every step; none = as dynamic_threshold says. agreement_deg: keep a head only where no two answers of the
+    teacher (about its mirror image, its other crop) are further apart (0 = off).
 
     weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
-    mirror image is drawn once for both, so strong_view.flip does not exist. sharpen: factor on the teacher's parameter.
-    teacher_mirror: average the teacher's beliefs about the view and its mirror image.
+    mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
+    at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
+    teacher_mirror: average the teacher's beliefs about the view and its mirror image. teacher_crops: weak crops of each
+    head that it looks at, 1 or 2, averaged as well. teacher_weights: a further teacher that stays as it is, an exported
+    .onnx or a .safetensors of a run, of any backbone and image size; teacher_weights_share: its share in the belief, the
+    rest is the running average's (1 = it teaches alone). lambda_ramp_steps: steps over which ssl_lambda grows from 0.
     """
 
     unlabelled: list[UnlabelledData] = field(default_factory=list)
@@ -133,6 +173,23 @@ class SemiSupervisedRecipe:
     cut_mix: bool = True
     sharpen: float = 1.0
     teacher_mirror: bool = False
+    threshold: Literal["fixed", "dynamic", "running"] | None = None
+    running_window: int = 4096
+    agreement_deg: float = 0.0
+    teacher_crops: int = 1
+    teacher_weights: str = ""
+    teacher_weights_share: float = 1.0
+    lambda_ramp_steps: int = 0
+
+    @property
+    def threshold_kind(self) -> str:
+        """ "fixed", "dynamic" or "running", whichever key says it."""
+        return self.threshold or ("dynamic" if self.dynamic_threshold else "fixed")
+
+    @property
+    def two_teachers(self) -> bool:
+        """Whether the running average and fixed weights teach together."""
+        return bool(self.teacher_weights) and self.teacher_weights_share < 1
 
 
 def _labelled_view() -> ViewRange:
@@ -151,10 +208,10 @@ class Recipe:
     """A whole training run; `run` is its folder. Lengths are in optimiser steps.
 
     warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
-    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run,
-    an exported .onnx, or "default" for the weights that come with the package.
+    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
+    or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
     semi: the second stage, with unlabelled heads; none for a supervised training.
-    validation_limit: heads of each validation split in use (0 = all).
+    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use (0 = all).
     devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
     of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
     seconds without an answer from another process a run ends, with an error, and can be resumed.
@@ -166,6 +223,7 @@ class Recipe:
     steps: int = 5000
     batch_size: int = 32
     labelled: list[LabelledData] = field(default_factory=list)
+    validation: list[ValidationData] = field(default_factory=list)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     view: ViewRange = field(default_factory=_labelled_view)
@@ -202,6 +260,15 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
         if not 0 < source.ss_ratio <= 1:
             raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
+        if source.any_rotation is not None and not 0 <= source.any_rotation <= 1:
+            raise RecipeError(f"labelled[{index}].any_rotation is a probability, got {source.any_rotation}")
+        _check_noise(recipe, index, source)
+    for index, data in enumerate(recipe.validation):
+        if not data.store or data.split not in SPLITS or not 0 < data.weight < math.inf:
+            raise RecipeError(
+                f"validation[{index}] needs a store, a split of {', '.join(SPLITS)} and a positive weight; got "
+                f"{data.store!r}, {data.split!r}, {data.weight}"
+            )
     for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
         if getattr(recipe, name) < 1:
             raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
@@ -209,7 +276,7 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
-    _check_scale("view", recipe.view)
+    _check_view("view", recipe.view)
     for name in ("cut_occlusion", "photo_ends"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise RecipeError(f"{name} is a probability, got {getattr(recipe, name)}")
@@ -217,10 +284,40 @@ def check(recipe: Recipe) -> None:
         _check_semi(recipe, recipe.semi)
 
 
-def _check_scale(name: str, view: ViewRange) -> None:
+def _check_noise(recipe: Recipe, index: int, source: LabelledData) -> None:
+    for name in ("sigma_deg", "max_sigma_deg"):
+        if not 0 <= getattr(source, name) < math.inf:
+            raise RecipeError(f"labelled[{index}].{name} must be 0 or more, got {getattr(source, name)}")
+    if not 0 < source.sigma_scale < math.inf:
+        raise RecipeError(f"labelled[{index}].sigma_scale must be positive, got {source.sigma_scale}")
+    if not source.exact and recipe.optimiser.distribution != "matrix_fisher":
+        raise RecipeError(
+            f"labelled[{index}] has labels with noise, which {recipe.optimiser.distribution} cannot take as targets; choose "
+            "optimiser.distribution matrix_fisher, or leave out noise and sigma_deg"
+        )
+
+
+def _check_view(name: str, view: ViewRange) -> None:
     low, high = view.scale
     if not 0 < low <= high:
         raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
+    if not 0 <= view.any_rotation <= 1:
+        raise RecipeError(f"{name}.any_rotation is a probability, got {view.any_rotation}")
+    if view.resized_crop and (high > 1 or view.shift):
+        raise RecipeError(
+            f"{name}.resized_crop draws windows inside the crop: scale must be at most 1 and shift 0, got {view.scale} "
+            f"and {view.shift}"
+        )
+
+
+def check_picture_size(recipe: Recipe, fixed_size: int) -> None:
+    """Raise RecipeError where the network takes pictures of one size (0 = any), and the recipe has others."""
+    sizes = [recipe.model.image_size, *([recipe.warm_size] if recipe.warm_steps else [])]
+    if fixed_size and any(size != fixed_size for size in sizes):
+        raise RecipeError(
+            f"{recipe.model.backbone} takes pictures of {fixed_size} pixels and no others; set model.image_size "
+            f"{fixed_size} and warm_steps 0"
+        )
 
 
 def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
@@ -230,16 +327,35 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
         if not source.store or source.weight <= 0:
             raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
         _check_rest(recipe, index, source)
-    _check_scale("semi.weak_view", semi.weak_view)
-    _check_scale("semi.strong_view", semi.strong_view)
-    if semi.strong_view.flip or semi.weak_view.rotation:
+    _check_view("semi.weak_view", semi.weak_view)
+    _check_view("semi.strong_view", semi.strong_view)
+    if semi.strong_view.flip or semi.weak_view.rotation or semi.weak_view.any_rotation:
         raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
     if not 0 <= semi.stage1_steps < recipe.steps:
-        raise RecipeError(f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}")
+        raise RecipeError(
+            f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}; a purely supervised training "
+            f"is --semi null --steps {recipe.steps}"
+        )
     if not 0 < semi.left_ratio <= 1:
         raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
     if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
         raise RecipeError("semi: ulb_batch_ratio must give 2 heads or more, stage_steps and sharpen must be positive")
+    _check_teacher(semi)
+
+
+def _check_teacher(semi: SemiSupervisedRecipe) -> None:
+    if semi.running_window < 1 or semi.lambda_ramp_steps < 0:
+        raise RecipeError("semi.running_window must be at least 1, and semi.lambda_ramp_steps 0 or more")
+    if semi.teacher_crops not in (1, 2):
+        raise RecipeError(f"semi.teacher_crops must be 1 or 2, got {semi.teacher_crops}")
+    if not 0 < semi.teacher_weights_share <= 1:
+        raise RecipeError(f"semi.teacher_weights_share must be above 0 and at most 1, got {semi.teacher_weights_share}")
+    alone = semi.teacher_crops == 1 and not semi.teacher_mirror
+    if semi.agreement_deg < 0 or (semi.agreement_deg and alone and not semi.two_teachers):
+        raise RecipeError(
+            f"semi.agreement_deg is {semi.agreement_deg}, but the teacher gives one answer a head; set teacher_mirror, or "
+            "teacher_crops: 2"
+        )
 
 
 def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
@@ -258,10 +374,10 @@ def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """The resolved recipe as plain JSON types."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(recipe)))
     return plain
 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as JSON."""
-    write_atomically(path, (json.dumps(to_dict(recipe), indent=2) + "\n").encode())
+    write_atomically(path, (json_text(to_dict(recipe), indent=2) + "\n").encode())

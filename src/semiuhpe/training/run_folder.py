@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import MissingExtraError, RecipeError
-from semiuhpe.json_text import parsed
+from semiuhpe.files import json_value
 from semiuhpe.training import recipe as recipes
-from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
-from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after, finite
+from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData, ValidationData
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -23,7 +23,7 @@ _MAY_CHANGE = (
 
 def _recipe_of(path: Path) -> dict[str, Any]:
     try:
-        recipe = parsed(path.read_text(encoding="utf-8"))
+        recipe = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: the run's recipe cannot be read ({error}); choose another --run") from error
     if not isinstance(recipe, dict):
@@ -47,11 +47,10 @@ class RunFolder:
                 raise RecipeError(
                     f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
                 )
-        self._board = None
+        self._tensorboard, self._board = recipe.tensorboard, None
         if writes:
             self.path.mkdir(parents=True, exist_ok=True)
             recipes.save(recipe, known)
-            self._board = _tensorboard(self.path) if recipe.tensorboard else None
 
     @property
     def last(self) -> Path:
@@ -63,10 +62,11 @@ class RunFolder:
         """The averaged weights with the lowest validation error so far."""
         return self.path / BEST
 
-    def keep_metrics_until(self, step: int) -> None:
-        """Drop lines of steps that a resumed run will do again."""
+    def begin_after(self, step: int) -> None:
+        """Be ready for the metrics of the steps after this one: those of an earlier attempt are dropped."""
         if self.writes:
             drop_metrics_after(self.path / METRICS, step)
+            self._board = _tensorboard(self.path, step + 1) if self._tensorboard else None
 
     def log(self, values: dict[str, Any]) -> None:
         """Append one line of metrics."""
@@ -74,7 +74,7 @@ class RunFolder:
             return
         append_metrics(self.path / METRICS, values)
         if self._board is not None:
-            for name, value in _flat(values):
+            for name, value in _flat(finite(values)):
                 self._board.add_scalar(name, value, values["step"])
             self._board.flush()
 
@@ -82,30 +82,36 @@ class RunFolder:
 def _defaults() -> dict[str, Any]:
     """Every key of a recipe with its default; lists hold one entry."""
     semi = SemiSupervisedRecipe(unlabelled=[UnlabelledData()])
-    return recipes.to_dict(Recipe(labelled=[LabelledData()], semi=semi))
+    return recipes.to_dict(Recipe(labelled=[LabelledData()], validation=[ValidationData()], semi=semi))
 
 
 def _with_defaults(known: Any, default: Any) -> Any:
     """A recipe of an older version: what it could not ask for yet has its default, so such a run can go on."""
     if isinstance(known, dict) and isinstance(default, dict):
-        return {**default, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
+        missing = {key: [] if _is_template(value) else value for key, value in default.items()}
+        return {**missing, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
     if isinstance(known, list) and isinstance(default, list) and default:
         return [_with_defaults(entry, default[0]) for entry in known]
     return known
 
 
-def _tensorboard(path: Path) -> Any:
+def _is_template(default: Any) -> bool:
+    """Whether a default is a list that holds one entry only to show what entries look like."""
+    return isinstance(default, list) and bool(default) and isinstance(default[0], dict)
+
+
+def _tensorboard(path: Path, purge_step: int) -> Any:
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("the recipe's tensorboard: true", "tensorboard") from error
-    return SummaryWriter(str(path))
+    return SummaryWriter(str(path), purge_step=purge_step)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers of nested metrics under names joined by slashes; the step itself is not one."""
+    """Numbers of nested metrics under names joined by slashes; the step itself is not one, nor is what is not known."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}/")
-        elif key != "step":
+        elif key != "step" and value is not None:
             yield prefix + key, float(value)

@@ -7,8 +7,6 @@ strong view → student → cross-entropy with the target, over the heads that w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -16,52 +14,38 @@ from torch import Tensor
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss
 from semiuhpe.geometry.rotation import geodesic_distance
-from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.optimisation import negative_log_likelihood
+from semiuhpe.training.optimisation import supervised_loss
 from semiuhpe.training.recipe import OptimiserRecipe, SemiSupervisedRecipe
 from semiuhpe.training.threshold import Threshold, kept_shares
-
-Precision = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
 class UnlabelledBatch:
-    """Two views of n unlabelled heads.
+    """Two views of n unlabelled heads, or more where teachers look more than once.
 
     weak, strong: (n, S, S, 3) uint8 RGB. turn: (n, 3, 3) float32, camera of the strong view ← camera of the weak one.
-    rotation: (n, 3, 3) float32 label of the weak view where the store knows one, else NaN; only compared with.
+    rotation: (n, 3, 3) float32 label of the weak view where the store knows one, else NaN; only compared with. more: further
+    weak views of the same pose, in the order of `semiuhpe.training.teachers.weak_looks`.
     """
 
     weak: Tensor
     strong: Tensor
     turn: Tensor
     rotation: Tensor
+    more: tuple[Tensor, ...] = ()
+
+    @property
+    def looks(self) -> tuple[Tensor, ...]:
+        """Everything that the teachers look at."""
+        return (self.weak, *self.more)
 
     def to(self, device: torch.device) -> UnlabelledBatch:
         """The same on another device."""
-        parts = (self.weak, self.strong, self.turn, self.rotation)
-        return UnlabelledBatch(*(part.to(device, non_blocking=True) for part in parts))
-
-
-@torch.no_grad()
-def teacher_belief(
-    teacher: PoseNet, weak: Tensor, settings: SemiSupervisedRecipe, precision: Precision = nullcontext
-) -> MatrixFisher:
-    """The teacher's belief about each head as the weak view shows it; the teacher is in evaluation mode.
-
-    With `teacher_mirror` the parameter is the mean of two: that of the view, and that of its mirror image mirrored back.
-    precision: makes the context in which the network itself runs (mixed precision); beliefs are float32 always.
-    """
-    if teacher.training:
-        raise ValueError("the teacher must be in evaluation mode")
-    views = torch.cat([weak, weak.flip(2)]) if settings.teacher_mirror else weak
-    with precision():
-        parameter = teacher(views).float()
-    if settings.teacher_mirror:
-        parameter, flipped = parameter.chunk(2)
-        mirror = torch.tensor([-1.0, 1.0, 1.0], device=parameter.device).diag()
-        parameter = (parameter + mirror @ flipped @ mirror) / 2
-    return MatrixFisher(parameter)
+        weak, strong, turn, rotation, *more = (
+            part.to(device, non_blocking=True)
+            for part in (self.weak, self.strong, self.turn, self.rotation, *self.more)
+        )
+        return UnlabelledBatch(weak, strong, turn, rotation, tuple(more))
 
 
 def unsupervised_loss(
@@ -79,7 +63,7 @@ def unsupervised_loss(
     and the supervised loss of `optimiser`.
     """
     if settings.loss == "nll":
-        each = negative_log_likelihood(student, turn @ belief.mode, optimiser)
+        each = supervised_loss(student, turn @ belief.mode, optimiser)
     else:
         sharpened = belief if settings.sharpen == 1 else MatrixFisher(settings.sharpen * belief.parameter)
         each = cross_entropy_loss(student, turn @ sharpened.mean)

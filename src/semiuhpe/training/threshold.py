@@ -1,7 +1,8 @@
 """Which beliefs of the teacher are sure enough to learn from: a threshold on their entropy (method §2).
 
-Fixed, or dynamic: at the start of every stage, the quantile of the teacher's entropies over the pool that keeps the share
-`left_ratio`. The teacher is the one that is used afterwards, in the same mode on the same kind of views; the first
+Fixed; or dynamic: at the start of every stage, the quantile of the teacher's entropies over the pool that keeps the share
+`left_ratio`; or running: that quantile over the heads of the latest steps, anew at every step, so that it follows a teacher
+that grows surer. The teacher is the one that is used afterwards, in the same mode on the same kind of views; the first
 estimate is made with a copy of the student, never with a network that has not learnt anything.
 """
 
@@ -56,11 +57,37 @@ def quantile(entropy: Tensor, left_ratio: float) -> float:
 
 def dynamic(belief: MatrixFisher, left_ratio: float, *, balanced: bool = False) -> Threshold:
     """From the teacher's beliefs about the pool. balanced: the quantile of each azimuth band by itself."""
+    return by_quantile(belief.entropy, azimuth_band(belief.mode), left_ratio, balanced=balanced)
+
+
+def by_quantile(entropy: Tensor, band: Tensor, left_ratio: float, *, balanced: bool = False) -> Threshold:
+    """The limit that keeps `left_ratio` of the heads, of each band by itself where it is `balanced`.
+
+    entropy: (n,). band: (n,) of `azimuth_band`. A band without heads has the limit of all heads.
+    """
+    of_all = quantile(entropy, left_ratio)
     if not balanced:
-        return fixed(quantile(belief.entropy, left_ratio))
-    band = azimuth_band(belief.mode)
-    front, side, rear = (quantile(belief.entropy[band == number], left_ratio) for number in range(3))
+        return fixed(of_all)
+    inside = [entropy[band == number] for number in range(len(BAND_NAMES))]
+    front, side, rear = (quantile(part, left_ratio) if len(part) else of_all for part in inside)
     return Threshold((front, side, rear))
+
+
+class RunningQuantile:
+    """The quantile over the latest `window` heads that the teacher has looked at, those of the present step among them.
+
+    entropy, band: (m,) float32 and int64 on the CPU, m ≤ window, the oldest first: the whole state.
+    """
+
+    def __init__(self, left_ratio: float, window: int, *, balanced: bool) -> None:
+        self.left_ratio, self.window, self.balanced = left_ratio, window, balanced
+        self.entropy, self.band = torch.zeros(0), torch.zeros(0, dtype=torch.int64)
+
+    def update(self, entropy: Tensor, band: Tensor) -> Threshold:
+        """Take in the heads of a step, (n,) and (n,), those of all ranks. Returns the threshold for them."""
+        self.entropy = torch.cat([self.entropy, entropy.float().cpu()])[-self.window :]
+        self.band = torch.cat([self.band, band.cpu()])[-self.window :]
+        return by_quantile(self.entropy, self.band, self.left_ratio, balanced=self.balanced)
 
 
 def kept_shares(belief: MatrixFisher, keep: Tensor) -> dict[str, float]:

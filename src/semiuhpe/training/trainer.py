@@ -44,7 +44,7 @@ from semiuhpe.training.data import (
     training_sources,
 )
 from semiuhpe.training.launch import start
-from semiuhpe.training.optimisation import learning_rate, negative_log_likelihood, parameter_groups
+from semiuhpe.training.optimisation import learning_rate, parameter_groups, supervised_loss
 from semiuhpe.training.ranks import Ranks
 from semiuhpe.training.recipe import Recipe
 from semiuhpe.training.run_folder import RunFolder
@@ -52,7 +52,6 @@ from semiuhpe.training.sampler import StepSampler
 from semiuhpe.training.second_stage import SecondStage
 from semiuhpe.training.semi_supervised import UnlabelledBatch
 from semiuhpe.training.teacher import AveragedNetwork
-from semiuhpe.training.threshold import Threshold
 from semiuhpe.training.validation import ValidationSet, validate, validation_sets
 
 _SEEDS_OF_A_RANK = 2**40
@@ -99,6 +98,7 @@ class Trainer:
             frozen_norms=settings.frozen_norms,
             channels_last=settings.channels_last,
         ).to(self.fabric.device)
+        recipes.check_picture_size(recipe, self.network.fixed_size)
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
@@ -124,6 +124,7 @@ class Trainer:
         self.best_score = math.inf
         if self.folder.last.exists():
             self._resume()
+        self.folder.begin_after(self.step)
 
     def train(self) -> dict[str, float]:
         """Run to the end. Returns the last validation's scores of the averaged weights, in degrees.
@@ -145,10 +146,10 @@ class Trainer:
             if self.second is not None and self.second.estimates_at(self.step):
                 # Logged with the step that follows: a resumed run estimates again, and writes its own line.
                 self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
-            images, rotations = next(labelled)
+            heads = next(labelled)
             batch = next(unlabelled) if self.second is not None and self.second.covers(self.step) else None
             rate = self._rate()
-            step = self._train_step(images, rotations, batch, rate)
+            step = self._train_step(heads, batch, rate)
             self.step += 1
             bar.update()
             if self.step % recipe.log_every == 0:
@@ -168,7 +169,7 @@ class Trainer:
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
                 self._save()
         bar.close()
-        return scores or validate(self.teacher.network, self.sets, self.ranks)
+        return scores or validate(self.teacher.network, self.sets, self.ranks).errors_deg
 
     def _stage_ends(self) -> bool:
         """Whether the steps of stage 1 are done, and none of stage 2."""
@@ -228,18 +229,19 @@ class Trainer:
             load_module(self.network, under_prefix("averaged", tensors), str(self.folder.best))
         self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
 
-    def _train_step(self, images: Tensor, rotations: Tensor, batch: UnlabelledBatch | None, rate: float) -> _StepResult:
+    def _train_step(self, heads: list[Tensor], batch: UnlabelledBatch | None, rate: float) -> _StepResult:
+        """heads: images, rotations and targets of `LabelledViews`."""
         device = self.fabric.device
-        images, rotations = images.to(device, non_blocking=True), rotations.to(device, non_blocking=True)
+        images, rotations, targets = (part.to(device, non_blocking=True) for part in heads)
         # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
         parameter = self.model(images)
-        supervised = negative_log_likelihood(parameter, rotations, self.recipe.optimiser).mean()
+        supervised = supervised_loss(parameter, targets, self.recipe.optimiser).mean()
         # Gradients are averaged over the ranks, whose parts of the batch may differ by one head.
         loss = supervised = supervised * self.ranks.share(self.recipe.batch_size)
         if self.second is not None and batch is not None:
             unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
-            loss = supervised + self.second.settings.ssl_lambda * unsupervised
+            loss = supervised + self.second.loss_weight(self.step) * unsupervised
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
@@ -255,18 +257,20 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         averaged = validate(self.teacher.network, self.sets, self.ranks)
         current = validate(self.network, self.sets, self.ranks)
-        score = averaged["mean"]
+        score = averaged.errors_deg.get("mean", math.inf)
         if score < self.best_score or not self.sets:
-            self.best_score = score if self.sets else self.best_score
+            self.best_score = score
             tensors = self.teacher.network.state_dict()
-            state = {"step": self.step, "validation_deg": averaged, "recipe": recipes.to_dict(self.recipe)}
+            state = {"step": self.step, "validation_deg": averaged.errors_deg, "recipe": recipes.to_dict(self.recipe)}
             if self.ranks.writes:
                 save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
-        self.folder.log({"step": self.step, "validation_averaged_deg": averaged, "validation_current_deg": current})
+        errors = {"validation_averaged_deg": averaged.errors_deg, "validation_current_deg": current.errors_deg}
+        shares = {"validation_averaged_within_45": averaged.within_45} if averaged.within_45 else {}
+        self.folder.log({"step": self.step, **errors, **shares})
         if self.ranks.writes:
             draw_curves(self.folder.path)
         self.ranks.wait()
-        return averaged
+        return averaged.errors_deg
 
     def _save(self) -> None:
         if not self.ranks.writes:
@@ -277,7 +281,8 @@ class Trainer:
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
         }
         best = None if math.isinf(self.best_score) else self.best_score
-        threshold = None if self.second is None else self.second.threshold.by_band
+        running, threshold = ({}, None) if self.second is None else self.second.state()
+        tensors |= with_prefix("running", running)
         state: dict[str, Any] = {"step": self.step, "updates": self.teacher.updates}
         state |= {"best_score": best, "threshold": threshold}
         scaler = self.fabric.strategy.precision.state_dict()  # of the loss, in 16-mixed
@@ -285,9 +290,13 @@ class Trainer:
         save_checkpoint(self.folder.last, tensors, {**state, "recipe": recipes.to_dict(self.recipe)})
 
     def _start_from(self, weights: str) -> None:
-        """Initial weights: the averaged ones of a run, or those of an export."""
+        """Initial weights: the averaged ones of a run, a backbone's alone, or those of an export."""
         if weights.endswith(".safetensors"):
             tensors, _ = load_checkpoint(Path(weights))
+            backbone = under_prefix("backbone", tensors)
+            if backbone:
+                load_module(self.network.backbone, backbone, weights)
+                return
             load_module(self.network, under_prefix("averaged", tensors), weights)
         else:
             heads = [spread_heads(source, _HEADS_FOR_STATISTICS) for source in self.sources]
@@ -304,11 +313,10 @@ class Trainer:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
         if self.second is not None:
-            self.second.threshold = Threshold(tuple(state["threshold"]))
+            self.second.resume(under_prefix("running", tensors), state["threshold"])
             if self.second.covers(self.step):
                 self.teacher.decay = self.second.settings.teacher_decay
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
-        self.folder.keep_metrics_until(self.step)
 
 
 def _mean_error_deg(parameter: Tensor, rotations: Tensor) -> float:

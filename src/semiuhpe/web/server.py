@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import io
 import ipaddress
-import json
 import logging
 import socketserver
 import threading
@@ -25,6 +24,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
+from semiuhpe.files import json_text
 from semiuhpe.inference.checks import InputError
 from semiuhpe.web import api
 from semiuhpe.web.api import Limits, Refusal
@@ -79,8 +79,8 @@ class Server(ThreadingHTTPServer):
         folder = files("semiuhpe.web").joinpath("page")
         self.static = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self.static["/"] = self.static["/index.html"]
-        self.static["/api/mesh"] = (json.dumps(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
-        self.static["/api/info"] = (json.dumps(api.info(self.limits)).encode(), "application/json")
+        self.static["/api/mesh"] = (json_text(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
+        self.static["/api/info"] = (json_text(api.info(self.limits)).encode(), "application/json")
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         status = HTTPStatus(code)
         refusal = Refusal(status, "bad_request", " ".join((message or status.phrase).split())[:200])
-        self._send(status, json.dumps(refusal.to_dict()).encode(), "application/json")
+        self._send(status, json_text(refusal.to_dict()).encode(), "application/json")
 
     def _answer(self, serve: Callable[[], tuple[bytes, str]]) -> None:
         status = HTTPStatus.OK
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_caller()
             content, kind = serve()
         except Refusal as refusal:
-            status, content, kind = refusal.status, json.dumps(refusal.to_dict()).encode(), "application/json"
+            status, content, kind = refusal.status, json_text(refusal.to_dict()).encode(), "application/json"
             self.close_connection = True  # its body may be unread
         except (ConnectionError, TimeoutError):
             self.close_connection = True
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception:  # no stack trace to a client, but to the log; and no picture may end the server
             _LOG.exception("a request could not be answered")
             failure = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the picture could not be processed")
-            status, content, kind = failure.status, json.dumps(failure.to_dict()).encode(), "application/json"
+            status, content, kind = failure.status, json_text(failure.to_dict()).encode(), "application/json"
             self.close_connection = True
         self._send(status, content, kind)
 
@@ -263,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self) -> tuple[bytes, str]:
         path = urlsplit(self.path).path
         if path == "/api/estimate":
-            return json.dumps(self.server.estimate(self._body())).encode(), "application/json"
+            return json_text(self.server.estimate(self._body())).encode(), "application/json"
         if path == "/api/preview":
             return self.server.preview(self._body()), "image/jpeg"
         raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "pictures go to /api/estimate")

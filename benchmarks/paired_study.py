@@ -1,0 +1,165 @@
+"""What does one change of a recipe do? Variants of a training that share seeds, steps and start, compared head by head.
+
+    python benchmarks/paired_study.py --config RECIPE.yml --steps 2000 --seeds 0 1 2 --out runs/paired
+        --variants "plain labels" "labels with noise"                  # the first one is what the others are compared with
+
+Every variant is trained once for each seed, from the recipe's own initial weights, and its averaged weights of the last step
+(not the best ones, whose choice would be luck of its own) are measured on validation heads: the val splits of the labelled
+stores and what the recipe lists under `validation`. No test set is looked at. A table says by how many degrees the mean
+error changes, with a 95 % interval from resampling subjects with all their heads (a photo without a subject is one by
+itself), and the change of each seed: what differs in sign between seeds is no effect.
+Run it again to continue: what is finished is read, what was interrupted goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semiuhpe.cli.train import read_recipe
+from semiuhpe.evaluation.tables import json_text
+from semiuhpe.files import write_atomically
+from semiuhpe.models.export import network_of
+from semiuhpe.training.recipe import Recipe, SemiSupervisedRecipe
+from semiuhpe.training.run_folder import LAST
+from semiuhpe.training.threshold import BAND_NAMES, BANDS_DEG
+from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.validation import head_errors_deg, validation_sets
+
+DRAWS = 2000
+
+
+def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:
+    return lambda recipe: replace(recipe, labelled=[replace(data, **changes) for data in recipe.labelled])
+
+
+def _semi(**changes: Any) -> Callable[[Recipe], Recipe]:
+    def changed(recipe: Recipe) -> Recipe:
+        whole = recipe.semi or SemiSupervisedRecipe()
+        return replace(recipe, semi=replace(whole, **changes))
+
+    return changed
+
+
+PLAIN: dict[str, Any] = {
+    "threshold": "dynamic", "balanced": False, "teacher_mirror": False, "teacher_crops": 1, "agreement_deg": 0.0,
+    "lambda_ramp_steps": 0, "teacher_weights": "",
+}  # fmt: skip
+VARIANTS: dict[str, Callable[[Recipe], Recipe]] = {
+    "as it is": lambda recipe: recipe,
+    "plain labels": _labels(noise=False, sigma_deg=0.0),
+    "labels with noise": _labels(noise=True),
+    "upright": lambda recipe: replace(recipe, view=replace(recipe.view, any_rotation=0.0)),
+    "every fifth at any roll": lambda recipe: replace(recipe, view=replace(recipe.view, any_rotation=0.2)),
+    "every third at any roll": lambda recipe: replace(recipe, view=replace(recipe.view, any_rotation=0.33)),
+    "no unlabelled heads": lambda recipe: replace(recipe, semi=None),
+    "paper": _semi(**PLAIN),
+    "fixed threshold": _semi(**{**PLAIN, "threshold": "fixed"}),
+    "balanced threshold": _semi(**{**PLAIN, "balanced": True}),
+    "running threshold": _semi(**{**PLAIN, "balanced": True, "threshold": "running"}),
+    "mirrored teacher": _semi(**{**PLAIN, "teacher_mirror": True}),
+    "two crops": _semi(**{**PLAIN, "teacher_crops": 2}),
+    "agreement within 15°": _semi(**{**PLAIN, "teacher_crops": 2, "agreement_deg": 15.0}),
+    "ramp of 500 steps": _semi(**{**PLAIN, "lambda_ramp_steps": 500}),
+    "further teacher alone": _semi(**PLAIN),
+    "further teacher, half": _semi(**PLAIN, teacher_weights_share=0.5),
+    "all parts": _semi(**{
+        **PLAIN, "balanced": True, "threshold": "running", "teacher_mirror": True, "teacher_crops": 2,
+        "agreement_deg": 15.0, "lambda_ramp_steps": 500,
+    }),
+}  # fmt: skip
+"""What becomes of the recipe. The parts of a second stage are added to the paper's one by one."""
+
+
+def cell(base: Recipe, name: str, seed: int, args: argparse.Namespace) -> Recipe:
+    """The recipe of one training."""
+    steps = args.steps or base.steps
+    folder = args.out / f"{name.replace(' ', '_').replace('°', 'deg')}_{seed}"
+    changed = VARIANTS[name](replace(base, run=str(folder), seed=seed, steps=steps, validate_every=steps))
+    if name.startswith("further teacher") and changed.semi is not None:
+        changed = replace(changed, semi=replace(changed.semi, teacher_weights=str(args.teacher)))
+    return changed
+
+
+def errors_of(recipe: Recipe) -> dict[str, dict[str, list[Any]]]:
+    """Train to the end, if it is not yet, and measure, if it is not yet: per set, each head's error, subject and azimuth."""
+    result = Path(recipe.run) / "errors.json"
+    if result.exists():
+        known: dict[str, dict[str, list[Any]]] = json.loads(result.read_text())
+        return known
+    Trainer(recipe, progress=False).train()
+    network, _ = network_of(Path(recipe.run) / LAST)
+    found = {}
+    for subset in validation_sets(recipe):
+        found[subset.name] = {
+            "error_deg": head_errors_deg(network, subset).tolist(), "subject": list(subset.subjects),
+            "azimuth_deg": np.degrees(subset.azimuths).tolist(),
+        }  # fmt: skip
+    write_atomically(result, json_text(found).encode())
+    return found
+
+
+def paired_interval(differences: np.ndarray, subjects: Sequence[str], draws: int = DRAWS) -> tuple[float, float]:
+    """95 % interval of the mean of differences (n,) when whole subjects are drawn again."""
+    _, group = np.unique(np.asarray(subjects), return_inverse=True)
+    sums, counts = np.bincount(group, differences), np.bincount(group)
+    times = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), draws)
+    low, high = np.quantile(times @ sums / (times @ counts), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def rows(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Set and band, heads, mean errors of both, their difference with its interval, and that of each seed."""
+    found = []
+    for name in reference[0]:
+        before, after = (np.array([seed[name]["error_deg"] for seed in runs]) for runs in (reference, variant))
+        subjects = np.array(reference[0][name]["subject"])
+        band = np.digitize(np.abs(reference[0][name]["azimuth_deg"]), BANDS_DEG)
+        parts = [("", np.ones(len(band), bool)), *((f", {b}", band == i) for i, b in enumerate(BAND_NAMES))]
+        for part, inside in parts:
+            if not inside.any():
+                continue
+            change = (after - before)[:, inside]
+            low, high = paired_interval(change.mean(0), subjects[inside])
+            each = ", ".join(f"{value:+.2f}" for value in change.mean(1))
+            found.append(
+                (
+                    f"{name}{part}", str(int(inside.sum())), f"{before[:, inside].mean():.2f}",
+                    f"{after[:, inside].mean():.2f}", f"{change.mean():+.2f} [{low:+.2f}, {high:+.2f}]", each,
+                )
+            )  # fmt: skip
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is missing, and print a table for each variant."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True, help="the recipe that variants are made of")
+    parser.add_argument(
+        "--variants", nargs="+", choices=list(VARIANTS), required=True, help="the first is the reference"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=0, help="instead of the recipe's")
+    parser.add_argument("--out", type=Path, default=Path("runs/paired"))
+    parser.add_argument("--teacher", type=Path, help="weights of the variants with a further teacher")
+    args = parser.parse_args(arguments)
+    if args.teacher is None and any(name.startswith("further teacher") for name in args.variants):
+        parser.error("a further teacher needs its weights; give --teacher FILE")
+    base, _ = read_recipe(["--config", str(args.config)])
+    reference, *others = args.variants
+    first = [errors_of(cell(base, reference, seed, args)) for seed in args.seeds]
+    print(f"| heads | n | {reference} | variant | change, degrees | by seed |\n" + "|---" * 6 + "|")
+    for name in others:
+        runs = [errors_of(cell(base, name, seed, args)) for seed in args.seeds]
+        for head, *cells in rows(first, runs):
+            print(f"| {name}: {head} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
