@@ -3,20 +3,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tiny_onnx import write_pose_weights
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import warp
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.detector import HeadDetector
+from semiuhpe.inference.estimator import HeadPoseEstimator
+from semiuhpe.inference.media import load_image
 from semiuhpe.inference.preprocess import STEP, draw, letterbox, padded
 from semiuhpe.inference.tiling import OVERLAP, View, plan_views
 
 Image = np.ndarray
+DEMO = Path(__file__).parents[2] / "docs" / "demo" / "grace_hopper.jpg"
 
 
 class PaintedHeads:
@@ -43,7 +48,7 @@ def detector() -> HeadDetector:
 @pytest.fixture
 def painted() -> HeadDetector:
     detector = HeadDetector(threads=1, max_side=640)
-    detector._session = PaintedHeads()
+    detector._session, detector._pixels_at_once = PaintedHeads(), 0
     return detector
 
 
@@ -222,3 +227,85 @@ def test_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "4", done.stderr
+
+
+class Counted:
+    """A session that counts its passes and the pictures in each."""
+
+    def __init__(self, session: Any) -> None:
+        self.session, self.passes = session, []  # type: ignore[var-annotated]
+
+    def run(self, names: list[str], feeds: dict[str, Image]) -> list[Image]:
+        self.passes.append(feeds["pixels"].shape[:3])
+        return list(self.session.run(names, feeds))
+
+
+def photos() -> list[Image]:
+    """The demo's heads in photos of three sizes, one of them tiled."""
+    head = load_image(DEMO)
+    small, turned = np.ascontiguousarray(head[::3, ::3]), np.ascontiguousarray(head[::3, ::3].transpose(1, 0, 2))
+    large = np.full((1300, 2000, 3), 90, np.uint8)
+    large[300 : 300 + head.shape[0], 900 : 900 + head.shape[1]] = head[:1000, :1100]
+    return [small, large, small[::-1].copy(), turned, small[:, ::-1].copy(), large[:, ::-1].copy()]
+
+
+@pytest.mark.parametrize("at_once", [0, 1, 400_000, 8_000_000])
+def test_many_photos_are_found_as_one_by_one(at_once: int) -> None:
+    detector, many = HeadDetector(threads=1, max_tiles=4), photos()
+    expected = [detector(image) for image in many]
+    assert sum(len(scores) for _, scores in expected) >= 5
+    detector._pixels_at_once = max(at_once, 1)
+    if at_once == 0:
+        detector = older(detector)
+    for (boxes, scores), (own_boxes, own_scores) in zip(detector.batch(many), expected, strict=True):
+        np.testing.assert_allclose(boxes, own_boxes, atol=1e-3)
+        np.testing.assert_allclose(scores, own_scores, atol=1e-5)
+    assert detector.batch([]) == []
+
+
+def older(detector: HeadDetector) -> HeadDetector:
+    """The same, but its export takes one picture and answers about one."""
+    session = detector._session
+
+    class One:
+        def run(self, names: list[str], feeds: dict[str, Image]) -> list[Image]:
+            (boxes,), (scores,) = session.run(names, feeds)
+            return [boxes, scores]
+
+    detector._session, detector._pixels_at_once = One(), 0
+    return detector
+
+
+def test_views_of_like_size_go_together() -> None:
+    detector, many = HeadDetector(threads=1, max_tiles=4), photos()
+    counted = detector._session = Counted(detector._session)
+    detector._pixels_at_once = 8_000_000
+    detector.batch(many)
+    assert len(counted.passes) == len({shape[1:] for shape in counted.passes})  # one for each size
+    together = sum(shape[0] for shape in counted.passes)
+    counted.passes.clear()
+    detector._pixels_at_once = 1
+    for image in many:
+        detector(image)
+    assert len(counted.passes) == together
+    assert all(shape[0] == 1 for shape in counted.passes)
+
+
+def test_a_pass_is_bounded() -> None:
+    detector = HeadDetector(threads=1)
+    counted = detector._session = Counted(detector._session)
+    detector._pixels_at_once = 500_000
+    detector.batch([np.zeros((300, 400, 3), np.uint8)] * 9)
+    assert all(n == 1 or n * height * width <= 500_000 for n, height, width in counted.passes)
+
+
+def test_the_estimator_of_many_photos_asks_once(tmp_path: Path) -> None:
+    detector, many = HeadDetector(threads=1, max_tiles=4), photos()
+    estimator = HeadPoseEstimator(write_pose_weights(tmp_path), detector=detector, threads=1)
+    one_by_one = [estimator(image) for image in many]
+    counted = detector._session = Counted(detector._session)
+    detector._pixels_at_once = 8_000_000
+    for found, expected in zip(estimator.estimate_batch(many), one_by_one, strict=True):
+        np.testing.assert_allclose(found.box, expected.box, atol=1e-3)
+        np.testing.assert_allclose(found.rotation, expected.rotation, atol=1e-3)
+    assert len(counted.passes) == len({shape[1:] for shape in counted.passes})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from pyarrow import parquet
 from semiuhpe.bulk.attempts import Attempt, begin_attempt
 from semiuhpe.bulk.plan import Item, Unit, read_unit
 from semiuhpe.bulk.storage import Place
+from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.detector import HeadDetector
 from semiuhpe.inference.estimator import HeadPoseEstimator
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses, csv_columns
+
+_LOG = logging.getLogger(__name__)
 
 BATCH = 16
 """Pictures whose heads go through the pose network together."""
@@ -109,6 +113,7 @@ class Worker:
                 zip((key for key, _ in good), self._estimate([image for _, image in good]), strict=True)
             )
         except Exception:  # whatever one picture does to the networks must not cost the others theirs
+            _LOG.debug("a batch failed; its pictures are done one by one", exc_info=True)
             answers = {key: self._alone(image) for key, image in good}
         for key, image in pictures:
             answer = image if isinstance(image, Exception) else answers[key]
@@ -128,6 +133,7 @@ class Worker:
         try:
             return self._estimate([image])[0]
         except Exception as error:
+            _LOG.warning("a picture failed with an unforeseen %s", type(error).__name__, exc_info=True)
             return error
 
 
@@ -151,7 +157,7 @@ def _decode(item: Item) -> tuple[str, Image | Exception]:
         return key, content
     try:
         return key, load_image(content)
-    except Exception as error:  # decoders of hostile files
+    except ImageError as error:
         return key, error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from semiuhpe.inference.results import HeadPoses
     from semiuhpe.inference.run_settings import Start
     from semiuhpe.interruption import Interruption
+
+_LOG = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -257,6 +260,8 @@ def _one(
     except SemiUHPEError as error:
         message = str(error)
     except Exception as error:  # one picture that no code foresaw must not cost the rest of the folder
+        _LOG.warning("%s: an unforeseen %s; --debug tells where", path, type(error).__name__)
+        _LOG.debug("%s", path, exc_info=True)
         message = f"{type(error).__name__}: {error}"
     message = " ".join(message.split())
     return {"file": str(path), "error": message if str(path) in message else f"{path}: {message}"}, None

@@ -139,9 +139,12 @@ class HeadPoseEstimator:
         return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores).of_picture(image)
 
     def estimate_batch(self, images: Iterable[Any]) -> list[HeadPoses]:
-        """As calling it with each image, but the heads of all go through the network together; holds all images."""
+        """As calling it with each image, but photos of like size go through the detector together, where it has a
+        method `batch`, and the heads of all through the pose network; holds all images."""
         photos = [load_image(image) for image in images]
-        found = [_detections(self.detector(pixels)) for pixels in photos]
+        together = getattr(self.detector, "batch", None)
+        answers = map(self.detector, photos) if together is None else together(photos)
+        found = [_detections(answer) for answer in answers]
         kept = [(boxes[good], scores[good]) for boxes, scores in found for good in [usable_boxes(boxes)]]
         belief = self._belief((p, box) for p, (boxes, _) in zip(photos, kept, strict=True) for box in boxes)
         ends = np.cumsum([len(boxes) for boxes, _ in kept])[:-1]

@@ -1,4 +1,4 @@
-"""The head detector as ONNX: uint8 pixels in, boxes and scores out, any size that is a multiple of 32."""
+"""The head detector as ONNX: uint8 pixels in, boxes and scores out, any number of any size that is a multiple of 32."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPSET = 18
 
 
 class _Decoded(nn.Module):
-    """One picture: pixels (1, H, W, 3) uint8 → boxes (N, 4), scores (N,)."""
+    """Pictures (n, H, W, 3) uint8 → boxes (n, N, 4), scores (n, N)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _Decoded(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         logits, boxes = self.network(pixels)
-        return boxes[0], logits[0].sigmoid()
+        return boxes, logits.sigmoid()
 
 
 def detector_onnx(network: nn.Module) -> bytes:
@@ -35,10 +35,10 @@ def detector_onnx(network: nn.Module) -> bytes:
     height, width = torch.export.Dim("height32", min=1, max=512), torch.export.Dim("width32", min=1, max=512)
     program = torch.onnx.export(
         _Decoded(network).eval(),
-        (torch.zeros(1, 6 * STEP, 8 * STEP, 3, dtype=torch.uint8),),
+        (torch.zeros(2, 6 * STEP, 8 * STEP, 3, dtype=torch.uint8),),
         input_names=["pixels"],
         output_names=["boxes", "scores"],
-        dynamic_shapes=({1: STEP * height, 2: STEP * width},),
+        dynamic_shapes=({0: torch.export.Dim("n", min=1), 1: STEP * height, 2: STEP * width},),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,

@@ -21,8 +21,8 @@ SOURCES = {
 def detector_card(recipe: DetectorRecipe, counts: Mapping[str, int], validation: Mapping[str, float]) -> dict[str, Any]:
     """The card as JSON values. Paths of the recipe are cut to their last name: a card names data, not machines."""
     return {
-        "input": "pixels: (1, H, W, 3) uint8 RGB, H and W multiples of 32; normalisation is inside",
-        "output": "boxes: (N, 4) x1, y1, x2, y2 in input pixels; scores: (N,) in [0, 1]; all cells, not suppressed",
+        "input": "pixels: (n, H, W, 3) uint8 RGB, H and W multiples of 32; normalisation is inside",
+        "output": "boxes: (n, N, 4) x1, y1, x2, y2 in input pixels; scores: (n, N) in [0, 1]; all cells, not suppressed",
         "architecture": "EfficientNet-Lite0 stages 0-4, 4-level pyramid (strides 4-32), shared anchor-free head",
         "sources": SOURCES,
         "counts": dict(counts),
