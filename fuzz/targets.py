@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semiuhpe.errors import SemiUHPEError
+from semiuhpe.errors import SemiUHPEError, WeightsError
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.inference.boxes_file import read_boxes
@@ -26,6 +26,8 @@ from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
 from semiuhpe.web.api import Limits, Refusal, estimate, preview, read_picture
 from semiuhpe.weights import read_card
+from semiuhpe.weights.external_data import refuse_external_data
+from semiuhpe.weights.graph_metadata import read_metadata
 
 LIMITS = Limits(pixels=1_000_000)
 Target = Callable[[bytes], None]
@@ -171,11 +173,21 @@ def makehuman(data: bytes) -> None:
         _file(data, name, lambda path: read_target(path, 100))
 
 
+def network(data: bytes) -> None:
+    """Networks, as far as this package reads them itself: before onnxruntime does."""
+    try:
+        refuse_external_data(data, "a.onnx")
+        read_metadata(data)
+    except WeightsError as error:
+        if "\n" in str(error):
+            raise AssertionError("an error is one line") from error
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         image, upload, video, boxes_json, boxes_csv, picture_list, poses_json, model_card, record, stored_picture, mat, pts,
-        makehuman,
+        makehuman, network,
     )
 }  # fmt: skip
 
