@@ -143,9 +143,9 @@ def test_the_detectors_side_is_a_setting_of_the_results(
     tmp_path: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sides: list[int] = []
-    look = HeadDetector.look
+    batch = HeadDetector.batch
     monkeypatch.setattr(
-        HeadDetector, "look", lambda self, image, view: (sides.append(self.max_side), look(self, image, view))[1]
+        HeadDetector, "batch", lambda self, images: (sides.append(self.max_side), batch(self, images))[1]
     )
     Image.new("RGB", (320, 240)).save(tmp_path / "a.png")
     command = ["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--style", "none", *weights]

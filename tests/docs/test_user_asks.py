@@ -56,8 +56,8 @@ def test_the_page_is_in_the_site() -> None:
     assert "user_asks.md" in (ROOT / "mkdocs.yml").read_text()
 
 
-class Parsed(Exception):
-    """The command line was understood."""
+class Parsed(BaseException):
+    """The command line was understood: no error, which the command would put into one line."""
 
 
 @pytest.mark.parametrize("command", [code for code in CODE if code.startswith("semiuhpe ")])
