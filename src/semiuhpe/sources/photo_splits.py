@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from semiuhpe.heads.appearance import CORE, SIDE, Appearances
-from semiuhpe.heads.duplicates import SAME_BOX, Float32, details, grouped, twins_within
+from semiuhpe.heads.duplicates import Float32, details, grouped, twins_within
 from semiuhpe.heads.splits import share_of
 
 SAME_ROOM = 0.5
@@ -23,7 +23,7 @@ MAX_GROUP = 0.5
 
 def groups_by_content(photos: Appearances, *, same_room: float = SAME_ROOM) -> dict[str, str]:
     """Name of a photo → name of the first photo of its group: near-duplicates, and chains of frames of one room."""
-    pairs = [(twin.first, twin.second) for twin in twins_within(photos, variants=SAME_BOX)]
+    pairs = [(twin.first, twin.second) for twin in twins_within(photos)]
     alike = np.triu(detail_correlations(photos, photos) > same_room, 1)
     pairs += [(int(first), int(second)) for first, second in np.argwhere(alike)]
     return {name: photos.names[first] for name, first in zip(photos.names, grouped(len(photos), pairs), strict=True)}
