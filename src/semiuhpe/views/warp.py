@@ -23,7 +23,8 @@ class ViewRange:
 
     scale: factors on the crop side (log-uniform). shift: largest shift of the centre, in crop sides (uniform, each
     axis). rotation: largest in-plane turn, radians (uniform, both ways). flip: probability of a mirror image.
-    any_rotation: probability that the turn is by any angle instead, uniform within ±π.
+    any_rotation: probability that the turn is by any angle instead, uniform within ±π. reflect: every view continues the
+    picture by its mirror images, and not only those turned by any angle: for photos that are cut tightly around heads.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -31,6 +32,7 @@ class ViewRange:
     rotation: float = 0.0
     flip: float = 0.0
     any_rotation: float = 0.0
+    reflect: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def draw_view(ranges: ViewRange, rng: np.random.Generator) -> View:
         shift_y=(2 * shift_y - 1) * ranges.shift,
         rotation=turn,
         flip=flip < ranges.flip,
-        reflect=by_any,
+        reflect=by_any or ranges.reflect,
     )
 
 
