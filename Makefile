@@ -1,10 +1,13 @@
 # Two commands: `make demo` (poses of the heads in the demo photos, nothing but the embedded weights) and `make test`.
+# Windows has no make: CONTRIBUTING.md has the same steps for pip.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
+LOCK := constraints/training.txt
+LINTED := src tests benchmarks docs fuzz
 
-.PHONY: demo test lint docs benchmark clean
+.PHONY: demo test lint docs wheel sbom lock clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -17,7 +20,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@ $(VENV)/.runtime
 
 demo: $(VENV)/.runtime
@@ -30,9 +33,32 @@ test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/mypy
 
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group docs
+	$(BIN)/python -m mkdocs build --strict
+
+wheel: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+# What `pip install` of the wheel brings along, as CycloneDX.
+sbom: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python -m venv --clear build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet .
+	build/sbom/bin/python -m pip uninstall --quiet --yes pip
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file dist/semiuhpe.cdx.json build/sbom/bin/python
+
+lock: $(VENV)/.dev
+	$(BIN)/python -c 'import platform as p; print(f"# Made by make lock: Python {p.python_version()}, {p.system()} {p.machine()}.")' > $(LOCK).tmp
+	$(BIN)/python -m pip freeze --exclude-editable >> $(LOCK).tmp
+	mv $(LOCK).tmp $(LOCK)
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist
+	rm -rf $(VENV) $(DEMO) build dist site

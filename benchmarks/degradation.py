@@ -9,6 +9,7 @@ many pixels the camera gave each head follows from the same random numbers.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def main() -> None:
     print("| pixels of the head | heads | as photographed: mean (median), degrees | clean: mean (median), degrees |")
     print("|---|---|---|---|")
     sizes = np.array(pixels)
-    for low, high in [*zip(EDGES, EDGES[1:], strict=False), (0, EDGES[-1])]:
+    for low, high in [*pairwise(EDGES), (0, EDGES[-1])]:
         inside = (sizes >= low) & (sizes < high)
         cells = [f"{e[inside].mean():.1f} ({np.median(e[inside]):.1f})" for e in errors]
         name = "all" if (low, high) == (0, EDGES[-1]) else f"{low}-{high}" if high < EDGES[-1] else f"{low} and more"

@@ -3,7 +3,8 @@
     python benchmarks/detector.py data/SCUT_HEAD --excluded data/WildDirections/labels.csv
 
 Runs the public `HeadDetector` on the exported ONNX with its default settings (only the score threshold is lowered, as
-the precision-recall curve needs). The split is the one of training: by a hash of the photo's name, rooms kept together.
+the precision-recall curve needs). The split is the one of training: by what the photos show. `--split-by number` is the split of earlier
+releases, which parts copies of a photo.
 """
 
 from __future__ import annotations
@@ -64,18 +65,23 @@ def main() -> None:
     parser.add_argument("photos", help="SCUT-HEAD folder")
     parser.add_argument("--excluded", default="", help="CSV whose `photo` column belongs to the test split as well")
     parser.add_argument("--split", choices=("val", "test"), default="test")
+    parser.add_argument("--split-by", choices=("content", "number"), default="content")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--max-side", type=int, default=960)
     parser.add_argument("--threads", type=int, default=None)
     args = parser.parse_args()
-    photos = read_scut_head(args.photos, excluded_photos(args.excluded))
+    photos = read_scut_head(args.photos, excluded_photos(args.excluded), args.split_by)
     detector = HeadDetector(args.weights, score_threshold=0.02, max_side=args.max_side, threads=args.threads)
     result = measure(detector, photos.val if args.split == "val" else photos.test)
     shipped = HeadDetector(args.weights, max_side=args.max_side, threads=args.threads)
     result["ms per 640 px photo"] = round(speed(shipped), 1)
     shipped = HeadDetector(args.weights, max_side=640, threads=args.threads)
     result["ms per 640 px photo, max_side 640"] = round(speed(shipped), 1)
-    print(json.dumps({"split": args.split, "sha256": detector.weights.sha256, **result}, indent=2))
+    print(
+        json.dumps(
+            {"split": args.split, "split_by": args.split_by, "sha256": detector.weights.sha256, **result}, indent=2
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/peers.py whenet WHENET.onnx --protocol aflw2000 --store data/stores/aflw2000 --report whenet.html
     python benchmarks/peers.py custom NET.onnx --size 224 --output bins --order yaw pitch roll --protocol biwi --store STORE
 
-Presets know the public signatures of FSA-Net, WHENet and 6DRepNet; options change what a file has otherwise. Several
+Presets know the public signatures of FSA-Net, WHENet, 6DRepNet and opentrack's network; options change what a file has otherwise. Several
 files are averaged. Peers were trained on crops of other sizes: try more than one --margin before you judge one.
 """
 
@@ -13,11 +13,11 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import get_args
 
 from semiuhpe.cli.evaluate import add_protocol_options, check_protocol_options, list_protocols, measure
 from semiuhpe.errors import SemiUHPEError
-from semiuhpe.evaluation.peers import ANGLES, PRESETS, PeerModel, PeerSpec
-from semiuhpe.geometry.crop import MARGIN
+from semiuhpe.evaluation.peers import ANGLES, PRESETS, Colour, Output, PeerModel, PeerSpec
 from semiuhpe.geometry.euler import CONVENTIONS
 
 _PIXELS = {
@@ -31,7 +31,7 @@ def spec_of(args: argparse.Namespace) -> PeerSpec:
     """The preset with what the options change. Raises WeightsError for a custom one that is not whole."""
     changes = {
         name: getattr(args, name)
-        for name in ("size", "output", "convention", "colour", "bin_deg")
+        for name in ("size", "output", "convention", "colour", "bin_deg", "margin")
         if getattr(args, name) is not None
     }
     if args.order:
@@ -50,12 +50,12 @@ def main() -> int:
     parser.add_argument("preset", choices=[*PRESETS, "custom"])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.onnx")
     add_protocol_options(parser)
-    parser.add_argument("--margin", type=float, default=MARGIN, help="crop side over head box side (%(default)s)")
+    parser.add_argument("--margin", type=float, help="crop side over head box side (default: the preset's)")
     parser.add_argument("--size", type=int, help="pixels a side of the input")
-    parser.add_argument("--output", choices=["euler", "bins", "6d", "matrix"], help="what the outputs are")
+    parser.add_argument("--output", choices=get_args(Output), help="what the outputs are")
     parser.add_argument("--convention", choices=CONVENTIONS, help="of the angles or the matrix")
     parser.add_argument("--order", nargs=3, choices=ANGLES, help="of the angles in the outputs")
-    parser.add_argument("--colour", choices=["rgb", "bgr"], help="order of the channels")
+    parser.add_argument("--colour", choices=get_args(Colour), help="order of the channels")
     parser.add_argument("--pixels", choices=list(_PIXELS), help="normalisation: ImageNet's, 0..1 or -1..1")
     parser.add_argument("--bin-deg", type=float, help="width of a bin, degrees")
     args = parser.parse_intermixed_args()
@@ -65,8 +65,8 @@ def main() -> int:
     if args.preset == "custom" and (args.size is None or args.output is None):
         parser.error("a custom peer needs --size and --output")
     try:
-        model = PeerModel(args.files, spec_of(args), mirrored=args.mirrored, threads=args.threads)
-        return measure(args, model, args.margin)
+        model = PeerModel(args.files, spec_of(args), mirrored=bool(args.mirrored), threads=args.threads)
+        return measure(args, model, model.spec.margin)
     except SemiUHPEError as error:
         print(f"peers.py: error: {error}", file=sys.stderr)
         return 1

@@ -25,7 +25,7 @@ from semiuhpe.evaluation.labels import labels_of
 from semiuhpe.evaluation.pose_models import ExportedModel
 from semiuhpe.evaluation.protocols import protocol
 from semiuhpe.evaluation.run import evaluate, predict_heads
-from semiuhpe.evaluation.tables import json_text
+from semiuhpe.evaluation.tables import document_text
 from semiuhpe.files import write_atomically
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.models.export import export
@@ -136,7 +136,7 @@ def measured(cell: Recipe, args: argparse.Namespace) -> dict[str, Any]:
     export(Path(cell.run) / BEST, weights, precision="float32")
     values = evaluation_of(ExportedModel(weights, threads=args.threads or None), args.stores)
     values["kept"] = kept_share(Path(cell.run))
-    write_atomically(result, json_text(values).encode())
+    write_atomically(result, document_text(values).encode())
     return values
 
 

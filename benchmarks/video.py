@@ -1,4 +1,4 @@
-"""Speed of `semiuhpe predict` on a 720p video of 4 moving heads, with tracking and k chosen by itself, and where it goes.
+"""Speed of `semiuhpe predict` on a 720p video of 4 moving heads, with tracking, and where it goes.
 
     python benchmarks/video.py [--threads 2] [--frames 300] [--style axes] [--weights default]
 

@@ -30,9 +30,13 @@ def main() -> None:
         rotation = from_azimuth_elevation_tilt(*np.radians(pose))
         picture = reference_view(renderer, rotation, SIZE)
         middle, half = SIZE / 2, SIZE / 4.5
-        pictures.append(draw_axes(picture, rotation[None], [[middle - half, middle - half, middle + half, middle + half]]))
+        pictures.append(
+            draw_axes(picture, rotation[None], [[middle - half, middle - half, middle + half, middle + half]])
+        )
         captions.append(f"az {pose[0]:+d}  el {pose[1]:+d}  tilt {pose[2]:+d}")
-        numbers = [" / ".join(f"{v + 0.0:.0f}" for v in np.round(euler_deg(rotation, name)) + 0.0) for name in CONVENTIONS]
+        numbers = [
+            " / ".join(f"{v + 0.0:.0f}" for v in np.round(euler_deg(rotation, name)) + 0.0) for name in CONVENTIONS
+        ]
         rows.append(f"| {pose[0]} / {pose[1]} / {pose[2]} | " + " | ".join(numbers) + " |")
     sheet = contact_sheet(pictures, columns=4, tile=SIZE, captions=captions)
     Image.fromarray(sheet).save(folder / "img" / "conventions.jpg", quality=88)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from bombs import bombs
 from PIL import Image
 
 
@@ -202,7 +203,7 @@ def hostile_files() -> dict[str, bytes]:
         "noise": np.random.default_rng(0).bytes(4096),
         "elf": b"\x7fELF" + b"\x02" * 200,
     }
-    return plain | _pictures() | _videos() | _tables() | _labels()
+    return plain | _pictures() | _videos() | _tables() | _labels() | bombs()
 
 
 if __name__ == "__main__":

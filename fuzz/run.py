@@ -1,4 +1,4 @@
-"""Fuzz one target, or all in turn: `python fuzz/run.py TARGET|all [--seconds N] [--corpus FOLDER]`. Needs semiuhpe[fuzz]."""
+"""Fuzz one target, or all in turn: `python fuzz/run.py TARGET|all [--seconds N] [--corpus FOLDER]`. Needs `pip install --editable . --group fuzz`."""
 
 from __future__ import annotations
 

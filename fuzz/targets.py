@@ -24,7 +24,7 @@ from semiuhpe.inference.video_reader import VideoSource
 from semiuhpe.sources.matlab import read_mat
 from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
-from semiuhpe.web.api import Limits, Refusal, estimate, preview
+from semiuhpe.web.api import Limits, Refusal, estimate, preview, read_picture
 from semiuhpe.weights import read_card
 
 LIMITS = Limits(pixels=1_000_000)
@@ -63,11 +63,13 @@ def image(data: bytes) -> None:
 
 def upload(data: bytes) -> None:
     """What the web page's API does with an upload."""
-    for serve in (lambda: estimate(data, lambda _: HeadPoses.empty(), LIMITS), lambda: preview(data, LIMITS)):
-        try:
-            serve()
-        except Refusal as refusal:
-            json.dumps(refusal.to_dict())
+    try:
+        picture = read_picture(data, LIMITS, lambda body, pixels: load_image(body, max_pixels=pixels))
+    except Refusal as refusal:
+        json.dumps(refusal.to_dict())
+        return
+    json.dumps(estimate(picture, lambda _: HeadPoses.empty()))
+    preview(picture)
 
 
 def video(data: bytes) -> None:

@@ -109,3 +109,57 @@ def write_weight_options(folder: Path, boxes: list[list[float]], scores: list[fl
     (folder / "weights").mkdir()
     pose = write_pose_weights(folder / "weights")
     return ["--weights", str(pose), "--detector", str(write_detector_weights(folder / "weights", boxes, scores))]
+
+
+def write_opentrack_network(
+    path: Path,
+    *,
+    turn: tuple[float, float] = (1.0, 0.0),
+    axes_deg: tuple[float, float, float] = (2.0, 2.0, 2.0),
+    dark_deg: float = 0.0,
+) -> Path:
+    """An .onnx with the signature of opentrack's, whose pose can be computed by hand. Returns the path.
+
+    With g = grey/255 − 0.5 its quaternion is (turn[1]·mean g, turn[0]·(mean of the left half − of the right one), 0, 1), so
+    mirror images get mirrored poses. axes_deg: what it states as standard deviations about the head's axes, all of them
+    larger by `dark_deg` in pictures that are darker than middle grey.
+    """
+    side = 129
+    halves = np.zeros((1, 1, side, side), np.float32)
+    halves[..., :64], halves[..., 65:] = 1 / (side * 64), -1 / (side * 64)
+    whole = np.full_like(halves, 1 / side**2)
+    named = {
+        "halves": halves, "whole": whole, "all": np.array([1, 2, 3]), "flat": np.array([1, 1]),
+        "turn": np.float32(turn[0]), "nod": np.float32(turn[1]), "zero": np.zeros((1, 1), np.float32),
+        "one": np.ones((1, 1), np.float32), "axes": np.diag(np.radians(axes_deg)).astype(np.float32)[None],
+        "dark": (np.radians(dark_deg) * np.eye(3)).astype(np.float32)[None], "three": np.zeros((1, 3), np.float32),
+        "four": np.zeros((1, 4), np.float32), "matrix": np.array([1, 1, 1]),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Mul", ["x", "halves"], ["weighted"]),
+        helper.make_node("ReduceSum", ["weighted", "all"], ["sum"], keepdims=1),
+        helper.make_node("Reshape", ["sum", "flat"], ["side"]),
+        helper.make_node("Mul", ["side", "turn"], ["qy"]),
+        helper.make_node("Mul", ["x", "whole"], ["evenly"]),
+        helper.make_node("ReduceSum", ["evenly", "all"], ["total"], keepdims=1),
+        helper.make_node("Reshape", ["total", "flat"], ["mean"]),
+        helper.make_node("Mul", ["mean", "nod"], ["qx"]),
+        helper.make_node("Concat", ["qx", "qy", "zero", "one"], ["quat"], axis=1),
+        helper.make_node("Less", ["mean", "zero"], ["is_dark"]),
+        helper.make_node("Cast", ["is_dark"], ["darkness"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["darkness", "matrix"], ["share"]),
+        helper.make_node("Mul", ["share", "dark"], ["more"]),
+        helper.make_node("Add", ["axes", "more"], ["rotaxis_scales_tril"]),
+        helper.make_node("Identity", ["three"], ["pos_size"]),
+        helper.make_node("Identity", ["four"], ["box"]),
+    ]
+    outputs = {"pos_size": [1, 3], "quat": [1, 4], "box": [1, 4], "rotaxis_scales_tril": [1, 3, 3]}
+    graph = helper.make_graph(
+        nodes, "opentrack", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, side, side])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in named.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -9,13 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from semiuhpe._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from semiuhpe.inference.detector import HeadDetector
     from semiuhpe.inference.estimator import HeadPoseEstimator
     from semiuhpe.inference.foreign_detector import ForeignDetector
     from semiuhpe.inference.results import HeadPoses
-
-    __version__: str
 
 _HOMES = {
     "ForeignDetector": "semiuhpe.inference.foreign_detector",
@@ -28,8 +28,6 @@ __all__ = ["ForeignDetector", "HeadDetector", "HeadPoseEstimator", "HeadPoses", 
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return _version()
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'semiuhpe' has no attribute {name!r}")
@@ -37,12 +35,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("semiuhpe")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0+source"

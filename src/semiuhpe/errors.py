@@ -36,6 +36,10 @@ class WeightsError(SemiUHPEError):
     """A weights file is missing, damaged or not what it claims to be."""
 
 
+class DeviceError(SemiUHPEError, ValueError):
+    """Networks are to run on a device that does not exist, or not here."""
+
+
 class RecipeError(SemiUHPEError):
     """A recipe is malformed or asks for something impossible."""
 

@@ -258,7 +258,7 @@ def processes_below(parent: int) -> dict[int, str]:
     return found
 
 
-def still_there(processes: dict[int, str], within_s: float = 20) -> list[str]:
+def still_there(processes: dict[int, str], within_s: float = 120) -> list[str]:
     """Command lines of those of the processes that have not ended after a while."""
     until = time.monotonic() + within_s
     while True:

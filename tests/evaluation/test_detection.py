@@ -39,9 +39,10 @@ def plain_average_precision(found: list[Detections], heads: list[np.ndarray], ba
         if best is not None and overlap(box, heads[p][best]) >= 0.5:
             free[p][best] = False
             right += 1
-        elif any(not in_band[p][j] and overlap(box, heads[p][j]) >= 0.5 for j in range(len(heads[p]))):
-            continue
-        elif not band[0] <= size(box) < band[1]:
+        elif (
+            any(not in_band[p][j] and overlap(box, heads[p][j]) >= 0.5 for j in range(len(heads[p])))
+            or not band[0] <= size(box) < band[1]
+        ):
             continue
         else:
             wrong += 1

@@ -15,6 +15,7 @@ from semiuhpe.errors import ImageError
 from semiuhpe.inference.media import load_image
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "fuzz"))
 
 
 def loaded(name: str) -> ModuleType:

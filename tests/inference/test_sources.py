@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_damage_in_the_middle_is_a_gap_and_a_cut_file_ends_early(tmp_path: Path,
         with FrameReader(lambda n=name: VideoSource(str(tmp_path / n)), name) as reader:
             frames = list(reader)
         assert 5 < len(frames) <= 41
-        assert all(b.time_s > a.time_s for a, b in zip(frames, frames[1:], strict=False))
+        assert all(b.time_s > a.time_s for a, b in pairwise(frames))
 
 
 def test_files_are_lossless_and_the_queue_is_bounded() -> None:

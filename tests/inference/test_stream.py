@@ -113,6 +113,66 @@ def test_a_head_that_the_detector_misses_goes_on_for_two_runs(weights: Path) -> 
     assert overlap(frames[4], 4) > 0.85
 
 
+class Strangers:
+    """A tracker that takes every detection for somebody new."""
+
+    given = 0
+
+    def update(self, heads: Any, time_s: float) -> np.ndarray:
+        self.given += len(heads)
+        return np.arange(self.given - len(heads), self.given) + 1
+
+    def carry(self, track_id: Any, heads: Any, time_s: float) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("overlap", "shown"), [(0.28, 2), (0.32, 1), (0.9, 1)])
+def test_a_carried_head_is_the_detected_one_from_an_overlap_of_three_tenths(
+    weights: Path, overlap: float, shown: int
+) -> None:
+    side = 40.0
+    shift = side * (1 - overlap) / (1 + overlap)  # of two equal squares with this IoU
+    boxes = [box_at(60, 60)], [box_at(60 + shift, 60)]
+    assert float(box_math.iou(np.array(boxes[0]), np.array(boxes[1]))[0, 0]) == pytest.approx(overlap)
+    images = [scene([(60, 60)])] * 2  # nothing moves, so the carried box stays exactly where it was
+    estimator = HeadPoseEstimator(weights, detector=Script(*boxes))
+    frames = list(estimator.stream(images, every=1, tracker=Strangers()))
+    assert [len(frame.heads) for frame in frames] == [1, shown]
+
+
+@pytest.mark.parametrize("fps", [10, 25, 60])
+def test_a_files_detector_frames_do_not_depend_on_the_clock(
+    tmp_path: Path, weights: Path, fps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = wandering(tmp_path / "a.mp4", 30, fps=fps)
+    every = round(fps / 5)  # five times a second
+    results = []
+    for frame_s in (1e-6, 0.02, 30.0):
+        ticks = iter(np.cumsum(np.random.default_rng(0).uniform(0, 2 * frame_s, 10_000)).tolist())
+        monkeypatch.setattr(time, "perf_counter", lambda ticks=ticks: next(ticks))
+        estimator = HeadPoseEstimator(weights, detector=Script([box_at(60, 60)]))
+        frames = list(estimator.stream(video))
+        assert [frame.detected for frame in frames] == [index % every == 0 for index in range(30)]
+        results.append([frame.heads.to_dict() for frame in frames])
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_live_source_is_kept_up_with(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(np.arange(10_000) * 0.04)  # every look at the clock, and so every piece of work, is 40 ms later
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    moving = PoseStream(HeadPoseEstimator(weights, detector=Script([box_at(50, 60)])), fps=25.0, live=True)
+    image = scene([(50, 60)])
+    detected = [moving(SourceFrame(index, index / 25, image)).detected for index in range(60)]
+    assert moving.every == 12  # hopeless: at least twice a second
+    assert 5 <= sum(detected) <= 7
+
+
 def test_the_scene_is_cut_and_the_detector_runs_at_once(weights: Path) -> None:
     detector = Script([box_at(50, 60)], [])
     images = [scene([(50, 60)])] * 3 + [np.zeros((120, 160, 3), np.uint8)] * 2

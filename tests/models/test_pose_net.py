@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+import torchvision
 
 from semiuhpe.errors import RecipeError, WeightsError
 from semiuhpe.models.backbones import BACKBONES, create_backbone
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.models.export import drift_deg, store_in_half, to_onnx
 from semiuhpe.models.pose_net import PoseNet, build_head
+from semiuhpe.training.recipe import ModelRecipe, Recipe, check_picture_size
 
 SMALL = ["mobilenetv4_conv_small", "mobilenetv2_100", "resnet18", "efficientnet_lite0"]
 
@@ -77,6 +80,78 @@ def test_unknown_names_are_told_with_the_choices() -> None:
         create_backbone("vgg", pretrained=False)
     with pytest.raises(RecipeError, match="frozen_stages"):
         PoseNet("resnet18", pretrained=False, frozen_stages=1)
+
+
+def asked_of_timm(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What timm is asked for where this backbone is made with its weights, which are not loaded."""
+    asked: list[str] = []
+    create = timm.create_model
+
+    def without_weights(name: str, *, pretrained: bool, num_classes: int) -> torch.nn.Module:
+        assert pretrained
+        asked.append(name)
+        return create(name, pretrained=False, num_classes=num_classes)
+
+    monkeypatch.setattr(timm, "create_model", without_weights)
+    create_backbone(name, pretrained=True)
+    return asked[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [
+        ("resnet50", "resnet50.tv_in1k"),
+        ("tf_efficientnet_b4", "tf_efficientnet_b4.aa_in1k"),
+        ("tiny_vit_21m_224", "tiny_vit_21m_224.dist_in22k_ft_in1k"),
+        ("resnet18.a1_in1k", "resnet18.a1_in1k"),
+        ("timm/resnet18.fb_ssl_yfcc100m_ft_in1k", "resnet18.fb_ssl_yfcc100m_ft_in1k"),
+        ("timm/mobilenetv3_small_050.lamb_in1k", "mobilenetv3_small_050.lamb_in1k"),
+    ],
+)
+def test_a_name_means_one_set_of_weights(name: str, opened: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untagged names are pinned to what was published, tagged ones mean what they say."""
+    assert asked_of_timm(name, monkeypatch) == opened
+    assert opened in timm.list_pretrained()
+
+
+def test_the_published_efficientnet_v2_s_is_the_first_of_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    create = torchvision.models.efficientnet_v2_s
+    monkeypatch.setattr(
+        torchvision.models, "efficientnet_v2_s", lambda weights: [asked.append(weights), create(weights=None)][1]
+    )
+    create_backbone("efficientnet_v2_s", pretrained=True)
+    assert asked == ["IMAGENET1K_V1"]
+
+
+def test_any_backbone_of_timm_trains_and_its_tag_tells_the_normalisation() -> None:
+    network = PoseNet("timm/mobilenetv3_small_050.lamb_in1k", pretrained=False).train()
+    network(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)).square().sum().backward()
+    half = PoseNet("tf_efficientnetv2_s.in1k", pretrained=False)
+    assert half.mean.flatten().tolist() == [127.5] * 3
+    assert PoseNet("timm/vit_tiny_patch16_224", pretrained=False).fixed_size == 224
+    assert PoseNet("tiny_vit_21m_224.in1k", pretrained=False).head[1].out_features == 128  # as without a tag
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("timm/resnet51", "did you mean resnet"),
+        ("resnet50.nope", "its tags are .*tv_in1k"),
+        ("mobilenetv3_small_050", "any of timm's as timm/NAME.TAG"),
+        ("repvgg_b1g2.in1k", "any of timm's"),
+    ],
+)
+def test_wrong_names_and_tags_are_told_the_right_ones(name: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        create_backbone(name, pretrained=False)
+
+
+def test_a_picture_size_that_the_network_cannot_take_is_refused() -> None:
+    recipe = Recipe(model=ModelRecipe(backbone="timm/vit_tiny_patch16_224", image_size=112))
+    with pytest.raises(RecipeError, match=r"model\.image_size 224"):
+        check_picture_size(recipe, 224)
+    check_picture_size(recipe, 0)
 
 
 def test_weights_out_of_reach_name_the_remedy() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +58,25 @@ def test_detected_heads(folder: Path, tmp_path: Path) -> None:
         "album", "unlabelled", "a.png", {"detection_score": 0.75}
     )  # fmt: skip
     np.testing.assert_allclose(head.box, white_box(tmp_path / "store", "a.png#1"), atol=1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file names are text there")
+def test_long_names_and_names_that_are_no_text(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        for name in (b"\xff\xfe.png", b"n" * 251 + b".png"):
+            os.rename(save_picture(folder / "c.png", head=(60, 40, 110, 100)), os.path.join(os.fsencode(folder), name))
+        Path(os.fsdecode(os.fsencode(folder) + b"/b\xe9.png")).write_bytes(b"broken")
+    except OSError:
+        pytest.skip("this file system does not take such names")
+    for _ in range(2):
+        assert main(["prepare", "photos", str(folder), str(tmp_path / "store")]) == 0
+    names = set(records(tmp_path / "store"))
+    assert {"a.png", "\\xff\\xfe.png", "\\xff\\xfe.png#1", "n" * 251 + ".png"} <= names
+    assert "0 heads added, 4 were there, 1 left out" in capsys.readouterr().out
+    (rejected,) = json.loads((tmp_path / "store" / "import.json").read_text(encoding="utf-8"))["rejected"]
+    assert rejected["id"] == "b\\xe9.png"
 
 
 def test_photos_that_are_done_are_not_looked_at_again(folder: Path, tmp_path: Path) -> None:

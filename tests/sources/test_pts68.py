@@ -10,8 +10,8 @@ from PIL import Image
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import SemiUHPEError
-from semiuhpe.geometry.landmarks import default_face_model
-from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt, geodesic_distance
+from semiuhpe.geometry.landmarks import HAND_PITCH_DEG, default_face_model
+from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, geodesic_distance
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.pts68 import import_pts68
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_poses_boxes_and_people(folder: Path, tmp_path: Path) -> None:
-    report = import_pts68(folder, tmp_path / "store")
+    report = import_pts68(folder, tmp_path / "store", placed="network")
     assert (report.added, report.rejected) == (4, [])
     store = HeadStore(tmp_path / "store")
     for record in store:
@@ -49,6 +49,15 @@ def test_poses_boxes_and_people(folder: Path, tmp_path: Path) -> None:
         assert 80 < y2 - y1 < 170
     splits = {r.id.split("/")[-1]: r.split for r in store}
     assert splits["Ann_01"] == splits["Ann_02"]
+
+
+def test_landmarks_placed_by_people_are_turned_into_the_official_frame(folder: Path, tmp_path: Path) -> None:
+    import_pts68(folder, tmp_path / "hand")
+    import_pts68(folder, tmp_path / "network", placed="network")
+    for hand, network in zip(HeadStore(tmp_path / "hand"), HeadStore(tmp_path / "network"), strict=True):
+        np.testing.assert_allclose(geodesic_distance(hand.rotation, network.rotation), np.radians(HAND_PITCH_DEG))
+        elevation = [azimuth_elevation_tilt(record.rotation)[1] for record in (hand, network)]
+        assert elevation[0] < elevation[1]  # people's landmarks seem to look up
 
 
 def test_broken_files_are_left_out_and_the_rest_is_done(folder: Path, tmp_path: Path) -> None:

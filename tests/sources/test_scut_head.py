@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 
 from semiuhpe.errors import AssetsError, ImageError
 from semiuhpe.sources.portraits import head_box_of_landmarks, read_portraits
-from semiuhpe.sources.scut_head import read_scut_head, read_voc_boxes, split_of
+from semiuhpe.sources.scut_head import TEST_SHARE, VAL_SHARE, PhotoSet, read_scut_head, read_voc_boxes, split_by_number
 
 OBJECT = (
     "<object><name>head</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
@@ -18,7 +19,9 @@ OBJECT = (
 def write_photo(root: Path, name: str, boxes: list[tuple[object, ...]], suffix: str = "") -> None:
     for folder in ("JPEGImages", "Annotations"):
         (root / folder).mkdir(exist_ok=True, parents=True)
-    cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), np.full((40, 60, 3), 90, np.uint8))
+    # What is seen is told by the number.
+    coarse = np.random.default_rng(int(name[-5:])).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), cv2.resize(coarse, (60, 40), interpolation=cv2.INTER_CUBIC))
     objects = "".join(OBJECT.format(*box) for box in boxes)
     (root / "Annotations" / f"{name}.xml").write_text(
         f"<annotation><filename>{name}.jpg</filename>{objects}{suffix}</annotation>"
@@ -53,16 +56,40 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         read_scut_head(tmp_path)
 
 
-def test_splits_are_fixed_disjoint_and_of_the_promised_shares() -> None:
+def test_splits_by_number_are_fixed_disjoint_and_of_the_promised_shares() -> None:
     names = [f"PartB_{i:05d}" for i in range(4000)]
-    splits = [split_of(name) for name in names]
-    assert splits == [split_of(name) for name in names]
+    splits = [split_by_number(name) for name in names]
+    assert splits == [split_by_number(name) for name in names]
     assert splits.count("test") / 4000 == pytest.approx(0.15, abs=0.02)
     assert splits.count("val") / 4000 == pytest.approx(0.06, abs=0.015)
 
 
-def test_frames_of_one_room_share_a_split() -> None:
-    assert len({split_of(f"PartA_{i:05d}") for i in range(100, 150)}) == 1
+def test_numbers_of_one_block_share_a_split() -> None:
+    assert len({split_by_number(f"PartA_{i:05d}") for i in range(100, 150)}) == 1
+
+
+def test_copies_share_a_split_and_shares_are_kept(tmp_path: Path) -> None:
+    names = [f"PartB_{i:05d}" for i in range(100)]
+    for name in names:
+        write_photo(tmp_path, name, [(1, 1, 9, 9)])
+    copies = {f"PartB_{i + 500:05d}": f"PartB_{i:05d}" for i in range(0, 100, 4)}
+    for copy, name in copies.items():
+        write_photo(tmp_path, copy, [(1, 1, 9, 9)])
+        (tmp_path / "JPEGImages" / f"{copy}.jpg").write_bytes((tmp_path / "JPEGImages" / f"{name}.jpg").read_bytes())
+
+    def splits(photos: PhotoSet) -> dict[str, str]:
+        return {photo.name: part for part in ("train", "val", "test") for photo in getattr(photos, part)}
+
+    found = splits(read_scut_head(tmp_path))
+    assert found == splits(read_scut_head(tmp_path))
+    assert all(found[copy] == found[name] for copy, name in copies.items())
+    counts = Counter(found.values())
+    assert counts == {"test": round(TEST_SHARE * 125), "val": round(VAL_SHARE * 125), "train": 125 - 21 - 8}
+    forced = read_scut_head(tmp_path, {"PartB_00504", "PartB_00008"})
+    held = {photo.name for photo in forced.test}
+    assert {"PartB_00504", "PartB_00004", "PartB_00008", "PartB_00508"} <= held  # the copies of what is held out, too
+    by_number = splits(read_scut_head(tmp_path, split_by="number"))
+    assert any(by_number[copy] != by_number[name] for copy, name in copies.items())
 
 
 def test_photos_of_other_evaluations_never_reach_training(tmp_path: Path) -> None:
@@ -77,9 +104,8 @@ def test_photos_of_other_evaluations_never_reach_training(tmp_path: Path) -> Non
 
 def test_an_undecodable_photo_is_a_typed_error(tmp_path: Path) -> None:
     write_photo(tmp_path, "PartB_00001", [(1, 1, 9, 9)])
-    photo = next(
-        iter(sum((read_scut_head(tmp_path).train, read_scut_head(tmp_path).val, read_scut_head(tmp_path).test), []))
-    )
+    release = read_scut_head(tmp_path)
+    (photo,) = [*release.train, *release.val, *release.test]
     assert photo.image().shape == (40, 60, 3)
     photo.path.write_bytes(b"not a jpeg")
     with pytest.raises(ImageError, match="PartB_00001"):

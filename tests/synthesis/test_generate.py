@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,14 +17,16 @@ from semiuhpe.cli.synthesize import main
 from semiuhpe.errors import AssetsError, RenderingError, StoreError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.synthesis.generate import SynthesisSettings, split_of, synthesize
+from semiuhpe.synthesis.generate import Inputs, SynthesisSettings, head_id, split_of, synthesize
+from semiuhpe.synthesis.report import shares
 
 SETTINGS = SynthesisSettings(count=10, identities=4, size=96, seed=5)
 
 
 def pictures(path):
+    """Everything in a store, in its order."""
     store = HeadStore(path)
-    return {record.id: (store.encoded(i), record.to_json()) for i, record in enumerate(store.records)}
+    return [(record.id, store.encoded(i), record.to_json()) for i, record in enumerate(store.records)]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def test_the_store_holds_the_asked_for_heads(reference):
         assert abs((x2 - x1 + y2 - y1) / 2 - 96 / 2.6) < 1e-6
 
 
-def test_two_processes_make_the_same_pictures(reference, tmp_path):
+def test_two_processes_make_the_same_pictures_in_the_same_order(reference, tmp_path):
     list(synthesize(tmp_path / "store", SETTINGS, workers=2))
     assert pictures(tmp_path / "store") == pictures(reference)
 
@@ -68,9 +72,55 @@ def test_a_killed_job_continues_to_the_same_store(reference, tmp_path):
     assert pictures(store) == pictures(reference)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupted_job_ends_without_a_traceback_and_continues(reference, tmp_path, workers):
+    store = tmp_path / "store"
+    job = [
+        sys.executable,
+        "-m",
+        "semiuhpe",
+        "synthesize",
+        str(store),
+        "--identities",
+        "4",
+        "--size",
+        "96",
+        "--seed",
+        "5",
+    ]
+    job += ["--workers", workers, "--count", "10"]
+    running = subprocess.Popen(job, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    shown = ""
+    while running.poll() is None and "3/10" not in shown:
+        shown += running.stderr.read(1)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to the parent and to its workers
+    rest = running.stderr.read()
+    assert running.wait() == 130
+    assert "Traceback" not in shown + rest
+    assert "interrupted" in rest
+    subprocess.run(job, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    assert pictures(store) == pictures(reference)
+
+
 def test_other_settings_do_not_mix_into_a_store(reference):
     with pytest.raises(StoreError, match="other settings"):
         list(synthesize(reference, SynthesisSettings(count=10, identities=4, size=96, seed=6)))
+
+
+def test_backgrounds_are_part_of_what_a_store_was_begun_with(reference, tmp_path, rng):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "wall.png"), rng.integers(0, 255, (80, 80, 3), np.uint8))
+    with pytest.raises(StoreError, match="other settings"):
+        list(synthesize(reference, SETTINGS, Inputs(backgrounds=str(tmp_path / "photos"))))
+
+
+def test_the_command_says_what_it_made(reference, capsys):
+    main([str(reference), "--count", "10", "--identities", "4", "--size", "96", "--seed", "5"])
+    assert "|elevation| > 60°" in capsys.readouterr().out
+    measured = shares(HeadStore(reference).records)
+    rotations = [record.rotation for record in HeadStore(reference)]
+    behind = np.mean([abs(np.degrees(azimuth_elevation_tilt(r)[0])) > 90 for r in rotations])
+    assert measured["seen from behind (|azimuth| > 90°)"] == pytest.approx(behind)
 
 
 def test_splits_are_by_person_and_about_as_asked():
@@ -82,7 +132,15 @@ def test_splits_are_by_person_and_about_as_asked():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"count": 0}, {"identities": 0}, {"size": 16}, {"front_bias": 2.0}, {"val": 0.6, "test": 0.6}]
+    "bad",
+    [
+        {"count": 0},
+        {"identities": 0},
+        {"size": 16},
+        {"front_bias": 2.0},
+        {"uniform_share": -0.1},
+        {"val": 0.6, "test": 0.6},
+    ],
 )
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(AssetsError):
@@ -99,13 +157,14 @@ def test_a_folder_without_photos_is_refused(renderer, tmp_path):
         main([str(tmp_path / "store"), "--backgrounds", str(tmp_path), "--count", "2", "--identities", "1"])
 
 
-def test_a_rendering_process_that_dies_ends_the_job_with_a_word(renderer, reference, tmp_path):
-    heads = synthesize(tmp_path / "store", SETTINGS, workers=2)
+def test_a_rendering_process_that_dies_ends_the_job_with_a_word(renderer, tmp_path):
+    settings = replace(SETTINGS, count=24, identities=24)
+    heads = synthesize(tmp_path / "store", settings, workers=2)
     assert next(heads) == 0
     next(heads)
     for process in multiprocessing.active_children():
         process.kill()
     with pytest.raises(RenderingError, match="run the same command again"):
         list(heads)
-    list(synthesize(tmp_path / "store", SETTINGS, workers=2))
-    assert pictures(tmp_path / "store") == pictures(reference)
+    list(synthesize(tmp_path / "store", settings, workers=2))
+    assert sorted(record.id for record in HeadStore(tmp_path / "store")) == [head_id(k, 0) for k in range(24)]

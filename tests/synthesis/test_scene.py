@@ -12,10 +12,11 @@ from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elev
 from semiuhpe.synthesis.fields import below_neckline, inside_hairline, torso_share
 from semiuhpe.synthesis.frame import landmark_vertices, mesh_to_head
 from semiuhpe.synthesis.identity import random_expression, random_identity
+from semiuhpe.synthesis.outfit import random_outfit
 from semiuhpe.synthesis.parts import FLAT, Look, Topology, make_part
-from semiuhpe.synthesis.person import build_person, random_outfit
+from semiuhpe.synthesis.person import build_person
 from semiuhpe.synthesis.renderer import camera_points, picture_points, turn
-from semiuhpe.synthesis.scene import Pose, pixel_box, random_pose, random_view
+from semiuhpe.synthesis.scene import Pose, pixel_box, random_pose, random_view, torso_up
 
 SIZE = 192
 
@@ -24,7 +25,15 @@ SIZE = 192
 def person(assets):
     rng = np.random.default_rng(3)
     identity = random_identity(3, rng, assets)
-    outfit = replace(random_outfit(rng, identity, assets), hand=False, hat="", glasses=False)
+    outfit = replace(
+        random_outfit(rng, identity, assets),
+        hand="",
+        hat="",
+        glasses=False,
+        mask=("", ""),
+        scarf=False,
+        headphones=False,
+    )
     return build_person(identity, random_expression(rng, identity), outfit, assets, rng)
 
 
@@ -36,6 +45,33 @@ def test_azimuth_is_uniform_and_steep_poses_occur(rng):
     for column in (1, 2):
         assert (np.abs(angles[:, column]) < 40).mean() > 0.85
         assert np.abs(angles[:, column]).max() > 75
+
+
+def test_a_share_of_the_poses_is_uniform_over_all_rotations(rng):
+    poses = [random_pose(rng, 0.3, 0.25) for _ in range(6000)]
+    uniform = [pose for pose in poses if pose.uniform]
+    assert abs(len(uniform) / 6000 - 0.25) < 0.02
+    azimuth, elevation, tilt = np.degrees(azimuth_elevation_tilt(np.stack([pose.rotation for pose in uniform]))).T
+    # Of SO(3), |elevation| > 60° is 1 − sin 60°, and azimuth and tilt are uniform whatever the elevation.
+    assert abs((np.abs(elevation) > 60).mean() - (1 - np.sin(np.radians(60)))) < 0.03
+    for angle in (azimuth, tilt):
+        counts, _ = np.histogram(angle, bins=6, range=(-180, 180))
+        assert np.abs(counts / len(uniform) - 1 / 6).max() < 0.035
+    # Mean resultant of uniform rotations is the zero matrix.
+    assert np.abs(np.mean([pose.rotation for pose in uniform], axis=0)).max() < 0.06
+    assert not any(pose.uniform for pose in (random_pose(rng, 0.3) for _ in range(50)))
+
+
+def test_necks_bend_as_necks_do_in_every_pose(rng):
+    poses = [random_pose(rng, 0.0, 1.0) for _ in range(800)]
+    bends = np.degrees([pose.bend for pose in poses])
+    assert (np.abs(bends) <= [48.01, 75.01, 35.01]).all()
+    assert bends.std(axis=0).min() > 10
+    # The camera is hardly ever under the body, although the heads themselves point everywhere.
+    depth = np.array([torso_up(pose.rotation, pose.bend)[2] for pose in poses])
+    head = np.array([torso_up(pose.rotation, np.zeros(3))[2] for pose in poses])
+    assert (head > 0.75).mean() > 0.08
+    assert (depth > 0.75).mean() < 0.03
 
 
 def test_front_bias_moves_mass_to_the_front(rng):

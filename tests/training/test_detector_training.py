@@ -172,10 +172,11 @@ def test_learns_two_pictures(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path, steps=70, batch=4, frozen_stages=5, learning_rate=1e-2, checkpoint_every=1000)
     training = DetectorTraining(recipe, scenes_for(recipe), pretrained=False)
     first = [training.advance() for _ in range(8)]
-    while training.step < recipe.steps:
-        last = training.advance()
-    assert last["box_loss"] < 0.6 * first[0]["box_loss"]
-    assert last["score_loss"] < 0.7 * max(entry["score_loss"] for entry in first)
+    rest = [training.advance() for _ in range(recipe.steps - training.step)]
+    # Means over several batches: one batch is as easy or as hard as its draw of views.
+    began, ended = (np.mean([losses["box_loss"] for losses in part]) for part in (first, rest[-20:]))
+    assert ended < 0.9 * began
+    assert np.mean([losses["score_loss"] for losses in rest[-20:]]) < 0.7 * max(entry["score_loss"] for entry in first)
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

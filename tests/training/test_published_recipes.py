@@ -10,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pool_files import write_cocohead, write_crowdhuman, write_widerface, write_wildhead
+from published_networks import RepVGGB1g2
 from source_files import write_300w_lp, write_aflw, write_biwi_npz, write_dad
 
+from semiuhpe.cli.main import main as command
 from semiuhpe.cli.train import main, read_recipe
+from semiuhpe.errors import RecipeError
 from semiuhpe.models.backbones import BACKBONES
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.sources.aflw import import_aflw
@@ -25,6 +29,7 @@ from semiuhpe.sources.w300lp import import_300w_lp
 from semiuhpe.sources.widerface import import_widerface
 from semiuhpe.sources.wildhead import import_wildhead
 from semiuhpe.training.recipe import Recipe, check
+from semiuhpe.training.trainer import Trainer
 from semiuhpe.views.photometric import Photometric
 
 SETTINGS = Path(__file__).parents[2] / "settings"
@@ -118,7 +123,7 @@ def test_hyper_parameters(name: str) -> None:
     assert (recipe.labelled[0].ss_ratio, semi.unlabelled[0].beyond_ss_ratio) == ((0.05, 0.05) if shared else (1.0, 0.0))
     model, optimiser = recipe.model, recipe.optimiser
     assert (model.backbone, model.image_size, model.head, model.dropout, model.pretrained) == (
-        "tf_efficientnetv2_s", 224, "reference", 0.2, True)  # fmt: skip
+        "efficientnet_v2_s", 224, "reference", 0.2, True)  # fmt: skip
     assert model.backbone in BACKBONES
     assert (optimiser.lr, optimiser.schedule, optimiser.overreg, semi.stage2_lr_ratio) == (1e-4, "constant", 1.025, 0.1)
     assert (optimiser.weight_decay, optimiser.clip, optimiser.warmup_steps) == (0, 0, 0)
@@ -129,8 +134,13 @@ def test_hyper_parameters(name: str) -> None:
     assert semi.cut_mix
     assert (semi.balanced, semi.teacher_mirror, semi.sharpen) == (False, False, 1.0)
     assert semi.strong_view.rotation == pytest.approx(math.radians(30) if full_range else 0, abs=1e-4)
-    np.testing.assert_allclose(np.square(semi.weak_view.scale), (0.8, 1.25), atol=1e-3)
-    np.testing.assert_allclose(np.square(semi.strong_view.scale), (0.6, 1.5), atol=1e-3)
+    for view, smallest in ((semi.weak_view, 0.8), (semi.strong_view, 0.6)):
+        np.testing.assert_allclose(np.square(view.scale), (smallest, 1), atol=1e-3)
+        assert view.resized_crop
+    assert recipe.view.resized_crop is not full_range
+    if not full_range:
+        np.testing.assert_allclose(np.square(recipe.view.scale), (0.8, 1), atol=1e-3)
+    assert (recipe.view.shift, semi.weak_view.shift, semi.strong_view.shift) == (0, 0, 0)
     # No colour changes anywhere; labelled DAD heads see nothing but other margins.
     plain = Photometric(smallest=semi.strong_photometric.smallest, blur=0.05)
     assert semi.strong_photometric == plain
@@ -179,6 +189,35 @@ def test_the_other_trainings_of_the_table(data: Path, monkeypatch: pytest.Monkey
     small = [flag for i, flag in enumerate(SMALL) if i not in cut and i - 1 not in cut]
     flags = ["--semi", "null", "--labelled.ss_ratio", "0.5", "--run", "runs/supervised", *small]
     assert main(["--config", str(SETTINGS / "300WLP_AFLW2000.yml"), *flags]) == 0
+
+
+def test_the_published_supervised_command_is_told_the_way() -> None:
+    """As many steps in stage 1 as in all: so the published program trains on labels alone."""
+    with pytest.raises(RecipeError, match=r"purely supervised training is --semi null --steps 60000"):
+        check(read("300WLP_AFLW2000", "--semi.stage1_steps", "60000", "--steps", "60000"))
+    with pytest.raises(RecipeError, match=r"--stage1_iteration say --semi.stage1_steps .*--max_iteration say --steps"):
+        read("300WLP_AFLW2000", "--stage1_iteration", "60000", "--max_iteration=60000")
+
+
+def test_the_repvgg_row_runs_from_the_weights_that_its_authors_publish(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """import-weights on the classifier, and the row of docs/semi_supervised.md with its output."""
+    monkeypatch.chdir(data)
+    torch.manual_seed(0)
+    classifier = RepVGGB1g2()
+    state = {**classifier.state_dict(), "linear.weight": torch.zeros(1000, 2048), "linear.bias": torch.zeros(1000)}
+    torch.save(state, "RepVGG-B1g2-train.pth")
+    assert command(["import-weights", "RepVGG-B1g2-train.pth", "imagenet/repvgg_b1g2"]) == 0
+    row = shlex.split(
+        "--model.backbone repvgg_b1g2 --batch_size 16 --initial_weights imagenet/repvgg_b1g2/backbone.safetensors"
+    )
+    small = shlex.split("--run runs/repvgg --model.image_size 32 --workers 0 --threads 1 --device cpu")
+    trainer = Trainer(read("DAD3DHeads_COCOHead", *row, *small), progress=False)
+    kernel = trainer.network.backbone.state_dict()["stages.2.3.conv_kxk.conv.weight"]
+    torch.testing.assert_close(kernel, state["stage3.3.rbr_dense.conv.weight"], atol=0, rtol=0)
+    with torch.no_grad():
+        assert torch.isfinite(trainer.model(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))).all()
 
 
 def test_every_command_of_the_documentation_is_a_recipe_that_can_run() -> None:

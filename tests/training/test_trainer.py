@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -70,7 +69,7 @@ def test_resumed_where_stage_1_ended_a_run_ends_the_same_whatever_stage_2_had_fo
 
 
 @pytest.mark.parametrize("semi", [False, True])
-def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool) -> None:
+def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: bool, rng: np.random.Generator) -> None:
     extra = second_stage_in_bfloat16(tmp_path) if semi else {}
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **extra), progress=False).train()
 
@@ -84,7 +83,7 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: boo
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     metrics = tmp_path / "killed" / "metrics.jsonl"
-    wanted = int(np.random.default_rng(os.getpid()).integers(5, 13))
+    wanted = int(rng.integers(5, 13))
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:

@@ -107,6 +107,31 @@ def test_context_fills_the_corners(rng: np.random.Generator) -> None:
     assert draw(image, box, View(rotation=np.pi / 4, scale=1.2), 112).min() == 200
 
 
+@pytest.mark.parametrize("smallest", [0.8, 0.6])
+def test_a_resized_crop_is_a_window_anywhere_in_the_crop(smallest: float) -> None:
+    """Area and place as torchvision's RandomResizedCrop draws them, seen in the corners of the drawn pictures."""
+    ranges = ViewRange(scale=(smallest**0.5, 1.0), resized_crop=True)
+    square = view_matrix(BOX, CANONICAL, 1)
+    windows = []
+    for i in range(3000):
+        matrix = np.vstack([view_matrix(BOX, draw_view(ranges, keyed_generator(0, i)), 1), [0, 0, 1]])
+        windows.append(square @ np.linalg.inv(matrix) @ [[0, 1], [0, 1], [1, 1]])
+    low, high = np.array(windows)[:, :, 0], np.array(windows)[:, :, 1]
+    assert low.min() >= -1e-9
+    assert high.max() <= 1 + 1e-9
+    side = high[:, 0] - low[:, 0]
+    np.testing.assert_allclose(side, high[:, 1] - low[:, 1])
+    torchvision_areas = np.random.default_rng(0).uniform(smallest, 1, 3000)
+    np.testing.assert_allclose(
+        *(np.quantile(a, np.arange(0.1, 1, 0.1)) for a in (side**2, torchvision_areas)), atol=0.02
+    )
+    for axis in range(2):
+        place = low[:, axis] / (1 - side)
+        np.testing.assert_allclose(np.quantile(place, np.arange(0.1, 1, 0.1)), np.arange(0.1, 1, 0.1), atol=0.04)
+    moved = np.abs((low + high) / 2 - 0.5).max()
+    assert moved == pytest.approx((1 - smallest**0.5) / 2, abs=0.006)  # 5.3 % and 11.3 % of the crop
+
+
 def test_drawn_views_cover_their_ranges_and_nothing_more() -> None:
     ranges = ViewRange(scale=(0.5, 2.0), shift=0.1, rotation=0.5, flip=0.3)
     drawn = [draw_view(ranges, keyed_generator(0, i)) for i in range(2000)]

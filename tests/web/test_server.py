@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import http.client
 import io
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 import urllib.error
@@ -22,10 +25,11 @@ from PIL import Image
 from semiuhpe.cli.demo import main as demo
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.results import HeadPoses
+from semiuhpe.web import decoding
 from semiuhpe.web.api import Limits
 from semiuhpe.web.server import Server
 
-LIMITS = Limits(body_bytes=200_000, pixels=40_000, waiting=1, connections=6, seconds=1.5)
+LIMITS = Limits(body_bytes=200_000, pixels=40_000, waiting=1, connections=6, seconds=1.5, header_seconds=60)
 
 
 def one_head(image: np.ndarray) -> HeadPoses:
@@ -35,12 +39,8 @@ def one_head(image: np.ndarray) -> HeadPoses:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server(one_head, port=0, limits=LIMITS) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving() as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def photo(width: int = 60, height: int = 40, kind: str = "PNG") -> bytes:
@@ -231,15 +231,166 @@ def test_estimates_take_turns_and_late_comers_are_told() -> None:
     assert most[0] == 1
 
 
-def test_connections_are_bounded(server: Server) -> None:
-    idle = [socket.create_connection(server.server_address[:2], timeout=20) for _ in range(LIMITS.connections)]
-    time.sleep(0.2)
-    with socket.create_connection(server.server_address[:2], timeout=20) as one_more:
-        assert one_more.recv(10) == b""  # closed at once
-    time.sleep(LIMITS.seconds + 0.3)  # idle ones are dropped
-    assert ask(server, "/")[0] == 200
-    for connection in idle:
+@contextlib.contextmanager
+def serving(estimator: Any = one_head, **limits: Any) -> Iterator[Server]:
+    with Server(estimator, port=0, limits=dataclasses.replace(LIMITS, **limits)) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection(server.server_address[:2], timeout=60)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(10) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_new_connection_takes_the_place_of_the_one_that_is_silent_the_longest(server: Server) -> None:
+    silent: list[socket.socket] = []
+    for number in range(LIMITS.connections + 2):
+        silent.append(connected(server))
+        while silent[-1].getsockname() not in {c.getpeername() for c in list(server.connections._silent)}:
+            time.sleep(0.01)
+        if number >= LIMITS.connections:
+            assert is_closed(silent[number - LIMITS.connections])
+    for connection in silent[2:]:  # the others may still ask
+        connection.sendall(HIDDEN)
+        assert connection.recv(15).startswith(b"HTTP/1.1 200")
         connection.close()
+
+
+def test_dripped_headers_hold_no_place(server: Server) -> None:
+    """All places are taken by requests of which a line comes now and then: an honest one is served all the same."""
+    dripping = [connected(server) for _ in range(LIMITS.connections)]
+    for connection in dripping:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: 1\r\n")
+    for _ in range(3):
+        for connection in dripping:
+            with contextlib.suppress(OSError):
+                connection.sendall(b"X-More: 1\r\n")
+        assert ask(server, "/")[0] == 200
+    for connection in dripping:
+        connection.close()
+
+
+def test_headers_have_a_deadline_however_they_come() -> None:
+    with serving(header_seconds=0.5) as server, connected(server) as connection:
+        begin = time.monotonic()
+        with contextlib.suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+            while time.monotonic() - begin < 60:
+                connection.sendall(b"X: y\r\n")  # never silent for longer than this
+                time.sleep(0.05)
+        assert time.monotonic() - begin < 60
+        with connected(server) as idle:
+            assert is_closed(idle)
+
+
+def test_dripped_bodies_give_way_after_a_while() -> None:
+    with serving(connections=3, seconds=300, header_seconds=0.3) as server:
+        dripping = [connected(server) for _ in range(3)]
+        for connection in dripping:
+            connection.sendall(b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\nx")
+        while len(server.connections._sending) < 3:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        assert ask(server, "/")[0] == 200
+        for connection in dripping:
+            connection.close()
+
+
+def test_connections_are_bounded() -> None:
+    gate = threading.Event()
+
+    def slow(image: np.ndarray) -> HeadPoses:
+        gate.wait(120)
+        return one_head(image)
+
+    with serving(slow, connections=2, waiting=5, seconds=120) as server:
+        busy = [connected(server) for _ in range(2)]
+        body = photo()
+        for connection in busy:
+            connection.sendall(
+                b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+            )
+            connection.sendall(body)
+        while server.connections._silent or server.connections._sending or len(server.connections._open) < 2:
+            time.sleep(0.01)
+        with connected(server) as one_more:
+            assert is_closed(one_more)  # at once: nobody is taken from while being served
+        gate.set()
+        for connection in busy:
+            assert connection.recv(15).startswith(b"HTTP/1.1 200")
+            connection.close()
+        assert ask(server, "/")[0] == 200
+
+
+HIDDEN = b"GET /api/info HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+@pytest.mark.parametrize("framing", [b"Content-Length: %d" % len(HIDDEN), b"Transfer-Encoding: chunked"])
+def test_a_body_is_never_read_as_a_request(server: Server, method: bytes, framing: bytes) -> None:
+    answer = raw(server, method + b" / HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n\r\n" + HIDDEN)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1 and b"Connection: close" in answer
+
+
+def test_the_body_of_a_refused_upload_is_never_read_as_a_request(server: Server) -> None:
+    head = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n%s\r\n"
+    for path, length, more, status in (
+        (b"nowhere", len(HIDDEN), b"", b"404"),
+        (b"api/estimate", 10**9, b"", b"413"),
+        (b"api/estimate", 1, b"Content-Length: %d\r\n" % len(HIDDEN), b"400"),
+        (b"api/estimate", len(HIDDEN), b"Transfer-Encoding: chunked\r\n", b"411"),
+        (b"api/estimate", len(HIDDEN), b"Origin: http://example.org\r\n", b"403"),
+    ):
+        answer = raw(server, head % (path, length, more) + HIDDEN)
+        assert answer.split()[1] == status and answer.count(b"HTTP/1.1") == 1
+
+
+def test_requests_may_follow_each_other(server: Server) -> None:
+    body = photo()
+    post = b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    empty = HIDDEN.replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n")
+    last = HIDDEN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert raw(server, post + empty + post + last).count(b"HTTP/1.1 200") == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the clock of a process")
+def test_a_hostile_upload_is_ended_and_an_honest_one_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_PROGRAM", decoding._PROGRAM.replace("main()", """
+import semiuhpe.web.decode_worker as worker
+read = worker.load_image
+def hostile(body, max_pixels):
+    while body == b"hostile": pass
+    return read(body, max_pixels=max_pixels)
+worker.load_image = hostile
+main()
+"""))  # fmt: skip
+    with serving(decode_seconds=30, waiting=5, seconds=300) as server:
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(ask(server, "/api/estimate", b"hostile")))
+        thread.start()
+        while server._decoders._free.qsize() > 1:
+            time.sleep(0.01)
+        for _ in range(3):  # while the hostile one has 30 s of its own
+            assert ask(server, "/api/estimate", photo())[0] == 200
+        assert not answers
+        server._decoders.close()
+        thread.join(60)
+        refused(answers[0], 422, "unreadable")
+    with serving(decode_seconds=0.2, seconds=300) as server:
+        refused(ask(server, "/api/estimate", b"hostile"), 413, "too_slow")
+        refused(ask(server, "/api/preview", b"hostile"), 413, "too_slow")
+        assert ask(server, "/api/estimate", photo())[0] == 200
 
 
 def test_a_failing_estimator_does_not_end_the_server() -> None:

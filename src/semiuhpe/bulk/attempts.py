@@ -1,56 +1,63 @@
 """What was tried before in a unit whose worker died: so that one input that kills workers does not stop the run.
 
-The first attempt goes fast. Where it left its note but no results, the next goes input by input and notes each before it
-begins it. An input at which two such attempts ended is condemned: it becomes an error, the others of its unit are done.
-One such death proves nothing, a machine may have been switched off.
+Notes of a unit are lines as in every `semiuhpe.journal`: one for each attempt that began, and of careful ones another for
+the input that they were at. The first attempt goes fast and notes no inputs. Where it left its notes but no results, the
+next goes input by input. An input at which two such attempts ended is condemned: it becomes an error, the others of its
+unit are done. One such death proves nothing, a machine may have been switched off. Object storage cannot append, so the
+notes, a few lines, are replaced each time.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from semiuhpe.bulk.storage import Place
+from semiuhpe.journal import line_of, lines_of
 
 NOTES = "attempts"
 DEATHS = 2
+_ATTEMPT, _INPUT = "attempt", "input"
 
 
 @dataclass
 class Attempt:
-    """One try at a unit. careful: whether inputs are noted one by one. deaths: how often each key was the last noted."""
+    """One try at a unit. begun: its notes before any input. careful: whether inputs are noted. condemned: must not be tried again."""
 
     note: Place
+    begun: bytes
     careful: bool
-    deaths: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def condemned(self) -> set[str]:
-        """Inputs that must not be tried again."""
-        return {key for key, count in self.deaths.items() if count >= DEATHS}
+    condemned: frozenset[str]
 
     def begins(self, key: str) -> None:
         """Note an input before it is begun."""
         if self.careful:
-            self._write(key)
+            self.note.write(self.begun + line_of({_INPUT: key}))
 
     def ends(self) -> None:
         """The unit's results are in place."""
         self.note.delete()
 
-    def _write(self, current: str) -> None:
-        self.note.write(json.dumps({"current": current, "deaths": self.deaths}).encode())
-
 
 def begin_attempt(output: Place, name: str) -> Attempt:
-    """Take the notes of the last attempt at a unit into account, and leave one about this."""
-    note = output.at(NOTES).at(f"{name}.json")
-    if note.kind == "nothing":
-        attempt = Attempt(note, careful=False)
-    else:
-        before = json.loads(note.read())
-        attempt = Attempt(note, careful=True, deaths=dict(before["deaths"]))
-        if before["current"]:
-            attempt.deaths[before["current"]] = attempt.deaths.get(before["current"], 0) + 1
-    attempt._write("")
-    return attempt
+    """Take the notes of the last attempts at a unit into account, and leave one about this."""
+    note = output.at(NOTES).at(f"{name}.jsonl")
+    lines = lines_of(b"" if note.kind == "nothing" else note.read())
+    deaths = Counter(_last_inputs(lines))
+    condemned = frozenset(key for key, count in deaths.items() if count >= DEATHS)
+    begun = b"".join(map(line_of, [*lines, {_ATTEMPT: 1 + sum(_ATTEMPT in line for line in lines)}]))
+    note.write(begun)
+    return Attempt(note, begun, careful=bool(lines), condemned=condemned)
+
+
+def _last_inputs(lines: Iterable[dict[str, Any]]) -> list[str]:
+    """The last input of each attempt that noted any: where it died."""
+    last: dict[int, str] = {}
+    attempt = 0
+    for line in lines:
+        attempt = line.get(_ATTEMPT, attempt)
+        if _INPUT in line:
+            last[attempt] = line[_INPUT]
+    return list(last.values())

@@ -20,6 +20,7 @@ from typing import Any
 from pyarrow import ArrowException, parquet
 
 from semiuhpe.bulk.storage import Place, place
+from semiuhpe.files import json_text
 from semiuhpe.inference.checks import InputError
 from semiuhpe.inference.media import SUFFIXES
 
@@ -53,7 +54,7 @@ class Unit:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps([self.number, self.kind, self.paths, self.group, self.column])
+        return json_text([self.number, self.kind, self.paths, self.group, self.column])
 
     @classmethod
     def from_json(cls, line: str) -> Unit:

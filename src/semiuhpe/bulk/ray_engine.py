@@ -13,6 +13,7 @@ from semiuhpe.bulk.plan import Unit
 from semiuhpe.bulk.storage import Place, place
 from semiuhpe.bulk.worker import Settings, Worker
 from semiuhpe.errors import MissingExtraError
+from semiuhpe.inference.devices import card_number
 
 
 class PoseActor:
@@ -45,7 +46,7 @@ def ray_engine(address: str | None = None, actors: int = 0, wave: int = UNITS_OF
     def engine(settings: Settings, output: Place, units: Sequence[Unit]) -> Iterator[dict[str, int]]:
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False)
-        cuda = settings.device == "cuda"
+        cuda = card_number(settings.device) is not None
         room = int(ray.cluster_resources().get("GPU" if cuda else "CPU", 1) // (1 if cuda else settings.threads))
         count = max(1, min(actors or room, len(units)))
         for start in range(0, len(units), wave):

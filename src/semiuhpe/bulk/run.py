@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from semiuhpe.bulk.attempts import NOTES
 from semiuhpe.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
-from semiuhpe.bulk.storage import Place
+from semiuhpe.bulk.storage import Place, place
 from semiuhpe.bulk.worker import Settings
+from semiuhpe.files import json_text
 from semiuhpe.inference.checks import InputError
+from semiuhpe.inference.output_folder import OutputFolder
 from semiuhpe.inference.results import csv_columns
+from semiuhpe.inference.run_settings import Start, check_same, verdict_on_settings
+from semiuhpe.locks import LOCK
 from semiuhpe.weights import open_weights
 
 SETTINGS, SUMMARY = "settings.json", "summary.json"
@@ -50,7 +57,7 @@ def run_bulk(
     left = waiting(todo, output)
     if left:
         raise InputError(f"{output.url}: {len(left)} units are not done; start the same command again")
-    output.at(SUMMARY).write((json.dumps(total) + "\n").encode())
+    output.at(SUMMARY).write((json_text(total) + "\n").encode())
     return total
 
 
@@ -62,21 +69,49 @@ def _claim(output: Place, settings: Settings, overwrite: bool) -> None:
                 output.at(name).delete()
     now = results_depend_on(settings)
     if output.at(SETTINGS).kind == "file":
-        before = json.loads(output.at(SETTINGS).read())
-        differing = sorted(key for key in {*now, *before} if now.get(key) != before.get(key))
-        if differing:
-            raise InputError(
-                f"{output.url}: holds results of other settings ({', '.join(differing)}); --overwrite, or another --output"
-            )
+        check_same(output.url, json.loads(output.at(SETTINGS).read()), now)
         return
-    if output.names():
+    if _names(output):
         raise InputError(f"{output.url}: is not empty and holds no results of a bulk run; choose another --output")
-    output.at(SETTINGS).write((json.dumps(now, indent=1) + "\n").encode())
+    output.at(SETTINGS).write((json_text(now, indent=1) + "\n").encode())
+
+
+def _names(output: Place) -> list[str]:
+    """What lies there, but for the lock of this run."""
+    return [name for name in output.names() if name != LOCK]
+
+
+def verdict_on_bulk(output: Place, settings: Mapping[str, Any]) -> str | None:
+    """An `output_folder.Verdict` on a bulk run's results. settings: as `results_depend_on` tells them."""
+    if output.at(SETTINGS).kind == "file":
+        return verdict_on_settings(json.loads(output.at(SETTINGS).read()), settings)
+    return "holds something else" if _names(output) else ""
+
+
+@contextlib.contextmanager
+def bulk_output(url: str, settings: Settings, start: Start) -> Iterator[Place]:
+    """Where a run writes to: `url`, or the next number (see `output_folder`). On this machine it is held by a lock.
+
+    Object storage knows no locks: there it is the user who sees that no two runs write to one place.
+    """
+    given, wanted = place(url), results_depend_on(settings)
+    if given.is_local:
+        with OutputFolder(
+            Path(given.path), start, lambda folder: verdict_on_bulk(place(str(folder)), wanted)
+        ) as folder:
+            yield place(str(folder.path))
+        return
+    number, current = 1, given
+    while start == "fresh" and (reason := verdict_on_bulk(current, wanted)):
+        number += 1
+        current = place(f"{given.url}-{number}")
+        print(f"semiuhpe: {given.url}/ {reason}; trying {current.url}/", file=sys.stderr)
+    yield current
 
 
 def results_depend_on(settings: Settings) -> dict[str, Any]:
     """What must be equal for results to belong together; networks by their content. Raises WeightsError."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(settings)))
     kept = {key: value for key, value in plain.items() if key not in _NOT_IN_RESULTS}
     kept["weights_sha256"] = open_weights(settings.weights).sha256
     if not settings.crops:

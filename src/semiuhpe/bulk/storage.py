@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyarrow import ArrowException, fs
 
+from semiuhpe.files import write_atomically
 from semiuhpe.inference.checks import InputError
 
 
@@ -26,6 +27,11 @@ class Place:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return place, (self.url,)  # a filesystem of fsspec need not survive the way to another machine
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return bool(self.system.type_name == "local")
 
     @property
     def kind(self) -> str:
@@ -48,17 +54,14 @@ class Place:
 
     def write(self, content: bytes) -> None:
         """Replace the file; whoever looks sees the old content or all of the new."""
-        parent = self.path.rpartition("/")[0]
-        if self.system.type_name != "local":
+        if not self.is_local:
             # An object appears when its upload is complete; there is no cheap renaming.
             with self.system.open_output_stream(self.path) as stream:
                 stream.write(content)
             return
-        self.system.create_dir(parent, recursive=True)
-        temporary = f"{parent}/.{uuid.uuid4().hex}.tmp"
-        with self.system.open_output_stream(temporary) as stream:
-            stream.write(content)
-        self.system.move(temporary, self.path)
+        path = Path(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
 
     def delete(self) -> None:
         """Delete the file if there is one."""

@@ -58,11 +58,10 @@ class Worker:
 
     def __init__(self, settings: Settings, output: Place) -> None:
         self.settings, self.output = settings, output
-        options: dict[str, Any] = {} if settings.score is None else {"score_threshold": settings.score}
-        detector = None if settings.crops else HeadDetector(settings.detector, threads=settings.threads, **options)
+        detector = None if settings.crops else _detector(settings)
         self.estimator = HeadPoseEstimator(
             settings.weights,
-            device=settings.device,  # type: ignore[arg-type]
+            device=settings.device,
             detector=detector,
             mirrored=settings.mirrored,
             threads=settings.threads,
@@ -130,6 +129,11 @@ class Worker:
             return self._estimate([image])[0]
         except Exception as error:
             return error
+
+
+def _detector(settings: Settings) -> HeadDetector:
+    options: dict[str, Any] = {} if settings.score is None else {"score_threshold": settings.score}
+    return HeadDetector(settings.detector, device=settings.device, threads=settings.threads, **options)
 
 
 def _readable(items: Iterator[Item], unit: Unit) -> Iterator[Item]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 from pathlib import Path
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 
 LEAST = 200
 
@@ -59,10 +58,10 @@ def main(argv: list[str]) -> int:
     card["mirrored"] = estimator.mirrored
     card[KEY] = {**fit_calibration(heads.entropy, errors), "fitted_on": used}
     ErrorModel(card)  # a card that inference would refuse is not written
-    content = with_metadata(estimator.weights.content, {KEY: json.dumps(card[KEY])})
+    content = with_metadata(estimator.weights.content, {KEY: json_text(card[KEY])})
     card["sha256"] = hashlib.sha256(content).hexdigest()
     write_atomically(args.weights, content)
-    write_atomically(card_path(args.weights), (json.dumps(card, indent=2) + "\n").encode())
+    write_atomically(card_path(args.weights), (json_text(card, indent=2) + "\n").encode())
     radius = np.interp(heads.entropy, card[KEY]["entropy"], card[KEY]["error_90_deg"])
     print(f"{card_path(args.weights)}: calibrated on {len(errors)} heads, mean error {errors.mean():.2f}°")
     print(

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     if not (0 < args.max_megabytes <= 4096 and 0 < args.max_megapixels <= 1000):
         raise InputError("--max-megabytes is above 0 and at most 4096, --max-megapixels above 0 and at most 1000")
     options = {} if args.score is None else {"score_threshold": args.score}
-    detector = HeadDetector(args.detector, threads=args.threads, **options)
+    detector = HeadDetector(args.detector, device=args.device, threads=args.threads, **options)
     estimator = HeadPoseEstimator(args.weights, device=args.device, detector=detector, threads=args.threads)
     limits = Limits(body_bytes=int(args.max_megabytes * (1 << 20)), pixels=int(args.max_megapixels * 1e6))
     with Server(estimator, args.host, args.port, limits) as server:

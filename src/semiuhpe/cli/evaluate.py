@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection
 
     from semiuhpe.evaluation.protocols import protocol
     from semiuhpe.evaluation.run import evaluate
-    from semiuhpe.evaluation.tables import json_text, text_table
+    from semiuhpe.evaluation.tables import document_text, text_table
     from semiuhpe.heads.store import HeadStore
 
     if args.report is not None:
@@ -72,7 +72,7 @@ def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection
         "results": evaluation.results,
     }  # fmt: skip
     _write(args, evaluation, document)
-    print(json_text(document) if args.json else text_table(evaluation.results))
+    print(document_text(document) if args.json else text_table(evaluation.results))
     return 0
 
 
@@ -102,8 +102,13 @@ def main(argv: list[str]) -> int:
         prog="semiuhpe evaluate", description="Measure pose weights by a published protocol."
     )
     parser.add_argument(
-        "weights", nargs="?", default="default", help="default, open, an .onnx, a run folder or a .safetensors of one"
+        "weights", nargs="?", help="default, open, an .onnx, a run folder or a .safetensors of one (default: default)"
     )
+    parser.add_argument(
+        "--peer", metavar="NAME=FILE", type=named_files,
+        help="instead of weights: another project's network, e.g. opentrack=head-pose.onnx (NAME=FILE,FILE is averaged)",
+    )  # fmt: skip
+    parser.add_argument("--margin", type=float, help="crop side over head box side (default: what suits the network)")
     add_protocol_options(parser)
     parser.add_argument(
         "--student", choices=["averaged", "current"], default="averaged",
@@ -123,15 +128,14 @@ def main(argv: list[str]) -> int:
     check_protocol_options(parser, args)
     if not 0 < args.iou <= 1:
         parser.error(f"--iou is above 0 and at most 1, got {args.iou}")
-    from semiuhpe.evaluation.pose_models import open_model
+    if args.margin is not None and not 0 < args.margin <= 10:
+        parser.error(f"--margin is above 0 and at most 10, got {args.margin}")
+    if args.peer and args.weights:
+        parser.error("give either weights or --peer, not both")
     from semiuhpe.evaluation.protocols import protocol
-    from semiuhpe.geometry.crop import MARGIN
 
     protocol(args.protocol)  # an unknown name fails before the weights are opened
-    model = open_model(
-        args.weights, student=args.student, device=args.device, mirrored=args.mirrored, threads=args.threads,
-        batch_size=args.batch_size,
-    )  # fmt: skip
+    model, margin = _model(args)
     detection = None
     if args.detect or args.detector:
         from semiuhpe.inference.detector import HeadDetector
@@ -139,4 +143,30 @@ def main(argv: list[str]) -> int:
         detector = HeadDetector(args.detector or "default", threads=args.threads)
         described = f"detected by {detector.weights.sha256[:12]}, IoU from {args.iou:g}"
         detection = {"detector": detector, "iou": args.iou, "description": described}
-    return measure(args, model, MARGIN, detection)
+    return measure(args, model, margin if args.margin is None else args.margin, detection)
+
+
+def named_files(text: str) -> tuple[str, list[Path]]:
+    """`NAME=FILE` or `NAME=FILE,FILE` as a command line has it. Raises ArgumentTypeError for anything else."""
+    name, _, files = text.partition("=")
+    if not name or not files or not all(files.split(",")):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, got {text!r}")
+    return name, [Path(file) for file in files.split(",")]
+
+
+def _model(args: argparse.Namespace) -> tuple[PoseModel, float]:
+    """The model to measure, and the crop margin that suits it."""
+    if args.peer:
+        from semiuhpe.evaluation.peers import PeerModel, preset
+
+        name, files = args.peer
+        peer = PeerModel(files, preset(name), mirrored=bool(args.mirrored), threads=args.threads)
+        return peer, peer.spec.margin
+    from semiuhpe.evaluation.pose_models import open_model
+    from semiuhpe.geometry.crop import MARGIN
+
+    model = open_model(
+        args.weights or "default", student=args.student, device=args.device, mirrored=args.mirrored,
+        threads=args.threads, batch_size=args.batch_size,
+    )  # fmt: skip
+    return model, MARGIN

@@ -15,9 +15,17 @@ def main(argv: list[str]) -> int:
         description="Turn a published checkpoint into weights of this package. Code in the file is never run.",
         epilog="Next: semiuhpe export OUT head_pose.onnx, and semiuhpe calibrate head_pose.onnx --heads STORE.",
     )
-    parser.add_argument("checkpoint", type=Path, help="a published .pth, such as DAD-COCOHead-ResNet50-best.pth")
     parser.add_argument(
-        "output", type=Path, help="folder to write: best.safetensors (the student) and teacher.safetensors"
+        "checkpoint",
+        type=Path,
+        help="a published .pth, such as DAD-COCOHead-ResNet50-best.pth, or an ImageNet classifier such as "
+        "RepVGG-B1g2-train.pth",
+    )
+    parser.add_argument(
+        "output",
+        type=Path,
+        help="folder to write: best.safetensors (the student) and teacher.safetensors; of a classifier "
+        "backbone.safetensors, for semiuhpe train --initial_weights",
     )
     parser.add_argument(
         "--convention",
@@ -27,10 +35,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--licence", help="licence of the weights, kept in every export (default: of their data)")
     args = parser.parse_args(argv)
     try:
-        from semiuhpe.models.reference_import import import_checkpoint
-        from semiuhpe.models.reference_weights import convention_of_name
+        from semiuhpe.models.reference_import import import_checkpoint, import_classifier, is_classifier
+        from semiuhpe.models.reference_weights import convention_of_name, read_pickled
     except ImportError as error:
         raise MissingExtraError("importing weights", "train") from error
+    if is_classifier(read_pickled(args.checkpoint)):
+        made = import_classifier(args.checkpoint, args.output, licence=args.licence)
+        print(f"{made.files['backbone']}: backbone of {made.title}; start a training with it as --initial_weights")
+        return 0
     convention = args.convention or convention_of_name(args.checkpoint)
     written = import_checkpoint(args.checkpoint, args.output, convention, licence=args.licence)
     for name, path in written.files.items():

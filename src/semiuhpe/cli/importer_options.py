@@ -1,7 +1,7 @@
 """Command-line options out of a function's keyword-only parameters: declared once, in its signature.
 
 `def f(folder, store, *, min_side: Annotated[float, "shorter side at least, pixels"] = 30.0)` gets `--min-side N`.
-A parameter's type is str, int, float, bool, Path or a Literal of strings, or one of them `| None`; its help is the
+A parameter's type is str, int, float, bool, Path or a Literal of strings, or one of them `| None`, or Sequence[Path]; its help is the
 first text of its Annotated. It needs a default.
 """
 
@@ -11,7 +11,7 @@ import argparse
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser, function: Callable[..., Any]) -
     for name, default in option_defaults(function).items():
         kind, text = _plain(hints[name])
         flag = f"--{name.replace('_', '-')}"
-        shown = "" if default in (None, "") else f" (default {default})"
+        shown = "" if default in (None, "", ()) else f" (default {default})"
         settings: dict[str, Any] = {"dest": name, "default": default, "help": (text + shown).replace("%", "%%").strip()}
         if kind is bool:
             # BooleanOptionalAction before Python 3.13 writes the default into the help by itself.
@@ -32,6 +32,8 @@ def add_options(parser: argparse.ArgumentParser, function: Callable[..., Any]) -
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, **settings)
         elif get_origin(kind) is Literal:
             parser.add_argument(flag, choices=get_args(kind), **settings)
+        elif kind == Sequence[Path]:
+            parser.add_argument(flag, type=Path, nargs="+", metavar="PATH", **settings)
         elif kind in _METAVARS:
             parser.add_argument(flag, type=kind, metavar=_METAVARS[kind], **settings)
         else:

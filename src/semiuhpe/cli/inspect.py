@@ -1,25 +1,40 @@
-"""`semiuhpe inspect STORE`: what a store holds, in numbers and as a contact sheet."""
+"""`semiuhpe inspect STORE`: what a store holds, in numbers and as a contact sheet, and what it shares with others."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from semiuhpe.errors import StoreError
 
+if TYPE_CHECKING:
+    from semiuhpe.heads.appearance import Appearances
+    from semiuhpe.heads.duplicates import Twin
+
 
 def main(argv: list[str]) -> int:
     """Print counts and pose histograms of a store and write its contact sheet; returns the exit code."""
     parser = argparse.ArgumentParser(prog="semiuhpe inspect", description="What a head store holds.")
-    parser.add_argument("store", type=Path, help="folder of the store")
+    parser.add_argument("store", type=Path, help="folder of the store (with --apart-from also of pictures)")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here (.jpg or .png)")
     parser.add_argument("--count", type=int, default=48, help="heads on the sheet (default %(default)s)")
     parser.add_argument("--split", help="only heads of this split")
+    parser.add_argument(
+        "--apart-from", type=Path, nargs="+", default=(), metavar="PATH",
+        help="fail, and list them, if heads show the same picture as one of these stores or folders of head crops; if all "
+        "of them and STORE are folders of photos, whole photos are compared",
+    )  # fmt: skip
+    parser.add_argument("--twins", type=Path, metavar="FILE.png", help="draw the shared pictures side by side")
     args = parser.parse_args(argv)
+    if args.twins is not None and not args.apart_from:
+        parser.error("--twins draws what --apart-from finds: give it too")
+    if args.apart_from:
+        return _shared(args.store, args.apart_from, args.twins)
     from semiuhpe.heads.store import HeadStore
 
     store = HeadStore(args.store)
@@ -35,6 +50,43 @@ def main(argv: list[str]) -> int:
     if args.sheet:
         _sheet(store, chosen, args.sheet, args.count)
     return 0
+
+
+def _shared(path: Path, others: Sequence[Path], drawing: Path | None) -> int:
+    """List what a store or folder shares with others; 1 if there is anything, else 0."""
+    from semiuhpe.heads.appearance import concatenated
+    from semiuhpe.heads.duplicates import find_twins
+    from semiuhpe.sources.apart import heads_of, is_store, photos_of
+
+    read = heads_of if any(map(is_store, (path, *others))) else photos_of
+    own, references = read(path), concatenated(read(other) for other in others)
+    twins = find_twins(own, references)
+    for twin in twins:
+        how = f", {twin.how}" if twin.how else ""
+        print(f"{own.names[twin.first]} = {references.names[twin.second]} (correlation {twin.correlation:.3f}{how})")
+    shared = len({twin.first for twin in twins})
+    print(f"{path}: {shared} of {len(own)} pictures are among the {len(references)} of {', '.join(map(str, others))}")
+    if drawing is not None and twins:
+        _draw_twins(own, references, twins, drawing)
+    return 1 if twins else 0
+
+
+def _draw_twins(own: Appearances, references: Appearances, twins: Sequence[Twin], path: Path) -> None:
+    import cv2
+    from PIL import Image
+
+    from semiuhpe.drawing.sheet import contact_sheet
+    from semiuhpe.heads.duplicates import symmetric
+
+    pairs = [
+        (own.grey[twin.first], symmetric(references.grey[twin.second], twin.mirrored, twin.turns)) for twin in twins
+    ]
+    captions = [f"{twin.correlation:.2f}" for twin in twins]
+    tiles = [cv2.cvtColor(np.hstack(pair), cv2.COLOR_GRAY2RGB) for pair in pairs]
+    Image.fromarray(
+        contact_sheet([np.asarray(tile, np.uint8) for tile in tiles], columns=6, tile=192, captions=captions)
+    ).save(path)
+    print(f"side by side: {path}")
 
 
 def _histograms(rotation: np.ndarray[Any, np.dtype[np.float64]]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -13,6 +15,7 @@ COMMANDS = {
     "demo": "a local web page for photos, videos and the camera",
     "synthesize": "render labelled heads into a store",
     "prepare": "import a data set into a store",
+    "label": "label the heads of a store with a committee of networks",
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
     "train-detector": "train the head detector",
@@ -27,6 +30,7 @@ _EXTRAS = {
     "synthesize": "synth",
     "prepare": "store",
     "inspect": "store",
+    "label": "store",
     "calibrate": "store",
     "evaluate": "store",
     "submit": "store",
@@ -43,7 +47,10 @@ def _help() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 bad input, 2 wrong usage, 130 interrupted, 143 terminated."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text, and must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
@@ -51,9 +58,9 @@ def main(argv: list[str] | None = None) -> int:
     except SemiUHPEError as error:
         print(f"semiuhpe: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("semiuhpe: interrupted; what was done is kept", file=sys.stderr)
-        return 130
+        return 128 + getattr(error, "signum", int(signal.SIGINT))
     except BrokenPipeError:
         # The reader of our output has gone; a second failure at exit would only add noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

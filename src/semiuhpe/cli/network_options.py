@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 
+from semiuhpe.errors import DeviceError
+from semiuhpe.inference.devices import DEVICES, card_number
+
+DEVICE_HELP = f"where detector and pose network run: {DEVICES} (default: %(default)s)"
+
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """`--weights`: the pose network."""
-    parser.add_argument("--weights", default="default", help="pose weights: default, open, or an .onnx")
+    parser.add_argument(
+        "--weights", default="default", help="pose weights: default, open, an .onnx, or hf-hub:owner/name"
+    )
 
 
 def add_score_option(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +32,19 @@ def add_mirrored_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:
-    """`--device`: where the network runs."""
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to run the network")
+    """`--device`: where the networks run."""
+    parser.add_argument("--device", type=device_name, default="auto", metavar="NAME", help=DEVICE_HELP)
+
+
+def device_name(text: str) -> str:
+    """The name of a device, as argparse checks it."""
+    try:
+        card_number(text)
+    except DeviceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:
     """`--threads`: on how many processor threads."""
-    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
+    parser.add_argument("--threads", type=int, help="processor threads, at most one a core (default: all cores)")

@@ -15,15 +15,16 @@ from semiuhpe.cli.network_options import (
     add_threads_option,
     add_weights_option,
 )
-from semiuhpe.cli.predict_video import add_video_options, check_video_options, predict_videos
+from semiuhpe.cli.predict_video import add_video_options, check_video_options, predict_videos, verdict_on_videos
 
 if TYPE_CHECKING:
     from semiuhpe.inference.boxes_file import Boxes
     from semiuhpe.inference.detector import HeadDetector
     from semiuhpe.inference.estimator import HeadPoseEstimator
     from semiuhpe.inference.foreign_detector import ForeignDetector
-    from semiuhpe.inference.prediction_folder import Start
     from semiuhpe.inference.results import HeadPoses
+    from semiuhpe.inference.run_settings import Start
+    from semiuhpe.interruption import Interruption
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
         description="The pose of every head in photos, videos and streams. Writes an annotated picture a photo and "
         "predictions.json; for each video a folder with annotated.mp4 and frames.jsonl.",
         epilog="A source that cannot be read is reported, the others are done all the same, and the exit code is 1. "
-        "After a kill, --resume goes on: pictures and frames that are done are not done again.",
+        "After a kill or Ctrl-C the same command goes on: pictures and frames that are done are not done again. A folder "
+        "that holds results of other settings is left alone, and the next number taken: poses-2.",
     )
     parser.add_argument(
         "sources",
@@ -49,8 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="keep what an earlier run wrote to the output folder")
-    again.add_argument("--overwrite", action="store_true", help="begin again even if an earlier run was cut short")
+    again.add_argument("--resume", action="store_true", help="go on with this folder, or fail")
+    again.add_argument("--overwrite", action="store_true", help="delete earlier results and begin again")
     parser.add_argument(
         "--style",
         choices=["axes", "cube", "cone", "mesh", "none"],
@@ -104,29 +106,39 @@ def main(argv: list[str]) -> int:
 def _run(args: argparse.Namespace) -> int:
     from semiuhpe.inference.boxes_file import read_boxes
     from semiuhpe.inference.checks import InputError
-    from semiuhpe.inference.prediction_folder import earlier_drawings
+    from semiuhpe.inference.output_folder import OutputFolder, numbered_folders, verdict_of
+    from semiuhpe.inference.prediction_folder import earlier_drawings, verdict_on_predictions
     from semiuhpe.inference.source_kind import list_sources
     from semiuhpe.inference.tables import check_parquet, csv_columns
     from semiuhpe.inference.video_folder import is_annotated
+    from semiuhpe.interruption import Interruption
 
     csv_columns(args.euler)  # an unknown convention fails now, not after the first photo
-    drawn = earlier_drawings(args.output)
+    drawn = {path for folder in numbered_folders(args.output) for path in earlier_drawings(folder)}
     found, videos = list_sources(args.sources, recursive=args.recursive, ignore=is_annotated)
     paths = [p for p in found if p.resolve() not in drawn]
     if not paths and not videos:
         raise InputError(f"{args.output}: every picture there is one that an earlier run drew; name other photos")
     if videos:
-        check_video_options(args)
+        check_video_options(args, videos)
     if "parquet" in args.formats:
         check_parquet()
     boxes = read_boxes(args.boxes) if args.boxes else None
     without = _without_boxes(paths, boxes, args.boxes) if boxes is not None else 0
     estimator, settings = _estimator(args)
     start: Start = "resume" if args.resume else "overwrite" if args.overwrite else "fresh"
-    failed = _photos(paths, args, estimator, settings, start, boxes) if paths else 0
-    if without:
-        print(f"semiuhpe: {without} pictures have no entry in {args.boxes}", file=sys.stderr)
-    failed += predict_videos(videos, args, estimator, settings, start)
+    of_photos = {**settings, "style": args.style, "labels": args.labels}
+
+    def verdict(folder: Path) -> str | None:
+        photos = verdict_on_predictions(folder, of_photos)
+        return verdict_of([photos, *verdict_on_videos(folder, videos, args, settings)])
+
+    with Interruption() as interruption, OutputFolder(args.output, start, verdict) as output:
+        args.output, start = output.path, output.start
+        failed = _photos(paths, args, estimator, of_photos, start, boxes, interruption) if paths else 0
+        if without:
+            print(f"semiuhpe: {without} pictures have no entry in {args.boxes}", file=sys.stderr)
+        failed += predict_videos(videos, args, estimator, settings, start, interruption)
     return 1 if failed else 0
 
 
@@ -137,6 +149,7 @@ def _photos(
     settings: dict[str, Any],
     start: Start,
     boxes: dict[str, Boxes] | None,
+    interruption: Interruption,
 ) -> int:
     """Every photo into the output folder; returns how many failed."""
     from tqdm import tqdm
@@ -149,10 +162,12 @@ def _photos(
         for path in tqdm(paths, unit="photo", disable=not sys.stderr.isatty()):
             if str(path) in folder.done:
                 continue
+            interruption.check()
             entry, drawing = _one(path, args, estimator, boxes)
             if "error" in entry:
                 tqdm.write(f"semiuhpe: error: {entry['error']}", file=sys.stderr)
             folder.add(entry, drawing)
+        interruption.check()
         for path in paths:
             failed += "error" in folder.done[str(path)]
             count += len(folder.done[str(path)].get("heads", []))
@@ -195,14 +210,14 @@ def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
             raise InputError("--detector-class goes with --detector-layout, which is missing")
         if args.detector_side is not None:
             options["max_side"] = args.detector_side
-        return HeadDetector(args.detector or "default", threads=args.threads, **options)
+        return HeadDetector(args.detector or "default", device=args.device, threads=args.threads, **options)
     from semiuhpe.inference.foreign_detector import ForeignDetector
 
     if args.detector is None:
         raise InputError("--detector-layout goes with --detector FILE.onnx, which is missing")
     return ForeignDetector(
         args.detector, args.detector_layout, head_class=args.detector_class, side=args.detector_side,
-        threads=args.threads, **options,
+        device=args.device, threads=args.threads, **options,
     )  # fmt: skip
 
 
@@ -225,12 +240,15 @@ def _one(
     """The entry and the drawing of one picture; one that fails becomes an entry with its error, and no drawing."""
     from semiuhpe.errors import SemiUHPEError
     from semiuhpe.inference.media import load_image
+    from semiuhpe.inference.prediction_folder import identity_of
 
     try:
+        identity = identity_of(path)  # before it is read: one that changes meanwhile is seen to have changed
         image = load_image(path)
         heads = _heads(path, image, args, estimator, boxes)
         entry = {
             "file": str(path),
+            **identity,
             "width": image.shape[1],
             "height": image.shape[0],
             "heads": heads.to_dict(args.euler),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option
+from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option, device_name
 from semiuhpe.errors import MissingExtraError
+from semiuhpe.inference.run_settings import Start
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("-o", "--output", default="poses", help="folder or URL to write to (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run's results and begin again")
-    parser.add_argument("--resume", action="store_true", help="go on with an earlier run, as it does anyway")
+    parser.add_argument("--resume", action="store_true", help="go on with this folder, or fail")
     parser.add_argument("--column", default="image", help="of Parquet: the pictures' bytes (default: %(default)s)")
     parser.add_argument("--euler", action="append", metavar="NAME", help="an Euler convention (default: 300w-lp)")
     add_weights_option(parser)
@@ -31,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crops", action="store_true", help="each picture is one head, already cropped")
     add_score_option(parser)
     add_mirrored_option(parser)
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="cuda: one GPU an actor")
+    parser.add_argument(
+        "--device", type=device_name, default="auto", metavar="NAME", help="auto, cpu, or cuda: one GPU an actor"
+    )
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each actor (default: %(default)s)")
     parser.add_argument("--actors", type=int, default=0, help="how many (default: as many as the cluster has room for)")
     parser.add_argument(
@@ -47,8 +50,7 @@ def main(argv: list[str]) -> int:
 
     try:
         from semiuhpe.bulk.ray_engine import ray_engine
-        from semiuhpe.bulk.run import run_bulk
-        from semiuhpe.bulk.storage import place
+        from semiuhpe.bulk.run import bulk_output, run_bulk
         from semiuhpe.bulk.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError("predict --engine ray", "ray") from error
@@ -62,20 +64,23 @@ def main(argv: list[str]) -> int:
         device=args.device,
         threads=args.threads,
     )
+    start: Start = "overwrite" if args.overwrite else "resume" if args.resume else "fresh"
     engine = ray_engine(args.ray_address, args.actors)
-    with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
+    with (
+        bulk_output(args.output, settings, start) as output,
+        tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar,
+    ):
 
         def progress(done: dict[str, int], units: int) -> None:
             bar.update(done["inputs"])
             bar.set_postfix(heads=done["heads"], units=units)
 
         total = run_bulk(
-            args.sources, place(args.output), settings, engine,
-            column=args.column, overwrite=args.overwrite, progress=progress,
-        )  # fmt: skip
+            args.sources, output, settings, engine, column=args.column, overwrite=args.overwrite, progress=progress
+        )
     earlier = f", {total['earlier_units']} parts done earlier" if total["earlier_units"] else ""
     print(
         f"{total['heads']} heads in {total['inputs'] - total['errors']} pictures, {total['errors']} failed{earlier}; "
-        f"results in {args.output}/"
+        f"results in {output.url}/"
     )
     return 1 if total["errors"] else 0

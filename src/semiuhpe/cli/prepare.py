@@ -14,12 +14,14 @@ from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.aflw import import_aflw
 from semiuhpe.sources.aflw2000 import import_aflw2000
 from semiuhpe.sources.aflw2000_subset import import_aflw2000_subset
+from semiuhpe.sources.aflw_faces import import_aflw_faces
 from semiuhpe.sources.biwi import import_biwi
 from semiuhpe.sources.boxes_csv import import_boxes_csv
 from semiuhpe.sources.cocohead import import_cocohead
 from semiuhpe.sources.crowdhuman import import_crowdhuman
 from semiuhpe.sources.dad3dheads import import_dad_3dheads
 from semiuhpe.sources.directmhp import import_agora, import_panoptic
+from semiuhpe.sources.helmet_workers import import_helmet_workers
 from semiuhpe.sources.importing import ImportReport
 from semiuhpe.sources.mtfl import import_mtfl
 from semiuhpe.sources.openimages import import_openimages
@@ -31,6 +33,7 @@ from semiuhpe.sources.scut_head_import import import_scut_head
 from semiuhpe.sources.w300lp import import_300w_lp
 from semiuhpe.sources.widerface import import_widerface
 from semiuhpe.sources.wild_directions import import_wild_directions
+from semiuhpe.sources.wild_val import import_wild_val
 from semiuhpe.sources.wildhead import import_wildhead
 
 IMPORTERS: dict[str, Callable[..., ImportReport]] = {
@@ -38,12 +41,14 @@ IMPORTERS: dict[str, Callable[..., ImportReport]] = {
     "aflw": import_aflw,
     "aflw2000": import_aflw2000,
     "aflw2000-subset": import_aflw2000_subset,
+    "aflw-faces": import_aflw_faces,
     "agora": import_agora,
     "biwi": import_biwi,
     "boxes": import_boxes_csv,
     "cocohead": import_cocohead,
     "crowdhuman": import_crowdhuman,
     "dad-3dheads": import_dad_3dheads,
+    "helmet-workers": import_helmet_workers,
     "mtfl": import_mtfl,
     "openimages": import_openimages,
     "panoptic": import_panoptic,
@@ -53,6 +58,7 @@ IMPORTERS: dict[str, Callable[..., ImportReport]] = {
     "scut-head": import_scut_head,
     "widerface": import_widerface,
     "wild-directions": import_wild_directions,
+    "wild-val": import_wild_val,
     "wildhead": import_wildhead,
 }
 """Name of a source → its importer(folder, store, *, option=default, ...)."""
@@ -74,6 +80,8 @@ def main(argv: list[str]) -> int:
         print(f"  the list is in {store / 'import.json'}")
     for reason, count in sorted(report.filtered.items()):
         print(f"  filtered, {reason}: {count}")
+    for reason, count in sorted(report.unlabelled.items()):
+        print(f"  without a label, {reason}: {count}")
     defaults = option_defaults(importer)
     changed = {key: value for key, value in args.items() if value != defaults[key] and key not in _NEUTRAL}
     if name in PUBLISHED:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
+from semiuhpe.files import json_text
 
 
 def main(argv: list[str]) -> int:
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     poses = predict_heads(model, store, shown, batch_size=args.batch_size).rotation
     content = dad3dheads.submission([dad3dheads.item_id(r) for r in records], poses)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(args.output, json.dumps(content).encode())
+    write_atomically(args.output, json_text(content).encode())
     print(f"{args.output}: {len(content)} heads of the {split} split")
     if args.score:
         labels = {dad3dheads.item_id(r): r.rotation for r in records if r.rotation is not None}

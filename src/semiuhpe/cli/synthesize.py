@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semiuhpe.synthesis.generate import SynthesisSettings, synthesize
+from semiuhpe.heads.store import HeadStore
+from semiuhpe.synthesis.generate import Inputs, SynthesisSettings, synthesize
+from semiuhpe.synthesis.report import summary
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,13 +32,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=default.seed, help="same seed, same pictures (default %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default %(default)s)")
     parser.add_argument(
-        "--backgrounds", metavar="DIR", help="folder of photos without heads; default: invented backgrounds"
+        "--backgrounds", metavar="DIR", help="folder of photos for backgrounds; default: invented backgrounds alone"
+    )
+    parser.add_argument(
+        "--background-heads",
+        metavar="FILE|DIR|detect",
+        help="where the heads of those photos are, so that backgrounds are cut beside them: a CSV or JSON file of boxes (file, "
+        "x1, y1, x2, y2), a folder of VOC XML files, or 'detect' to look for them; default: the photos show none",
     )
     parser.add_argument(
         "--front-bias",
         type=float,
         default=default.front_bias,
         help="share of poses drawn near the front (default %(default)s)",
+    )
+    parser.add_argument(
+        "--uniform-share",
+        type=float,
+        default=default.uniform_share,
+        help="share of poses uniform over all rotations, lying and upside down too (default %(default)s)",
     )
     parser.add_argument(
         "--val", type=float, default=default.val, help="share of persons for validation (default %(default)s)"
@@ -55,11 +69,13 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv)
     settings = SynthesisSettings(
         count=args.count, identities=min(args.identities, args.count), size=args.size, seed=args.seed,
-        front_bias=args.front_bias, val=args.val, test=args.test, clean=args.clean,
+        front_bias=args.front_bias, uniform_share=args.uniform_share, val=args.val, test=args.test, clean=args.clean,
     )  # fmt: skip
-    progress = synthesize(args.store, settings, args.assets, args.backgrounds, args.workers)
+    inputs = Inputs(args.assets, args.backgrounds, args.background_heads)
+    progress = synthesize(args.store, settings, inputs, args.workers)
     already = next(progress)
     with tqdm(total=settings.count, initial=already, unit="head", desc=str(args.store)) as bar:
         for done in progress:
             bar.update(done - bar.n)
+    print(f"{args.store}: {summary(HeadStore(args.store).records)}")
     return 0

@@ -5,10 +5,48 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from semiuhpe.errors import MissingExtraError
+from semiuhpe.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
     from semiuhpe.training.recipe import Recipe
+
+
+_PUBLISHED_OPTIONS = {
+    "--exp_name": "--run",
+    "--network": "--model.backbone",
+    "--lr": "--optimiser.lr",
+    "--num_workers": "--workers",
+    "--max_iteration": "--steps",
+    "--stage1_iteration": "--semi.stage1_steps (a supervised training: --semi null)",
+    "--log_frequency": "--log_every",
+    "--val_frequency": "--validate_every",
+    "--save_frequency": "--semi.stage_steps",
+    "--ss_ratio": "--labelled.ss_ratio and --semi.unlabelled.beyond_ss_ratio",
+    "--SSL_lambda": "--semi.ssl_lambda",
+    "--conf_thres": "--semi.conf_thres",
+    "--dynamic_thres": "--semi.dynamic_threshold",
+    "--left_ratio": "--semi.left_ratio",
+    "--ulb_batch_ratio": "--semi.ulb_batch_ratio",
+    "--ema_decay": "--semi.teacher_decay",
+    "--type_unsuper": "--semi.loss",
+    "--distribution": "--optimiser.distribution",
+    "--cutout_aug": "--semi.cut_out",
+    "--cutmix_aug": "--semi.cut_mix",
+    "--rotate_aug": "--semi.strong_view.rotation",
+    "--cont_ckpt": "the same command again, which resumes",
+    "--is_full_range": "nothing: rotations are never folded",
+    "--is_ema": "nothing: there always is a teacher",
+    "--gpu_ids": "--device cuda and CUDA_VISIBLE_DEVICES",
+}
+"""Options of the published training program, and what says the same here."""
+
+
+def _refuse_published_options(argv: list[str]) -> None:
+    """Raise RecipeError that translates options of the published program."""
+    foreign = dict.fromkeys(word.partition("=")[0] for word in argv if word.partition("=")[0] in _PUBLISHED_OPTIONS)
+    if foreign:
+        said = ", ".join(f"for {option} say {_PUBLISHED_OPTIONS[option]}" for option in foreign)
+        raise RecipeError(f"these are options of the published program: {said}")
 
 
 def _parser() -> Any:
@@ -29,7 +67,11 @@ def _parser() -> Any:
 
 
 def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
-    """The recipe that flags and files describe, not checked yet, and whether a progress bar was declined."""
+    """The recipe that flags and files describe, not checked yet, and whether a progress bar was declined.
+
+    Raises RecipeError for an option of the published training program, with its name here.
+    """
+    _refuse_published_options(argv)
     parser = _parser()
     values = parser.parse_args(argv)
     from semiuhpe.training.recipe import Recipe

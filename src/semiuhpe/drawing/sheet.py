@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from semiuhpe.drawing.style import text
-from semiuhpe.geometry.crop import Image
+from semiuhpe.geometry import boxes as box_math
+from semiuhpe.geometry.crop import Float, Image, crop_matrix, crop_square, warp
 
 BACKGROUND = (32, 32, 32)
+
+_AROUND = 1.8
+"""Side of a head's tile over that of its box: what is around the head tells why it is hard."""
 
 
 def contact_sheet(
@@ -37,3 +42,10 @@ def contact_sheet(
         if captions is not None:
             text(sheet[:, : left + tile], captions[number], left + 2, top + tile, max(9, round(strip * 0.7)))
     return sheet
+
+
+def head_tile(image: Image, box: ArrayLike, size: int) -> tuple[Image, Float]:
+    """A head with its surroundings, (size, size, 3) uint8, and its box there, (4,). box: x1, y1, x2, y2."""
+    corners = np.asarray(box, dtype=np.float64)
+    matrix = crop_matrix(*crop_square(corners, _AROUND), size)
+    return warp(image, matrix, size), box_math.transform(corners[None], matrix)[0]

@@ -50,7 +50,7 @@ def stroke_width(radius: float) -> int:
 def _fixed(point: Float) -> tuple[int, int]:
     # Pixel i is centred at i in OpenCV's drawing, at i + ½ in our continuous coordinates.
     x, y = np.clip((np.asarray(point) - 0.5) * (1 << _SHIFT), -(1 << 24), 1 << 24)
-    return int(round(float(x))), int(round(float(y)))
+    return round(float(x)), round(float(y))
 
 
 def stroke(canvas: Image, start: Float, end: Float, colour: Colour, width: int, *, outline: bool) -> None:

@@ -17,6 +17,7 @@ from semiuhpe.heads.record import HeadRecord
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Groups = NDArray[np.str_]
 Kind = Literal["rotation", "direction", "azimuth"]
 
 
@@ -38,7 +39,8 @@ class Labels:
 
     ids: (n,) str. rotation: (n, 3, 3) camera←head. azimuth, elevation: (n,) radians, of the rotation where there is
     one. angles_deg: (n, 3) pitch, yaw, roll as the data set published them, yaw over the full circle; protocols choose
-    heads by them.
+    heads by them. subjects: (n,) str, who or which photo a head is of, its own id where that is not known; intervals
+    are of subjects.
     """
 
     ids: NDArray[np.str_]
@@ -46,6 +48,7 @@ class Labels:
     azimuth: Float
     elevation: Float
     angles_deg: Float
+    subjects: Groups
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,7 +86,9 @@ def labels_of(records: Sequence[HeadRecord]) -> Labels:
         azimuth[labelled], elevation[labelled], _ = azimuth_elevation_tilt(rotation[labelled]).T
         unknown = labelled & ~np.isfinite(angles).all(axis=1)
         angles[unknown] = euler_deg(rotation[unknown], "whenet")
-    return Labels(np.array([r.id for r in records], dtype=np.str_), rotation, azimuth, elevation, angles)
+    ids = np.array([r.id for r in records], dtype=np.str_)
+    subjects = np.array([r.subject or r.id for r in records], dtype=np.str_)
+    return Labels(ids, rotation, azimuth, elevation, angles, subjects)
 
 
 _EXTRAS = ("azimuth", "elevation", "pitch", "yaw", "roll")

@@ -12,8 +12,9 @@ import numpy as np
 
 from semiuhpe.evaluation import metrics
 from semiuhpe.evaluation.calibration import aurc, coverage
-from semiuhpe.evaluation.labels import Float, Kind, Labels
+from semiuhpe.evaluation.labels import Float, Groups, Kind, Labels
 from semiuhpe.evaluation.predictions import Predictions
+from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt
 
 
@@ -27,41 +28,58 @@ def head_errors_deg(labels: Labels, predictions: Predictions, kind: Kind) -> Flo
     return metrics.azimuth_errors_deg(predictions.rotation, labels.azimuth)
 
 
-def rotation_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
-    """Everything there is to say where whole rotations are labelled."""
-    predicted, label = predictions.rotation, labels.rotation
+def rotation_measures(
+    labels: Labels, predictions: Predictions, *, published_angles: str | None = None
+) -> dict[str, Any]:
+    """Everything there is to say where whole rotations are labelled.
+
+    published_angles: the Euler convention in which the data set published its angles and its results are published:
+    `euler_mae_deg` then compares the prediction's triple by it with those angles. None = both triples are taken from
+    the rotations, by the convention of 300W-LP.
+    """
+    predicted, label, groups = predictions.rotation, labels.rotation, labels.subjects
+    convention = published_angles or "300w-lp"
+    label_angles = euler_deg(label, convention) if published_angles is None else labels.angles_deg
+    euler_errors = metrics.euler_errors_deg(predicted, label_angles, convention)
+    nearer = metrics.nearest_euler_errors_deg(predicted, label)
     geodesic = head_errors_deg(labels, predictions, "rotation")
     return {
-        "geodesic": metrics.summary(geodesic),
+        "geodesic": metrics.summary(geodesic, groups),
         "accuracy": metrics.accuracies(geodesic),
-        "euler_mae_deg": _named(metrics.nearest_euler_errors_deg(predicted, label), ("pitch", "yaw", "roll")),
-        "maev_deg": _named(metrics.basis_vector_errors_deg(predicted, label), ("right", "down", "into")),
-        "frobenius": _mean(metrics.frobenius_errors(predicted, label)),
+        "accuracy_95": metrics.accuracy_intervals(geodesic, groups),
+        "euler_mae_deg": _named(euler_errors, ("pitch", "yaw", "roll"), groups),
+        "euler_mae_nearer_triple_deg": _named(nearer, ("pitch", "yaw", "roll"), groups),
+        "maev_deg": _named(metrics.basis_vector_errors_deg(predicted, label), ("right", "down", "into"), groups),
+        **_mean_and_interval("frobenius", metrics.frobenius_errors(predicted, label), groups),
         "by_azimuth": by_azimuth(geodesic, labels.azimuth),
         **stated_error_measures(geodesic, predictions, about_rotation=True),
     }
 
 
-def frame_aligned_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
+def frame_aligned_measures(
+    labels: Labels, predictions: Predictions, *, published_angles: str | None = None
+) -> dict[str, Any]:
     """`rotation_measures`, and the same again with one constant turn of the head's frame, fitted on these heads, removed."""
     offset = metrics.frame_offset(predictions.rotation, labels.rotation)
     turned = Predictions(predictions.rotation @ offset, predictions.found)
     angle = metrics.geodesic_errors_deg(offset, np.eye(3))
     return {
-        **rotation_measures(labels, predictions),
+        **rotation_measures(labels, predictions, published_angles=published_angles),
         "frame_offset_deg": float(angle),
-        "frame_aligned": rotation_measures(labels, turned),
+        "frame_aligned": rotation_measures(labels, turned, published_angles=published_angles),
     }
 
 
 def direction_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]:
     """Where azimuth and elevation are labelled but no tilt: the facing direction and its two angles."""
     direction = head_errors_deg(labels, predictions, "direction")
+    rotation, groups = predictions.rotation, labels.subjects
     return {
-        "direction": metrics.summary(direction),
+        "direction": metrics.summary(direction, groups),
         "accuracy": metrics.accuracies(direction),
-        "azimuth_mae_deg": _mean(metrics.azimuth_errors_deg(predictions.rotation, labels.azimuth)),
-        "elevation_mae_deg": _mean(metrics.elevation_errors_deg(predictions.rotation, labels.elevation)),
+        "accuracy_95": metrics.accuracy_intervals(direction, groups),
+        **_mean_and_interval("azimuth_mae_deg", metrics.azimuth_errors_deg(rotation, labels.azimuth), groups),
+        **_mean_and_interval("elevation_mae_deg", metrics.elevation_errors_deg(rotation, labels.elevation), groups),
         "by_azimuth": by_azimuth(direction, labels.azimuth),
         **stated_error_measures(direction, predictions, about_rotation=False),
     }
@@ -71,11 +89,12 @@ def azimuth_measures(labels: Labels, predictions: Predictions) -> dict[str, Any]
     """Where only a coarse azimuth is labelled: shares within 45°, of all heads, front ones and rear ones (beyond 90°)."""
     errors = head_errors_deg(labels, predictions, "azimuth")
     near, rear = errors <= 45, np.abs(labels.azimuth) > np.pi / 2
+    groups = labels.subjects
     return {
-        "azimuth": metrics.summary(errors),
-        "within_45": _mean(near),
-        "within_45_front": _mean(near[~rear]),
-        "within_45_rear": _mean(near[rear]),
+        "azimuth": metrics.summary(errors, groups),
+        **_mean_and_interval("within_45", near, groups),
+        **_mean_and_interval("within_45_front", near[~rear], groups[~rear]),
+        **_mean_and_interval("within_45_rear", near[rear], groups[rear]),
         "heads_front": int(np.sum(~rear)),
         "heads_rear": int(np.sum(rear)),
         **stated_error_measures(errors, predictions, about_rotation=False),
@@ -121,7 +140,13 @@ def _mean(values: Any) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def _named(errors: Float, names: tuple[str, str, str]) -> dict[str, float]:
-    """Means over heads of three errors (n, 3), and under "mean" their mean."""
+def _mean_and_interval(name: str, values: Any, groups: Groups) -> dict[str, Any]:
+    """A mean under its name, and its 95 % bootstrap interval by groups under `NAME_95`."""
+    return {name: _mean(values), f"{name}_95": list(metrics.bootstrap_interval(values, groups=groups))}
+
+
+def _named(errors: Float, names: tuple[str, str, str], groups: Groups) -> dict[str, Any]:
+    """Means over heads of three errors (n, 3), and under "mean" their mean with its interval."""
     each = [_mean(column) for column in errors.T]
-    return {"mean": float(np.mean(each)), **dict(zip(names, each, strict=True))}
+    interval = list(metrics.bootstrap_interval(errors.mean(axis=1), groups=groups))
+    return {"mean": float(np.mean(each)), "mean_95": interval, **dict(zip(names, each, strict=True))}

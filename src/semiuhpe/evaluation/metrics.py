@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,11 @@ def geodesic_errors_deg(predicted: ArrayLike, label: ArrayLike) -> Float:
 
 
 def euler_errors_deg(predicted: ArrayLike, label_deg: ArrayLike, convention: str = "300w-lp") -> Float:
-    """Absolute circular differences of pitch, yaw and roll. (n, 3, 3) × (n, 3) degrees → (n, 3) in [0, 180]."""
+    """Absolute circular differences of pitch, yaw and roll. (n, 3, 3) × (n, 3) degrees → (n, 3) in [0, 180].
+
+    The Euler error as it is published: of the prediction the convention's one triple counts, also where the label lies
+    beyond the fold at yaw = ±90° and the other triple would be nearer (`nearest_euler_errors_deg`).
+    """
     difference = circular_difference(np.radians(euler_deg(predicted, convention)), np.radians(label_deg))
     return np.abs(np.degrees(difference))
 
@@ -44,7 +48,8 @@ def nearest_euler_errors_deg(predicted: ArrayLike, label: ArrayLike, convention:
 
     Every pose has two triples, `(p, y, r)` and `(p + 180, 180 − y, r + 180)`. Where label and prediction lie on either
     side of the fold at yaw = ±90°, the triple of the prediction is taken whose differences add up to less, so close
-    poses have close angles over the full range. Nothing else is forgiven: both triples name the one pose.
+    poses have close angles over the full range. Nothing else is forgiven: both triples name the one pose. It is never
+    more than the published error (`euler_errors_deg`), so the two must not be compared.
     """
     own, other = np.radians(euler_deg(predicted, convention)), np.radians(euler_deg(label, convention))
     pitch, yaw, roll = np.moveaxis(own, -1, 0)
@@ -115,29 +120,72 @@ def accuracies(errors: Float, thresholds: Sequence[float] = THRESHOLDS_DEG, *, m
     return {f"{t:g}": float(np.sum(errors <= t)) / heads if heads else float("nan") for t in thresholds}
 
 
-def summary(errors: Float) -> dict[str, Any]:
-    """Count, mean with its 95 % bootstrap interval, and median of errors in degrees. errors (n,); NaN for none."""
+def accuracy_intervals(
+    errors: Float, groups: ArrayLike | None = None, thresholds: Sequence[float] = THRESHOLDS_DEG
+) -> dict[str, list[float]]:
+    """The 95 % bootstrap interval of each of `accuracies`. errors (n,), groups as of `bootstrap_interval`."""
+    return {f"{t:g}": list(bootstrap_interval(errors <= t, groups=groups)) for t in thresholds}
+
+
+def summary(errors: Float, groups: ArrayLike | None = None) -> dict[str, Any]:
+    """Count, mean and median with their 95 % bootstrap intervals, of errors in degrees. errors (n,); NaN for none.
+
+    groups: as of `bootstrap_interval`.
+    """
     if not len(errors):
         nothing = float("nan")
-        return {"n": 0, "mean_deg": nothing, "mean_95": [nothing, nothing], "median_deg": nothing}
+        return {
+            "n": 0, "mean_deg": nothing, "mean_95": [nothing, nothing], "median_deg": nothing,
+            "median_95": [nothing, nothing],
+        }  # fmt: skip
     return {
         "n": len(errors),
         "mean_deg": float(errors.mean()),
-        "mean_95": list(bootstrap_interval(errors)),
+        "mean_95": list(bootstrap_interval(errors, groups=groups)),
         "median_deg": float(np.median(errors)),
+        "median_95": list(bootstrap_interval(errors, np.median, groups=groups)),
     }
 
 
 def bootstrap_interval(
-    errors: Float,
-    statistic: Callable[[Float], float] = np.mean,
+    errors: ArrayLike,
+    statistic: Callable[[Float], Any] = np.mean,
     *,
+    groups: ArrayLike | None = None,
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of the errors. errors (n,) → low, high."""
-    rng = np.random.default_rng(seed)
-    values = [statistic(errors[rng.integers(0, len(errors), len(errors))]) for _ in range(draws)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    """Percentile bootstrap interval of a statistic of the errors. errors (n, ...) → low, high; NaN for no heads.
+
+    groups: (n,) who or which photo each head is of. Heads of one person err alike, so whole groups are drawn with
+    replacement, as many as there are; without groups every head is its own.
+    """
+    values = np.asarray(errors, dtype=np.float64)
+    if not len(values):
+        return float("nan"), float("nan")
+    drawn = [float(statistic(values[chosen])) for chosen in resamples(groups, len(values), draws=draws, seed=seed)]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def resamples(groups: ArrayLike | None, count: int, *, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Numbers of the heads of each bootstrap sample: as many groups as there are, drawn with replacement.
+
+    groups: (count,) labels of any kind, or None for heads on their own.
+    """
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        for _ in range(draws):
+            yield rng.integers(0, count, count)
+        return
+    _, first, number = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(first))[number]  # in order of appearance, so that heads on their own draw as above
+    order, sizes = np.argsort(number, kind="stable"), np.bincount(number)
+    starts = np.cumsum(sizes) - sizes
+    for _ in range(draws):
+        chosen = rng.integers(0, len(sizes), len(sizes))
+        ends = np.cumsum(sizes[chosen])
+        # The members of group after group, without a loop: count up within each, from where it starts.
+        within = np.arange(ends[-1]) - np.repeat(ends - sizes[chosen], sizes[chosen])
+        yield order[np.repeat(starts[chosen], sizes[chosen]) + within]

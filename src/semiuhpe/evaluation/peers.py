@@ -6,7 +6,7 @@ supplies the files. What a file itself says (NCHW or NHWC, a fixed batch) is rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.evaluation.calibration import radius_50_deg
 from semiuhpe.evaluation.pose_models import mirrored_crops
-from semiuhpe.evaluation.predictions import Float, Predictions
-from semiuhpe.geometry.crop import Image
+from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors
+from semiuhpe.geometry.crop import MARGIN, Image
 from semiuhpe.geometry.euler import CONVENTIONS, from_euler_deg, from_matrix
-from semiuhpe.geometry.rotation import mirror, project_to_rotation
+from semiuhpe.geometry.rotation import from_quaternion, mirror, project_to_rotation
+from semiuhpe.inference.belief import parameter_of_covariance
+from semiuhpe.inference.error_model import ErrorModel
 from semiuhpe.inference.session import open_on_cpu
 
-Output = Literal["euler", "bins", "6d", "matrix"]
+Output = Literal["euler", "bins", "6d", "matrix", "quaternion"]
+Colour = Literal["rgb", "bgr", "grey"]
 ANGLES = ("pitch", "yaw", "roll")
+_GREY = (0.299, 0.587, 0.114)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -32,20 +37,24 @@ class PeerSpec:
     """Signature of a peer's network.
 
     size: pixels a side of its input. output: "euler", degrees; "bins", logits over bins for each angle; "6d", two columns
-    of a matrix before orthonormalisation; "matrix", 3×3 row by row. convention: of `semiuhpe.geometry.euler`, of the
-    angles or of the matrix. order: of the angles, across the outputs. colour: of the input's channels. mean, std: over
-    pixels in 0..1, in the order of RGB. bin_deg: width of a bin; n bins reach from −n/2 to n/2 of them, and the angle is
-    the expectation of bin · width − n/2 · width under the softmax. Raises WeightsError for a spec that is none.
+    of a matrix before orthonormalisation; "matrix", 3×3 row by row; "quaternion", an output `quat` x, y, z, w of a
+    rotation of the canonical frame and, where there is one, `rotaxis_scales_tril`, the Cholesky factor of the covariance
+    of its error. convention: of `semiuhpe.geometry.euler`, of the angles or of the matrix. order: of the angles, across
+    the outputs. colour: of the input's channels; "grey" is one, by the weights of ITU-R BT.601. mean, std: over pixels
+    in 0..1, in the order of RGB, of grey the first counts. bin_deg: width of a bin; n bins reach from −n/2 to n/2 of
+    them, and the angle is the expectation of bin · width − n/2 · width under the softmax. margin: crop side over side of
+    the head box that suits it. Raises WeightsError for a spec that is none.
     """
 
     size: int
     output: Output
     convention: str = "300w-lp"
     order: tuple[str, ...] = ("yaw", "pitch", "roll")
-    colour: Literal["rgb", "bgr"] = "rgb"
+    colour: Colour = "rgb"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     bin_deg: float = 3.0
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
         if sorted(self.order) != sorted(ANGLES) or self.convention not in CONVENTIONS or self.size < 1:
@@ -54,6 +63,11 @@ class PeerSpec:
                 f"{', '.join(CONVENTIONS)} and its size is positive; got {self.order}, {self.convention!r}, {self.size}"
             )
 
+    @property
+    def channels(self) -> int:
+        """Of its input."""
+        return 1 if self.colour == "grey" else 3
+
 
 _HALF = 127.5 / 255
 PRESETS = {
@@ -61,9 +75,21 @@ PRESETS = {
     "whenet": PeerSpec(224, "bins", convention="whenet"),
     "6drepnet": PeerSpec(224, "matrix"),
     "6drepnet-6d": PeerSpec(224, "6d"),
+    "opentrack": PeerSpec(129, "quaternion", colour="grey", mean=(0.5,) * 3, std=(1.0,) * 3, margin=1.0),
 }
 """FSA-Net: yaw, pitch, roll in degrees. WHENet: 120 yaw, 66 pitch and 66 roll bins of 3°. 6DRepNet: the matrix
-`Rz(roll)·Ry(yaw)·Rx(pitch)`, or the six numbers before it."""
+`Rz(roll)·Ry(yaw)·Rx(pitch)`, or the six numbers before it. opentrack's neuralnet tracker: a quaternion and its
+covariance, of a square of about the head box."""
+
+_QUATERNION, _COVARIANCE = "quat", "rotaxis_scales_tril"
+_LEAST_VARIANCE = 1e-8  # radians², 0.006°: what is stated can always be inverted
+
+
+def preset(name: str) -> PeerSpec:
+    """The spec of a public network. Raises WeightsError for a name that is none."""
+    if name not in PRESETS:
+        raise WeightsError(f"no peer is known as {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 class PeerModel:
@@ -85,12 +111,31 @@ class PeerModel:
         }  # fmt: skip
 
     def __call__(self, crops: Image) -> Predictions:
-        """Poses of crops (n, size, size, 3) uint8 RGB; a peer states no error bars."""
-        poses = [network(crops) for network in self._networks]
+        """Poses of crops (n, size, size, 3) uint8 RGB, with error bars where the network states a covariance."""
+        rotation, covariance = self.poses(crops)
+        stated = None if covariance is None else _stated(rotation, covariance)
+        return Predictions(rotation, np.ones(len(crops), bool), stated)
+
+    def poses(self, crops: Image) -> tuple[Float, Float | None]:
+        """Rotations (n, 3, 3) camera←head, and where the network states it the covariance (n, 3, 3) of their errors.
+
+        The latter is of the rotation vector `log(Rᵀ·R_true)`, head frame, radians². Of several files and of mirror
+        images it is the mean: their errors are much the same, so averaging takes little of them away.
+        """
+        answers = [network(crops) for network in self._networks]
         if self.mirrored:
-            poses += [mirror(network(mirrored_crops(crops))) for network in self._networks]
-        rotation = poses[0] if len(poses) == 1 else project_to_rotation(np.sum(poses, axis=0))
-        return Predictions(rotation, np.ones(len(crops), bool))
+            turned = [network(mirrored_crops(crops)) for network in self._networks]
+            answers += [(mirror(r), None if c is None else mirror(c)) for r, c in turned]
+        rotations = [rotation for rotation, _ in answers]
+        stated = [covariance for _, covariance in answers if covariance is not None]
+        mean = rotations[0] if len(rotations) == 1 else project_to_rotation(np.sum(rotations, axis=0))
+        return mean, np.mean(stated, axis=0) if len(stated) == len(answers) else None
+
+
+def _stated(rotation: Float, covariance: Float) -> StatedErrors:
+    bars = ErrorModel({"overreg": 1.0})(parameter_of_covariance(rotation, covariance))
+    half = radius_50_deg({}, bars.entropy, bars.expected_error_deg)
+    return StatedErrors(bars.entropy, bars.expected_error_deg, half, bars.error_90_deg)
 
 
 class _Network:
@@ -99,18 +144,19 @@ class _Network:
         self._path, self._spec = path, spec
         entry = self._session.get_inputs()[0]
         shape = list(entry.shape)
-        channels = [axis for axis, length in enumerate(shape) if length == 3 and axis in (1, 3)]
+        channels = [axis for axis, length in enumerate(shape) if length == spec.channels and axis in (1, 3)]
         sides = [length for axis, length in enumerate(shape) if axis not in (0, *channels) and isinstance(length, int)]
         if len(shape) != 4 or not channels or any(side != spec.size for side in sides) or entry.type != "tensor(float)":
             raise WeightsError(
-                f"{path}: its input is {shape} {entry.type}, expected one float picture of 3 × {spec.size} × {spec.size}; "
-                "check the preset and --size"
+                f"{path}: its input is {shape} {entry.type}, expected one float picture of {spec.channels} × {spec.size} × "
+                f"{spec.size}; check the preset and --size"
             )
         self._name, self._channels_first = entry.name, channels[0] == 1
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._batch = shape[0] if isinstance(shape[0], int) else None
 
-    def __call__(self, crops: Image) -> Float:
-        """(n, size, size, 3) uint8 RGB → (n, 3, 3) camera←head."""
+    def __call__(self, crops: Image) -> tuple[Float, Float | None]:
+        """(n, size, size, 3) uint8 RGB → (n, 3, 3) camera←head and the covariance, if any; as `PeerModel.poses`."""
         pixels = prepared(crops, self._spec)
         if self._channels_first:
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
@@ -120,24 +166,33 @@ class _Network:
             chunk = pixels[start : start + step]
             # A file with a fixed batch gets the last picture again until it is full.
             full = np.concatenate([chunk, np.repeat(chunk[-1:], step - len(chunk), axis=0)])
-            outputs = [np.asarray(o, dtype=np.float64) for o in self._session.run(None, {self._name: full})]
-            parts.append([output.reshape(step, -1)[: len(chunk)] for output in outputs])
-        outputs = [np.concatenate(column) for column in zip(*parts, strict=True)]
+            answers = [np.asarray(o, dtype=np.float64) for o in self._session.run(None, {self._name: full})]
+            parts.append([answer.reshape(step, -1)[: len(chunk)] for answer in answers])
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        outputs = dict(zip(self._outputs, columns, strict=True))
         try:
-            return decoded(outputs, self._spec)
+            return decoded(outputs, self._spec), decoded_covariance(outputs)
         except ValueError as error:
             raise WeightsError(f"{self._path}: {error}; check the preset and --output") from error
 
 
 def prepared(crops: Image, spec: PeerSpec) -> NDArray[np.float32]:
-    """Crops as the network takes them, still channels last. (n, S, S, 3) uint8 RGB → (n, S, S, 3) float32."""
+    """Crops as the network takes them, still channels last. (n, S, S, 3) uint8 RGB → (n, S, S, 3 or 1) float32."""
+    if spec.colour == "grey":
+        grey = crops @ np.array(_GREY) / 255
+        return np.asarray((grey - spec.mean[0]) / spec.std[0], dtype=np.float32)[..., None]
     pixels = (crops / 255 - np.array(spec.mean)) / np.array(spec.std)
     return np.asarray(pixels[..., ::-1] if spec.colour == "bgr" else pixels, dtype=np.float32)
 
 
-def decoded(outputs: Sequence[Float], spec: PeerSpec) -> Float:
-    """Poses of a network's outputs, each (n, ·). → (n, 3, 3) camera←head. Raises ValueError for other shapes."""
+def decoded(named: Mapping[str, Float], spec: PeerSpec) -> Float:
+    """Poses of a network's outputs by name, each (n, ·). → (n, 3, 3) camera←head. Raises ValueError for other shapes."""
+    outputs = list(named.values())
     widths = [output.shape[1] for output in outputs]
+    if spec.output == "quaternion":
+        if _QUATERNION not in named or named[_QUATERNION].shape[1] != 4:
+            raise ValueError(f"no output {_QUATERNION!r} of 4 numbers a head, there are {', '.join(named)}")
+        return from_quaternion(named[_QUATERNION])
     if spec.output in ("6d", "matrix"):
         expected = 6 if spec.output == "6d" else 9
         if expected not in widths:
@@ -148,8 +203,22 @@ def decoded(outputs: Sequence[Float], spec: PeerSpec) -> Float:
     angles = _expectations(outputs, spec) if spec.output == "bins" else np.concatenate(outputs, axis=1)
     if angles.shape[1] != 3:
         raise ValueError(f"expected three angles a head, the outputs have {widths} numbers")
-    columns = [spec.order.index(name) for name in ANGLES]
-    return from_euler_deg(angles[:, columns], spec.convention)
+    places = [spec.order.index(name) for name in ANGLES]
+    return from_euler_deg(angles[:, places], spec.convention)
+
+
+def decoded_covariance(named: Mapping[str, Float]) -> Float | None:
+    """`L·Lᵀ` of the output `rotaxis_scales_tril`, (n, 3, 3) radians², or None where there is no such output.
+
+    It is of the rotation vector in the head's frame: there the errors on real faces have the stated shape, in the
+    camera's they have not. Raises ValueError for another shape.
+    """
+    if _COVARIANCE not in named:
+        return None
+    if named[_COVARIANCE].shape[1] != 9:
+        raise ValueError(f"the output {_COVARIANCE} has {named[_COVARIANCE].shape[1]} numbers a head, expected 9")
+    lower = named[_COVARIANCE].reshape(-1, 3, 3)
+    return np.asarray(lower @ np.swapaxes(lower, 1, 2) + _LEAST_VARIANCE * np.eye(3))
 
 
 def _expectations(outputs: Sequence[Float], spec: PeerSpec) -> Float:

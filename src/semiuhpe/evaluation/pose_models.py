@@ -13,7 +13,7 @@ from semiuhpe.errors import MissingExtraError, WeightsError
 from semiuhpe.evaluation.calibration import radius_50_deg
 from semiuhpe.evaluation.predictions import PoseModel, Predictions, StatedErrors
 from semiuhpe.geometry.crop import Image
-from semiuhpe.inference.estimator import Device, HeadPoseEstimator
+from semiuhpe.inference.estimator import HeadPoseEstimator
 from semiuhpe.inference.results import HeadPoses
 
 Student = Literal["averaged", "current"]
@@ -27,7 +27,7 @@ class ExportedModel:
         self,
         weights: str | os.PathLike[str] = "default",
         *,
-        device: Device = "auto",
+        device: str = "auto",
         mirrored: bool | None = None,
         threads: int | None = None,
         batch_size: int = 64,
@@ -58,7 +58,7 @@ def open_model(
     weights: str | os.PathLike[str],
     *,
     student: Student = "averaged",
-    device: Device = "auto",
+    device: str = "auto",
     mirrored: bool | None = None,
     threads: int | None = None,
     batch_size: int = 64,

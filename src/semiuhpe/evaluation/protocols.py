@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,11 @@ class Protocol:
         results: dict[str, Any] = {}
         for subset in self.subsets:
             kept = usable & subset.keeps(labels)
-            counts = {"kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum())}
             both = kept & predictions.found
+            counts = {
+                "kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum()),
+                "subjects": len(np.unique(labels.subjects[both])),
+            }  # fmt: skip
             figures = self.measure(labels[both], predictions[both])
             if predictions.detected:
                 missed = int(np.sum(kept & ~predictions.found))
@@ -117,13 +121,15 @@ _AFLW2000 = (
 )
 _FULL_AND_NARROW = (Subset("full range", ALL.keeps), Subset("narrow range, |yaw| < 90", yaw_below(90)))
 
+# The Euler error as each set's results are published: one triple of the prediction against the labelled angles. The
+# sets of the full circle label yaw beyond ±90°, so their results take the triple with the smaller |pitch| + |roll|.
+_by_300w_lp = partial(measures.rotation_measures, published_angles="300w-lp")
+_by_full_yaw = partial(measures.rotation_measures, published_angles="whenet")
+_by_biwi = partial(measures.frame_aligned_measures, published_angles="biwi")
+
 PROTOCOLS = {
-    "aflw2000": Protocol(
-        "AFLW2000-3D, both published filters", "test", measures.rotation_measures, _AFLW2000, "rotation"
-    ),
-    "biwi": Protocol(
-        "BIWI Kinect, as it is and frame-aligned", "test", measures.frame_aligned_measures, kind="rotation"
-    ),
+    "aflw2000": Protocol("AFLW2000-3D, both published filters", "test", _by_300w_lp, _AFLW2000, "rotation"),
+    "biwi": Protocol("BIWI Kinect, as it is and frame-aligned", "test", _by_biwi, kind="rotation"),
     "dad-3dheads": Protocol(
         "DAD-3DHeads, the official val, its pose error",
         "val",
@@ -131,10 +137,8 @@ PROTOCOLS = {
         kind="rotation",
         official_split="val",
     ),
-    "panoptic": Protocol(
-        "CMU Panoptic, full and narrow range", "test", measures.rotation_measures, _FULL_AND_NARROW, "rotation"
-    ),
-    "agora": Protocol("AGORA, full and narrow range", "test", measures.rotation_measures, _FULL_AND_NARROW, "rotation"),
+    "panoptic": Protocol("CMU Panoptic, full and narrow range", "test", _by_full_yaw, _FULL_AND_NARROW, "rotation"),
+    "agora": Protocol("AGORA, full and narrow range", "test", _by_full_yaw, _FULL_AND_NARROW, "rotation"),
     "pointing04": Protocol("Pointing'04, direction only", "test", measures.direction_measures, kind="direction"),
     "wild-directions": Protocol("wild heads, azimuth judged by eye", "test", measures.azimuth_measures, kind="azimuth"),
     "synthetic": Protocol("rendered heads, full range", "test", measures.rotation_measures, kind="rotation"),

@@ -39,7 +39,7 @@ def write_report(path: Path, evaluation: Evaluation, document: Mapping[str, Any]
     page = html_page(evaluation, document)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".json")
-    write_atomically(beside, (tables.json_text(document) + "\n").encode())
+    write_atomically(beside, (tables.document_text(document) + "\n").encode())
     write_atomically(path, page.encode())
     return beside
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from semiuhpe.files import json_text
 
 
 def rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -39,14 +40,6 @@ def text_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def json_text(document: Mapping[str, Any]) -> str:
-    """Indented JSON that every parser reads: what is not finite becomes null."""
-    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def document_text(document: Mapping[str, Any]) -> str:
+    """A document of figures as indented JSON; what is undefined is null."""
+    return json_text(document, indent=1, ensure_ascii=False)

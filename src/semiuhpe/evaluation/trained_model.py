@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from semiuhpe.errors import WeightsError
+from semiuhpe.errors import DeviceError
 from semiuhpe.evaluation.calibration import radius_50_deg
 from semiuhpe.evaluation.pose_models import Student, mirrored_crops
 from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
+from semiuhpe.inference.devices import card_number, usable_threads
 from semiuhpe.inference.error_model import ErrorModel
-from semiuhpe.inference.estimator import Device
 from semiuhpe.models.export import network_of
 from semiuhpe.training.run_folder import BEST, LAST
 
@@ -33,19 +33,17 @@ class TrainedModel:
         path: Path,
         *,
         student: Student = "averaged",
-        device: Device = "auto",
+        device: str = "auto",
         mirrored: bool | None = None,
         threads: int | None = None,
     ) -> None:
         checkpoint = path / (LAST if student == "current" else BEST) if path.is_dir() else path
-        if device == "cuda" and not torch.cuda.is_available():
-            raise WeightsError("device 'cuda' needs a CUDA device and a torch built for it; use device='cpu'")
+        where = _torch_device(device)
         if threads is not None:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(usable_threads(threads))
         network, state = network_of(checkpoint, student)
-        on_cuda = device != "cpu" and torch.cuda.is_available()
-        self._device = torch.device("cuda" if on_cuda else "cpu")
-        self._network = network.to(self._device)
+        self._device = where
+        self._network = network.to(where)
         self._card = {"overreg": state["recipe"]["optimiser"]["overreg"]}
         self._error = ErrorModel(self._card)
         self._mirrored = bool(mirrored)
@@ -71,3 +69,11 @@ class TrainedModel:
     def _belief(self, crops: Image) -> Float:
         parameter = self._network(torch.from_numpy(np.ascontiguousarray(crops)).to(self._device))
         return np.asarray(parameter.double().cpu().numpy()).reshape(-1, 3, 3)
+
+
+def _torch_device(device: str) -> torch.device:
+    """PyTorch's device of a name. Raises DeviceError for one that is unknown or not there."""
+    number, there = card_number(device), torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number is not None and number >= there:
+        raise DeviceError(f"device {device!r} needs {number + 1} CUDA cards and a torch built for them; choose 'cpu'")
+    return torch.device("cpu" if device == "cpu" or not there else f"cuda:{number or 0}")

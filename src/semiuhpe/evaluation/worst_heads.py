@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from semiuhpe.drawing.axes import LENGTH, draw_axes
+from semiuhpe.drawing.sheet import head_tile
 from semiuhpe.drawing.style import BLUE, head_centre_and_radius, outlined_stroke, stroke_width
 from semiuhpe.evaluation.labels import Float, Kind, Labels
 from semiuhpe.evaluation.run import Evaluation
-from semiuhpe.geometry import boxes as box_math
-from semiuhpe.geometry.crop import Image, crop_matrix, crop_square, warp
+from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, facing_direction, from_azimuth_elevation_tilt
 
 COUNT = 24
 TILE = 160
-_MARGIN = 1.8
-"""Side of the picture over that of the head box: what is around the head tells why it is hard."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ def worst_heads(evaluation: Evaluation, count: int = COUNT) -> list[WorstHead]:
     found = []
     for place in np.argsort(-errors, kind="stable")[:count]:
         number = int(numbers[place])
-        tile, box = _tile(evaluation.heads.image(number), evaluation.heads.record(number).box)
+        tile, box = head_tile(evaluation.heads.image(number), evaluation.heads.record(number).box, TILE)
         rotation = predictions.rotation[place]
         drawn = draw_axes(tile, rotation[None], box[None])
         found.append(
@@ -52,12 +50,6 @@ def worst_heads(evaluation: Evaluation, count: int = COUNT) -> list[WorstHead]:
             )
         )
     return found
-
-
-def _tile(image: Image, box: object) -> tuple[Image, Float]:
-    """The head with its surroundings, (TILE, TILE, 3), and its box there."""
-    matrix = crop_matrix(*crop_square(np.asarray(box, dtype=np.float64), _MARGIN), TILE)
-    return warp(image, matrix, TILE), box_math.transform(np.asarray(box, dtype=np.float64)[None], matrix)[0]
 
 
 def _labelled(tile: Image, box: Float, labels: Labels, place: int, kind: Kind) -> Image:

@@ -18,7 +18,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semiuhpe.geometry.rotation import from_quaternion, project_to_rotation
+from semiuhpe.geometry.rotation import from_quaternion, project_to_rotation, rotation_x
 
 Float = NDArray[np.float64]
 
@@ -31,6 +31,10 @@ MIRRORED: tuple[int, ...] = (
     54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
 )  # fmt: skip
 """Which landmark each one becomes when the picture is flipped."""
+
+HAND_PITCH_DEG = 3.7
+"""By how much fits to landmarks that people clicked look up too far (docs/zero.md): people place brows, nose and mouth
+otherwise than the fits behind the official labels do, in whose frame the mean face is."""
 
 _FREEDOM = 6.0  # of the Student-t; small enough that a hidden brow cannot turn the face
 _ITERATIONS = 30
@@ -159,6 +163,15 @@ def _placed(points: Float, shape: Float, rotation: Float) -> tuple[Float, Float,
     scale = np.sum(turned * seen, axis=(1, 2)) / np.sum(turned**2, axis=(1, 2))
     scale = np.maximum(scale, 0.1 * np.sqrt(np.sum(seen**2, axis=(1, 2)) / np.sum(turned**2, axis=(1, 2))))
     return rotation, scale, middle - scale[:, None] * centre
+
+
+def official_pose(rotation: ArrayLike, *, hand_placed: bool) -> Float:
+    """Fitted poses in the frame of the official 300W-LP and AFLW2000 labels. (..., 3, 3) camera←head → the same shape.
+
+    hand_placed: whether people placed the landmarks; those of a network that learnt the official ones need no correction.
+    """
+    rotation = np.asarray(rotation, dtype=np.float64)
+    return np.asarray(rotation @ rotation_x(np.radians(HAND_PITCH_DEG))) if hand_placed else rotation
 
 
 def affine_pose(points: Float, shape: Float) -> tuple[Float, Float, Float]:

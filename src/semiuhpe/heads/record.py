@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from semiuhpe.errors import StoreError
+from semiuhpe.files import json_text
 from semiuhpe.geometry.rotation import Float
 
 SPLITS = ("train", "val", "test", "unlabelled")
@@ -52,7 +53,7 @@ class HeadRecord:
 
     def to_json(self) -> str:
         """Compact JSON, exact for every float (repr round-trips)."""
-        return json.dumps(
+        return json_text(
             {
                 "id": self.id,
                 "source": self.source,

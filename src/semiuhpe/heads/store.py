@@ -26,14 +26,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
+from semiuhpe.inference.picture_limits import MAX_SCANS
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _PNG = b"\x89PNG\r\n\x1a\n"
+_SCAN = b"\xff\xda"  # of a JPEG, each of which may be another pass over all pixels
 _MAP_SIZE = 1 << 40  # address space, not disk: LMDB's file grows as it fills
 
 _SCHEMA = pa.schema(
@@ -43,7 +45,8 @@ _SCHEMA = pa.schema(
         ("split", pa.string()),
         ("subject", pa.string()),
         ("box", pa.list_(pa.float64(), 4)),
-        ("rotation", pa.list_(pa.float64(), 9)),
+        # Of 9, or null: pyarrow up to 24 writes no null among lists of a fixed size.
+        ("rotation", pa.list_(pa.float64())),
         ("extras", pa.string()),
     ]
 )
@@ -119,7 +122,7 @@ def table_of(records: Iterable[HeadRecord]) -> pa.Table:
             "subject": [r.subject for r in rows],
             "box": [[float(v) for v in r.box] for r in rows],
             "rotation": [None if r.rotation is None else [float(v) for v in r.rotation.ravel()] for r in rows],
-            "extras": [json.dumps(r.extras, sort_keys=True) for r in rows],
+            "extras": [json_text(r.extras, sort_keys=True) for r in rows],
         },
         schema=_SCHEMA,
     )
@@ -144,9 +147,9 @@ class HeadStoreWriter:
             known = txn.get(b"meta", db=self._db.info)
             if known is None:
                 txn.put(b"version", str(FORMAT_VERSION).encode(), db=self._db.info)
-                txn.put(b"meta", json.dumps(meta or {}, sort_keys=True).encode(), db=self._db.info)
+                txn.put(b"meta", json_text(meta or {}, sort_keys=True).encode(), db=self._db.info)
             _check_version(self.path, txn.get(b"version", default=b"0", db=self._db.info))
-            if known is not None and meta is not None and json.loads(known) != json.loads(json.dumps(meta)):
+            if known is not None and meta is not None and json.loads(known) != json.loads(json_text(meta)):
                 raise StoreError(
                     f"{self.path}: the store was begun with other settings; delete it or choose another path"
                 )
@@ -277,7 +280,7 @@ class HeadStore:
     def _decoded(self, index: int, content: bytes, factor: int) -> Image:
         encoded = np.frombuffer(content, np.uint8)
         try:
-            whole = encoded.size and not _is_cut_short(content)
+            whole = encoded.size and not _is_cut_short(content) and content.count(_SCAN) <= MAX_SCANS
             image = cv2.imdecode(encoded, _REDUCED.get(factor, cv2.IMREAD_COLOR_RGB)) if whole else None
         except cv2.error:  # a header that claims more pixels than OpenCV decodes
             image = None

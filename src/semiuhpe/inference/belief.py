@@ -111,3 +111,15 @@ def expected_error_deg(parameter: ArrayLike, overreg: float = 1.025) -> Float:
     _, deficit = scaled_log_normalizer_and_resultant_deficit(proper_singular_values(parameter))
     cosine = (overreg * np.sum(1 - deficit, axis=-1) - 1) / 2
     return np.asarray(np.maximum(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), FLOOR_DEG))
+
+
+def parameter_of_covariance(rotation: ArrayLike, covariance: ArrayLike) -> Float:
+    """The matrix Fisher parameter whose mode is `rotation` and whose small errors have this covariance.
+
+    covariance: of the rotation vector `r = log(Rᵀ·R_true)` in the head's frame, radians², positive definite. With
+    `P = covariance⁻¹` it is `A = R·(½·tr(P)·I − P)`, since `tr(Kᵀ·exp(r)) ≈ tr K − ½·rᵀ·(tr(K)·I − K)·r`. A wide
+    belief is narrower than the covariance that it was made of, for angles end at 180°. (..., 3, 3) each → (..., 3, 3).
+    """
+    precision = np.linalg.inv(np.asarray(covariance, dtype=np.float64))
+    half = np.trace(precision, axis1=-2, axis2=-1)[..., None, None] / 2
+    return np.asarray(np.asarray(rotation, dtype=np.float64) @ (half * np.eye(3) - precision))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
@@ -13,7 +12,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.preprocess import draw, padded
 from semiuhpe.inference.score_calibration import ScoreCalibration, of_card
-from semiuhpe.inference.session import open_on_cpu
+from semiuhpe.inference.session import InferenceSession, open_session
 from semiuhpe.inference.tiling import View, plan_views
 from semiuhpe.weights import WeightsFile, open_weights
 
@@ -30,10 +29,12 @@ class HeadDetector:
     weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
     score_threshold: boxes below it are left out, in [0, 1]. max_side: pixels of the longer side at which a photo is
     seen whole. max_tiles: at most this many closer views of a large photo; 0 for none. overlap_threshold: of two boxes
-    with a larger IoU, the better one stays. threads: of onnxruntime; None = as many as there are cores.
+    with a larger IoU, the better one stays. device: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or "auto",
+    which is CUDA where it is there. threads: of onnxruntime, at most one a core; None = as many as there are cores.
     calibration: from the network's score to a probability; None = the model card's.
 
-    Raises WeightsError if the weights are missing, damaged or not a head detector's, InputError for wrong settings.
+    Raises WeightsError if the weights are missing, damaged or not a head detector's, DeviceError for a device that is
+    not there, InputError for other wrong settings.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class HeadDetector:
         max_side: int = 960,
         max_tiles: int = 16,
         overlap_threshold: float = 0.5,
+        device: str = "auto",
         threads: int | None = None,
         calibration: ScoreCalibration | None = None,
     ) -> None:
@@ -60,7 +62,7 @@ class HeadDetector:
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
-        self._session = _session(self.weights, threads)
+        self._session = _session(self.weights, device, threads)
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the heads of a photo.
@@ -94,8 +96,8 @@ class HeadDetector:
         return boxes[kept] / view.scale + [view.x, view.y, view.x, view.y], scores[kept]
 
 
-def _session(weights: WeightsFile, threads: int | None) -> onnxruntime.InferenceSession:
-    session = open_on_cpu(weights.content, weights.path, threads, remedy="export again")
+def _session(weights: WeightsFile, device: str, threads: int | None) -> InferenceSession:
+    session = open_session(weights.content, weights.path, device, threads, remedy="export again")
     inputs = [entry.name for entry in session.get_inputs()]
     outputs = {entry.name for entry in session.get_outputs()}
     if inputs != ["pixels"] or not {"boxes", "scores"} <= outputs:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.errors import WeightsError
@@ -18,7 +17,7 @@ from semiuhpe.inference.checks import InputError, as_array, as_boxes, usable_box
 from semiuhpe.inference.error_model import ErrorModel
 from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import HeadPoses
-from semiuhpe.inference.session import session_options
+from semiuhpe.inference.session import InferenceSession, open_session
 from semiuhpe.weights import WeightsFile, open_weights
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from semiuhpe.inference.tracking import Tracker
 
 Float = NDArray[np.float64]
-Device = Literal["auto", "cpu", "cuda"]
 Detector = Callable[[Image], Any]
 
 
@@ -35,21 +33,23 @@ class HeadPoseEstimator:
     """Estimates the pose of heads in photos.
 
     weights: "default" or "open" for embedded ones, or the path of an .onnx file that `semiuhpe export` wrote. device:
-    "cpu", "cuda" (needs onnxruntime-gpu) or "auto". detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
+    of this network and of a detector that is opened here: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or
+    "auto", which is CUDA where it is there. detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
     (n, 4), or to a tuple of boxes (n, 4) and scores (n,); the path of detector weights; or None for the embedded
     detector (opened when first needed).
     mirrored: estimate the mirror image too and average both beliefs: twice the time, lower error. None = as the weights'
     card says, for which their error bars were calibrated; the embedded ones say yes. threads: of
-    onnxruntime, None = as many as there are cores. batch_size: pictures in one pass of the network, mirror images too.
+    onnxruntime, at most one a core; None = as many as there are cores. batch_size: pictures in one pass of the network, mirror images too.
 
-    Raises WeightsError for weights that are missing, damaged or not a pose network's.
+    Raises WeightsError for weights that are missing, damaged or not a pose network's, DeviceError for a device that is
+    unknown or not there.
     """
 
     def __init__(
         self,
         weights: str | os.PathLike[str] = "default",
         *,
-        device: Device = "auto",
+        device: str = "auto",
         detector: Detector | str | os.PathLike[str] | None = None,
         mirrored: bool | None = None,
         threads: int | None = None,
@@ -62,7 +62,7 @@ class HeadPoseEstimator:
         self._error = ErrorModel(self.weights.card)
         self._detector = detector
         self.mirrored = bool(self.weights.card.get("mirrored", False)) if mirrored is None else mirrored
-        self.threads, self.batch_size = threads, batch_size
+        self.device, self.threads, self.batch_size = device, threads, batch_size
 
     @property
     def detector(self) -> Detector:
@@ -70,7 +70,7 @@ class HeadPoseEstimator:
         if self._detector is None or isinstance(self._detector, str | os.PathLike):
             from semiuhpe.inference.detector import HeadDetector
 
-            self._detector = HeadDetector(self._detector or "default", threads=self.threads)
+            self._detector = HeadDetector(self._detector or "default", device=self.device, threads=self.threads)
         return self._detector
 
     def __call__(self, image: Any) -> HeadPoses:
@@ -107,7 +107,8 @@ class HeadPoseEstimator:
 
         source: a video file, camera number, or URL of a stream (rtsp, http, ...); an iterable of pictures or of pairs
         (time_s, picture); or a photo, folder, glob pattern or .txt list, whose photos come one by one, untracked.
-        every: the detector runs on each k-th frame; None chooses k so that the work keeps up with the frame rate.
+        every: the detector runs on each k-th frame; None: five times a second of a file or an iterable, and of a live
+        source as often as the work keeps up with the frame rate.
         track: keep identities, by `tracker` (None: `tracking.MotionTracker`). smooth_s: time constant of smoothing the
         rotations, 0 for none; a head that turns steadily is then shown where it was about so many seconds ago. fps: of
         an iterable of pictures without times. policy: queue, deadlines and reconnection.
@@ -212,19 +213,8 @@ def _detections(answer: Any) -> tuple[Float, Float]:
     return found, known
 
 
-def _pose_session(
-    weights: WeightsFile, device: Device, threads: int | None
-) -> tuple[onnxruntime.InferenceSession, int]:
-    available = onnxruntime.get_available_providers()
-    if device == "cuda" and "CUDAExecutionProvider" not in available:
-        raise WeightsError("device 'cuda' needs the package onnxruntime-gpu and a CUDA device; use device='cpu'")
-    wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    try:
-        session = onnxruntime.InferenceSession(
-            weights.content, session_options(threads), providers=[p for p in wanted if p in available]
-        )
-    except Exception as error:  # onnxruntime raises classes of its own for every kind of malformed file
-        raise WeightsError(f"{weights.path}: not a network that onnxruntime can open; export it again") from error
+def _pose_session(weights: WeightsFile, device: str, threads: int | None) -> tuple[InferenceSession, int]:
+    session = open_session(weights.content, weights.path, device, threads)
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = inputs[0].shape if inputs else []
     fits = len(inputs) == 1 and len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]

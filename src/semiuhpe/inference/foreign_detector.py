@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
@@ -17,7 +16,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import warp_to
 from semiuhpe.inference.checks import InputError, image_size
 from semiuhpe.inference.detector_layouts import LAYOUTS, Canvas, Layout, grown, suppressed
-from semiuhpe.inference.session import open_on_cpu
+from semiuhpe.inference.session import InferenceSession, open_session, read_network
 from semiuhpe.weights import WeightsFile
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -30,7 +29,7 @@ class ForeignDetector:
     `detector_layouts.LAYOUTS`. head_class: the number of the class of heads; None = the one that the file's own list of
     names calls "head", or the only one. score_threshold: boxes below it are left out, in [0, 1].
     overlap_threshold: of two boxes with a larger IoU, the better one stays. side: pixels of the longer side at which a
-    photo is seen, where the file leaves it open; None = the layout's. threads: of onnxruntime.
+    photo is seen, where the file leaves it open; None = the layout's. device, threads: as of `HeadDetector`.
 
     Raises WeightsError if the file is missing, damaged or does not fit the layout (some of that only when the first
     photo is seen), InputError for wrong settings.
@@ -45,6 +44,7 @@ class ForeignDetector:
         score_threshold: float = 0.5,
         overlap_threshold: float = 0.5,
         side: int | None = None,
+        device: str = "auto",
         threads: int | None = None,
     ) -> None:
         if layout not in LAYOUTS:
@@ -60,7 +60,7 @@ class ForeignDetector:
         self.name, self.layout = layout, LAYOUTS[layout]
         self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
         self.weights = _read(Path(weights))
-        self._session = open_on_cpu(self.weights.content, self.weights.path, threads)
+        self._session = open_session(self.weights.content, self.weights.path, device, threads)
         self._input, self._type, self._size = _input(self._session, self.weights.path, layout)
         self.head_class = _head_class(self._session) if head_class is None else head_class
         self._side = side or self.layout.side
@@ -124,18 +124,11 @@ def _multiple(length: float, step: int) -> int:
 
 
 def _read(path: Path) -> WeightsFile:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(
-            f"{path}: cannot be read ({error.strerror or error}); give a detector that was exported to ONNX"
-        ) from error
+    content = read_network(path, remedy="give a detector that was exported to ONNX")
     return WeightsFile(path=path, card={}, sha256=hashlib.sha256(content).hexdigest(), content=content)
 
 
-def _input(
-    session: onnxruntime.InferenceSession, path: Path, layout: str
-) -> tuple[str, type, tuple[int | None, int | None]]:
+def _input(session: InferenceSession, path: Path, layout: str) -> tuple[str, type, tuple[int | None, int | None]]:
     """Name, number type and fixed size (None where free) of the one picture that a detector takes."""
     inputs = session.get_inputs()
     shape = list(inputs[0].shape) if inputs else []
@@ -149,7 +142,7 @@ def _input(
     return inputs[0].name, _TYPES[inputs[0].type], (rows, columns)
 
 
-def _head_class(session: onnxruntime.InferenceSession) -> int | None:
+def _head_class(session: InferenceSession) -> int | None:
     """The class that the file's own list of names ("{0: 'person', 1: 'head'}") calls a head; None if none is."""
     try:
         names = ast.literal_eval(session.get_modelmeta().custom_metadata_map.get("names", ""))

@@ -46,6 +46,12 @@ class _Item:
     damaged: int
 
 
+Stop = Callable[[], bool]
+"""Whether the one who reads wants no more frames; asked often while nothing comes."""
+
+_LOOK_S = 0.1
+
+
 class _Channel:
     """One connection: a bounded queue and the end of it, between the thread that reads and the one that asks."""
 
@@ -82,15 +88,21 @@ class _Channel:
             self.error, self.trailing_damage, self._ended = error, damaged, True
             self._changed.notify_all()
 
-    def wait_opened(self, seconds: float) -> bool:
-        """Whether the source has been opened, or has failed, in time."""
+    def wait_opened(self, seconds: float, stop: Stop) -> bool:
+        """Whether the source has been opened, or has failed, in time and before `stop`."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.opened is not None or self._ended, seconds)
+            return self._wait(lambda: self.opened is not None or self._ended, seconds, stop)
 
-    def get(self, seconds: float) -> _Item | None:
-        """The next frame; None at the end (`ended` is then true) or when the time is up."""
+    def _wait(self, done: Callable[[], bool], seconds: float, stop: Stop) -> bool:
+        end = time.monotonic() + seconds
+        while not done() and not stop() and (left := end - time.monotonic()) > 0:
+            self._changed.wait(min(left, _LOOK_S))
+        return done()
+
+    def get(self, seconds: float, stop: Stop) -> _Item | None:
+        """The next frame; None at the end (`ended` is then true), when the time is up, or at `stop`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._ended, seconds)
+            self._wait(lambda: bool(self._items) or self._ended, seconds, stop)
             if not self._items:
                 return None
             item = self._items.popleft()
@@ -135,19 +147,23 @@ def _read(open_source: Callable[[], Opened], channel: _Channel) -> None:
 class FrameReader:
     """Frames of a source. A context manager; iterate it once.
 
-    open_source: opens the source anew at each call. name: for messages. first_index: number of the first frame.
+    open_source: opens the source anew at each call. name: for messages. first_index: number of the first frame. stop:
+    where it says so, no more frame is waited for and the iteration ends.
 
     live, fps, frame_count: as of the source. Raises what opening it raises, or VideoError if that takes too long.
     """
 
     def __init__(
-        self, open_source: Callable[[], Opened], name: str, policy: ReadPolicy | None = None, *, first_index: int = 0
-    ) -> None:
+        self, open_source: Callable[[], Opened], name: str, policy: ReadPolicy | None = None, *, first_index: int = 0,
+        stop: Stop = lambda: False,
+    ) -> None:  # fmt: skip
         self._open_source, self.name, self._policy = open_source, name, policy or ReadPolicy()
-        self._index = first_index
+        self._index, self._stop = first_index, stop
         self._connect()
-        if not self._channel.wait_opened(self._policy.give_up_s):
+        if not self._channel.wait_opened(self._policy.give_up_s, stop):
             self.close()
+            if stop():
+                raise KeyboardInterrupt
             raise VideoError(f"{name}: did not open within {self._policy.give_up_s:g} s; check that it is reachable")
         opened = self._channel.opened
         if opened is None:
@@ -180,7 +196,9 @@ class FrameReader:
     def _file_frames(self) -> Iterator[SourceFrame]:
         last = 0.0
         while True:
-            item = self._channel.get(self._policy.give_up_s)
+            item = self._channel.get(self._policy.give_up_s, self._stop)
+            if self._stop():
+                return
             if item is None:
                 break
             gaps = (Gap("damaged", item.time_s - last, item.damaged),) if item.damaged else ()
@@ -200,7 +218,9 @@ class FrameReader:
         first, last, offset = True, -1.0, None
         outage: tuple[str, str] | None = None
         while True:
-            item = self._channel.get(policy.deadline_s)
+            item = self._channel.get(policy.deadline_s, self._stop)
+            if self._stop():
+                return
             now = time.monotonic()
             if item is None:
                 ended, error = self._channel.ended, self._channel.error
@@ -210,7 +230,7 @@ class FrameReader:
                     raise VideoError(
                         f"{self.name}: no frame for {now - seen:.0f} s ({outage[1] or outage[0]}); check the source"
                     ) from error
-                time.sleep(pause)
+                self._pause(pause)
                 pause, offset = min(2 * pause, policy.longest_pause_s), None
                 self._connect()
                 continue
@@ -229,6 +249,11 @@ class FrameReader:
             self._index += 1
             last, outage, pause = time_s, None, policy.first_pause_s
             seen = time.monotonic()  # what the consumer did with the frame is no silence of the source
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stop() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_S))
 
     def _failure(self, error: Exception | None) -> Exception:
         if error is None or isinstance(error, SemiUHPEError):

@@ -3,35 +3,36 @@
 Decoding untrusted files is Pillow's job; this module decides what odd pictures mean:
 
 - EXIF orientation is applied. Transparent pictures are laid on white. Of an animation, the first frame counts.
-- CMYK, palettes and greyscale become RGB (colour profiles are not applied). White of 16-bit greyscale is the end of
-  the smallest of the ranges of 8, 10, 12, 14 and 16 bits that holds the picture; float greyscale is scaled from
-  0..1, or from its own range where that is wider.
-- The number of pixels is checked in the header, before anything is decoded.
+- CMYK, palettes and greyscale become RGB (colour profiles are not applied); how, `rgb` says.
+- What a picture may cost is checked in its header, before anything is decoded: `picture_limits`.
 - What a file is, its first bytes say, not its name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
 import os
 import re
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.patterns import Budget, is_pattern, matching_files, within_one_folder
+from semiuhpe.inference.picture_limits import MAX_PIXELS, check_icon, check_pixels, check_scans, check_size
+from semiuhpe.inference.rgb import TURNED, orientation_of, upright_rgb
 
-MAX_PIXELS = 200_000_000
-"""Largest picture that is decoded; beyond it a file is more likely an attack than a photo."""
+_LOG = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".mpo")
 """Files of a folder with these names are pictures, or failures to report; others are if their first bytes say so."""
@@ -45,7 +46,6 @@ _FORMATS = (
     "JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA", "PCX",
 )  # fmt: skip
 """What is decoded, where Pillow can. Above all not EPS, for which Pillow runs Ghostscript: a program, not a picture."""
-_GREY_RANGES = (255, 1023, 4095, 16383, 65535)
 _PILLOW_LIMIT = threading.Lock()
 
 
@@ -58,21 +58,40 @@ def load_image(source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int 
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Pillow.Image):
-        return _guarded("the picture", lambda: _to_rgb(source, "the picture", max_pixels))
+        return _decoded(source, "the picture", max_pixels)
     if isinstance(source, bytes | bytearray):
-        return _decode(io.BytesIO(source), "the picture", max_pixels, len(source))
+        return _read(io.BytesIO(source), "the picture", max_pixels, len(source))
     try:
         path = Path(os.fspath(source))
     except TypeError as error:
         raise ImageError(f"a picture is a path, an array, bytes or a PIL image, got {type(source).__name__}") from error
+    file, size = _open_file(path)
+    with file:
+        return _read(file, str(path), max_pixels, size)
+
+
+def image_size_of(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture, from its header: no pixel is decoded. Raises ImageError."""
+    file, size = _open_file(path)
+    with file:
+        check_size(size, str(path))
+        check_icon(file, str(path))
+        with _one_line(str(path)):
+            image = _opened(file)
+        with image:
+            width, height = image.size
+            return (height, width) if orientation_of(image) in TURNED else (width, height)
+
+
+def _open_file(path: Path) -> tuple[BinaryIO, int]:
+    """An ordinary file, and its size in bytes. Raises ImageError."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{path}: is a folder, not a picture; name a file in it")
         if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
             raise ImageError(f"{path}: is no ordinary file; save the picture to a file first")
-        with path.open("rb") as file:
-            return _decode(file, str(path), max_pixels, status.st_size)
+        return path.open("rb"), status.st_size
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
@@ -88,30 +107,42 @@ def _from_array(array: NDArray[Any]) -> Image:
     raise ImageError(f"an array must be a non-empty (H, W, 3) uint8 RGB picture, got {array.shape} {array.dtype}")
 
 
-def _decode(file: Any, name: str, max_pixels: int, size: int) -> Image:
-    if size == 0:
-        raise ImageError(f"{name}: the file is empty; copy it again")
-    return _guarded(name, lambda: _opened(file, name, max_pixels))
+def _read(file: BinaryIO, name: str, max_pixels: int, size: int) -> Image:
+    check_size(size, name)
+    check_icon(file, name)
+    with _one_line(name):
+        image = _opened(file)
+    with image:
+        check_pixels(image, name, max_pixels)
+        check_scans(image, file, name, max_pixels)
+        return _decoded(image, name, max_pixels)
 
 
-def _opened(file: Any, name: str, max_pixels: int) -> Image:
+def _opened(file: BinaryIO) -> Pillow.Image:
     # Pillow's own limit is one number for the whole process and lower than ours. It is put aside only while the
     # header is read, by one thread at a time, so that it is never lost.
     with _PILLOW_LIMIT:
         limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
         try:
             Pillow.init()
-            image = Pillow.open(file, formats=[name for name in _FORMATS if name in Pillow.OPEN])
+            return Pillow.open(file, formats=[name for name in _FORMATS if name in Pillow.OPEN])
         finally:
             Pillow.MAX_IMAGE_PIXELS = limit
-    with image:
-        return _to_rgb(image, name, max_pixels)
 
 
-def _guarded(name: str, decode: Callable[[], Image]) -> Image:
-    """Whatever a decoder raises on a bad file, as one line that names it."""
+def _decoded(image: Pillow.Image, name: str, max_pixels: int) -> Image:
+    check_pixels(image, name, max_pixels)
+    with _one_line(name):
+        image.load()  # a file that was just opened stands at its first frame
+    check_pixels(image, name, max_pixels)  # of some formats only the pixels tell
+    return upright_rgb(image)
+
+
+@contextlib.contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Whatever Pillow raises on a bad file, as one line that names it. Holds nothing but calls of Pillow's."""
     try:
-        return decode()
+        yield
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name}: not a picture in a known format; give a JPEG, PNG, WebP, TIFF, GIF or BMP"
@@ -119,47 +150,9 @@ def _guarded(name: str, decode: Callable[[], Image]) -> Image:
     except ImageError:
         raise
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
+        _LOG.debug("%s: the decoder failed", name, exc_info=True)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{name}: the picture is damaged ({reason[:120]}); copy or export it again") from error
-
-
-def _to_rgb(image: Pillow.Image, name: str, max_pixels: int) -> Image:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{name}: {width} × {height} pixels are more than the limit of {max_pixels:,}; reduce the picture first"
-        )
-    if width * height == 0:
-        raise ImageError(f"{name}: the picture has no pixels, {width} × {height}; export it again")
-    image.load()  # a file that was just opened stands at its first frame
-    image = _upright(image)
-    if image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
-        return _scaled_grey(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Pillow.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Pillow.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"), dtype=np.uint8)
-
-
-def _upright(image: Pillow.Image) -> Pillow.Image:
-    try:
-        return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF says nothing about which way is up; the pixels are fine
-        return image
-
-
-def _scaled_grey(image: Pillow.Image) -> Image:
-    values = np.asarray(image).astype(np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    if image.mode.startswith("I"):
-        # 16-bit files arrive as "I" or "I;16", and many cameras fill only the lower 10, 12 or 14 of the bits.
-        low, brightest = float(values.min(initial=0.0)), float(values.max(initial=0.0))
-        high = float(next((white for white in _GREY_RANGES if brightest <= white), brightest))
-    else:
-        low, high = float(values.min(initial=0.0)), max(float(values.max(initial=1.0)), 1e-12)
-    grey = np.clip((values - low) / max(high - low, 1e-12) * 255, 0, 255).round().astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:

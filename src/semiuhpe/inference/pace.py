@@ -1,4 +1,4 @@
-"""How often the detector runs: every k frames, k given or chosen from measured times."""
+"""How often the detector runs: every k frames, k given, fixed for files, or for live sources chosen from measured times."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ _IN_USE = 0.85
 """Share of a frame's time that may be used: what is measured is an average, and a frame that is late stays late."""
 
 
+DETECTIONS_HZ = 5.0
+"""How often the detector looks at a source that is not live, in its own time."""
+
+
+def fixed_interval(fps: float) -> int:
+    """k for a file: the detector runs `DETECTIONS_HZ` times a second of it, whatever machine it is on."""
+    return max(1, round(fps / DETECTIONS_HZ))
+
+
 class Pace:
     """Decides which frames the detector sees.
 
-    every: detect on each k-th frame; None chooses the smallest k at which the work keeps up with the frame rate, from
-    the measured times of detection and of everything else, but at least twice a second. Everything else is the other
-    work on a frame, and what is done with it afterwards: drawing, encoding. fps: of the source.
+    every: detect on each k-th frame; None, which is for live sources alone, chooses the smallest k at which the work
+    keeps up with the frame rate, from the measured times of detection and of everything else, but at least twice a
+    second. Everything else is the other work on a frame, and what is done with it afterwards: drawing, encoding. fps: of
+    the source.
 
     Raises InputError for k < 1.
     """

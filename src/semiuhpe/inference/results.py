@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.errors import ImageError, MissingExtraError
+from semiuhpe.files import json_text
 from semiuhpe.geometry import rotation as rotations
 from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.ray import axis_to_ray
@@ -221,7 +222,7 @@ class HeadPoses:
 
     def to_json(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(conventions), indent=2)
+        return json_text(self.to_dict(conventions), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> HeadPoses:

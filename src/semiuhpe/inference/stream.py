@@ -22,7 +22,7 @@ from semiuhpe.inference.checks import InputError, usable_boxes
 from semiuhpe.inference.frame_reader import FrameReader, ReadPolicy
 from semiuhpe.inference.frames import Gap, SourceFrame, frames_of
 from semiuhpe.inference.media import load_image
-from semiuhpe.inference.pace import Pace
+from semiuhpe.inference.pace import Pace, fixed_interval
 from semiuhpe.inference.results import HeadPoses, png_of
 from semiuhpe.inference.smoothing import RotationSmoother
 from semiuhpe.inference.source_kind import list_sources, moving_source
@@ -64,7 +64,8 @@ class Frame:
 class PoseStream:
     """Estimates frame after frame of one source.
 
-    every: detect on each k-th frame, None: as often as keeps up with `fps`. track: give identities; without, every frame
+    every: detect on each k-th frame; None: `pace.fixed_interval`, or where the source is live as often as keeps up with
+    `fps`. track: give identities; without, every frame
     stands by itself. tracker: None for a `MotionTracker`. smooth_s: time constant of smoothing, 0 for none.
 
     Raises InputError for settings that do not go together.
@@ -79,11 +80,14 @@ class PoseStream:
         tracker: Tracker | None = None,
         smooth_s: float = 0.0,
         fps: float = 30.0,
+        live: bool = False,
     ) -> None:
         if not track and (tracker is not None or smooth_s or every not in (None, 1)):
             raise InputError("without tracking every frame is detected and none is smoothed; leave these settings out")
         self._estimator = estimator
         self._tracker: Tracker | None = (tracker or MotionTracker()) if track else None
+        if every is None and not live:
+            every = fixed_interval(fps)
         self._pace = Pace(every if track else 1, fps)
         self._smoother = RotationSmoother(smooth_s) if smooth_s else None
         self._before: Grey | None = None
@@ -239,7 +243,7 @@ def _opened(
         raise InputError(f"{source}: holds several videos; a tracker follows one, stream them one by one")
     for video in videos:
         with FrameReader(video.opener(), video.public_name, policy) as reader:
-            moving = PoseStream(estimator, fps=reader.fps or 30.0, **settings)
+            moving = PoseStream(estimator, fps=reader.fps or 30.0, live=reader.live, **settings)
             yield from _moving(moving, iter(reader))
 
 

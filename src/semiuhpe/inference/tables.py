@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import MissingExtraError
@@ -94,8 +93,8 @@ def check_parquet() -> None:
         raise MissingExtraError("Parquet", "store") from error
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Rows as a Parquet file, a batch at a time, so that any number of them fits.
+def write_parquet(file: Any, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Rows as Parquet into an open binary file, a batch at a time, so that any number of them fits.
 
     Raises MissingExtraError without pyarrow.
     """
@@ -105,7 +104,7 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[
 
     kinds = {"file": pa.string(), "frame": pa.int64(), "track_id": pa.int64()}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []
         for row in rows:
             batch.append({name: row.get(name) for name in columns})

@@ -7,22 +7,26 @@ frame rate is that of the source, also where it varies.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import av
 import cv2
 import numpy as np
 
 from semiuhpe.errors import VideoError
+from semiuhpe.files import open_new
 from semiuhpe.geometry.crop import Image
 from semiuhpe.inference.video_reader import one_line, open_container
 
 TICKS = 90_000
 """Of the written videos' clock, a second: frame rates of 24, 25, 30 and 60 and 29.97 Hz are whole numbers of it."""
+_T = TypeVar("_T")
 _IN_MP4 = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
 
 
@@ -32,8 +36,13 @@ def even_size(image: Image) -> tuple[int, int]:
     return width + width % 2, height + height % 2
 
 
+def tick_of(time_s: float) -> int:
+    """A time on the clock of the written videos."""
+    return round(time_s * TICKS)
+
+
 class SegmentWriter:
-    """Encodes frames of one segment. width, height: even. fps: nominal. Raises VideoError where that fails."""
+    """Encodes frames of one segment, a new file. width, height: even. fps: nominal. Raises VideoError where that fails."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
         self.path, self.width, self.height = path, width, height
@@ -41,7 +50,8 @@ class SegmentWriter:
         self._last = -1
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
         try:
-            self._container: Any = av.open(str(path), "w", format="mp4", options=options)
+            self._file = open_new(path)
+            self._container: Any = av.open(self._file, "w", format="mp4", options=options)
             self._stream = _encoder(self._container, width, height, fps)
         except Exception as error:  # PyAV's errors derive from OSError, ValueError and others, by FFmpeg's code
             raise VideoError(
@@ -50,7 +60,7 @@ class SegmentWriter:
 
     def add(self, image: Image, time_s: float) -> None:
         """Encode a frame. image: (H, W, 3) uint8 RGB; one of another size is fitted. time_s: later than the last."""
-        tick = max(round(time_s * TICKS), self._last + 1)
+        tick = max(tick_of(time_s), self._last + 1)
         if self.start is None:
             self.start = tick
         self._last = tick
@@ -60,13 +70,18 @@ class SegmentWriter:
         self._mux(frame)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file, and hand it to the disk."""
         self._mux(None)
         self._container.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
 
     def abandon(self) -> None:
         """Close without finishing."""
-        self._container.close()
+        with contextlib.suppress(Exception):  # a container without a packet cannot be closed; it is to be deleted
+            self._container.close()
+        self._file.close()
 
     def _mux(self, frame: Any) -> None:
         try:
@@ -103,16 +118,23 @@ def _fitted(image: Image, width: int, height: int) -> Image:
     return np.ascontiguousarray(np.pad(image, extra, mode="edge")) if any(e[1] for e in extra) else image
 
 
-def join(segments: Sequence[tuple[Path, int]], sound: str | None, output: Path) -> None:
+def join(
+    segments: Sequence[tuple[Path, int]], sound: str | None, output: IO[bytes], check: Callable[[], None] = lambda: None
+) -> None:
     """One MP4 of segments, with the sound of a source.
 
     segments: paths and their first frames' ticks. sound: path of a video whose audio streams are kept, shifted as its
-    first frame is; those that do not fit into MP4 become AAC. None for silence. Raises VideoError where that fails.
+    first frame is; those that do not fit into MP4 become AAC. None for silence. output: an empty file, open for reading
+    and writing. check: is called for every packet, and may raise to stop. Raises VideoError where that fails.
     """
+
+    def beside(url: str, flags: int, options: dict[str, Any]) -> _Beside:
+        return _Beside(output)
+
     try:
         # MP4 shifts its streams in units of its own clock, which is a millisecond unless told otherwise.
         options = {"movflags": "faststart", "movie_timescale": str(TICKS)}
-        with av.open(str(output), "w", format="mp4", options=options) as container:
+        with av.open(output, "w", format="mp4", options=options, io_open=beside) as container:
             with av.open(str(segments[0][0])) as first:
                 video = container.add_stream_from_template(first.streams.video[0])
             video.time_base = Fraction(1, TICKS)
@@ -122,6 +144,7 @@ def join(segments: Sequence[tuple[Path, int]], sound: str | None, output: Path) 
                 if source is not None and source.streams.audio:
                     tracks.append(_audio_packets(sound or "", source, container, _end_of(segments)))
                 for _, _, packet in heapq.merge(*tracks, key=lambda entry: entry[:2]):
+                    check()
                     container.mux(packet)
             finally:
                 if source is not None:
@@ -130,6 +153,33 @@ def join(segments: Sequence[tuple[Path, int]], sound: str | None, output: Path) 
         raise
     except Exception as error:
         raise VideoError(f"{output}: the video cannot be written ({one_line(error)})") from error
+
+
+class _Beside:
+    """Reads a file while it is being written, at a place of its own: the index goes to the front when all else is there."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._place = file, 0
+
+    def read(self, size: int) -> bytes:
+        return self._here(lambda: self._file.read(size))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._here(lambda: self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return self._place
+
+    def close(self) -> None:
+        """Nothing: the file is the writer's."""
+
+    def _here(self, act: Callable[[], _T]) -> _T:
+        writing = self._file.tell()
+        self._file.seek(self._place)
+        result = act()
+        self._place = self._file.tell()
+        self._file.seek(writing)
+        return result
 
 
 _Timed = tuple[float, int, Any]

@@ -1,10 +1,16 @@
-"""The backbones, by the names of timm (`efficientnet_v2_s`: torchvision's), each with what its ImageNet weights expect of a pixel."""
+"""The backbones, by the names of timm (`efficientnet_v2_s`: torchvision's), each with what its ImageNet weights expect of a pixel.
+
+A name without a tag means one set of ImageNet weights for good (`PINNED`): what timm downloads for a bare name changes
+between its versions. `NAME.TAG` chooses others, and `timm/NAME.TAG` opens any backbone that timm has.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -28,19 +34,19 @@ _IMAGENET_STD = (58.395, 57.12, 57.375)
 class Backbone:
     """A feature extractor `(n, 3, S, S) normalised float → (n, features)` and how to normalise for it.
 
-    mean, std: per channel, on the 0..255 scale. stages: its modules in the order in which pictures pass them, for
-    freezing the first few.
+    mean, std: per channel, on the 0..255 scale. fixed_size: pixels a side of the only picture it takes; 0 = any.
     """
 
     module: nn.Module
     features: int
     mean: Triple
     std: Triple
+    fixed_size: int = 0
 
 
 def _timm(name: str, pretrained: bool) -> nn.Module:
     try:
-        module: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        module: nn.Module = timm.create_model(PINNED.get(name, name), pretrained=pretrained, num_classes=0)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}); connect to the internet, "
@@ -61,8 +67,9 @@ def _repvgg_b1g2(name: str, pretrained: bool) -> nn.Module:
     """timm has RepVGG-B1g4; B1g2 is the same network with two groups where that has four."""
     if pretrained:
         raise WeightsError(
-            "no public package carries ImageNet weights of repvgg_b1g2; train from scratch with --model.pretrained "
-            "false, or start from a checkpoint with --initial_weights"
+            "no public package carries ImageNet weights of repvgg_b1g2; get its authors' RepVGG-B1g2-train.pth, run "
+            "semiuhpe import-weights on it and give the backbone.safetensors as --initial_weights, or train from scratch "
+            "with --model.pretrained false"
         )
     cfg = byobnet.model_cfgs["repvgg_b1g4"]
     blocks = byobnet._rep_vgg_bcfg(d=(4, 6, 16, 1), wf=(2.0, 2.0, 2.0, 4.0), groups=2)
@@ -74,7 +81,7 @@ def _repvgg_b1g2(name: str, pretrained: bool) -> nn.Module:
 def _torchvision_v2s(name: str, pretrained: bool) -> nn.Module:
     """The published weights' own EfficientNetV2-S: timm's pads and normalises otherwise, so its outputs differ."""
     try:
-        module: nn.Module = torchvision.models.efficientnet_v2_s(weights="DEFAULT" if pretrained else None)
+        module: nn.Module = torchvision.models.efficientnet_v2_s(weights="IMAGENET1K_V1" if pretrained else None)
     except OSError as error:
         raise WeightsError(
             f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}); connect to the internet, "
@@ -84,49 +91,91 @@ def _torchvision_v2s(name: str, pretrained: bool) -> nn.Module:
     return module
 
 
+PINNED = {
+    "tf_efficientnetv2_s": "tf_efficientnetv2_s.in21k_ft_in1k",
+    "resnet50": "resnet50.tv_in1k",  # torchvision's first ones, as published
+    "efficientnet_b4": "efficientnet_b4.ra2_in1k",
+    "tf_efficientnet_b4": "tf_efficientnet_b4.aa_in1k",  # what pytorchcv's efficientnet_b4b, the published one, comes from
+    "tiny_vit_21m_224": "tiny_vit_21m_224.dist_in22k_ft_in1k",  # as published
+    "resnet18": "resnet18.tv_in1k",
+    "mobilenetv2_100": "mobilenetv2_100.ra_in1k",
+    "mobilenetv4_conv_small": "mobilenetv4_conv_small.e2400_r224_in1k",
+}
+"""Name without a tag → the name in timm whose weights it means."""
+
 BACKBONES: dict[str, Callable[[str, bool], nn.Module]] = {
     "efficientnet_lite0": _lite0,
-    "tf_efficientnetv2_s": _timm,
     "efficientnet_v2_s": _torchvision_v2s,
-    "resnet50": _timm,
     "repvgg_b1g2": _repvgg_b1g2,
-    "efficientnet_b4": _timm,
-    "tf_efficientnet_b4": _timm,
-    "tiny_vit_21m_224": _timm,
-    "resnet18": _timm,
-    "mobilenetv2_100": _timm,
-    "mobilenetv4_conv_small": _timm,
+    **dict.fromkeys(PINNED, _timm),
 }
 """Name → builder(name, pretrained). CONTRIBUTING.md says how to add one."""
 
+_ANY_OF_TIMM = "timm/"
+
 
 def create_backbone(name: str, *, pretrained: bool) -> Backbone:
-    """Build a backbone. Raises RecipeError for an unknown name, WeightsError where its weights are out of reach."""
-    if name not in BACKBONES:
-        raise RecipeError(f"unknown backbone {name!r}; choose one of {', '.join(BACKBONES)}")
-    module = BACKBONES[name](name, pretrained)
+    """Build a backbone: a name of `BACKBONES`, one of `PINNED` with another tag (`NAME.TAG`), or `timm/NAME.TAG`.
+
+    Raises RecipeError for an unknown name, WeightsError where its weights are out of reach.
+    """
+    module = _builder(name, pretrained)(name.removeprefix(_ANY_OF_TIMM), pretrained)
+    cfg: dict[str, Any] = getattr(module, "pretrained_cfg", None) or {}
     if name == "efficientnet_lite0":
         mean, std = LITE0_MEAN, LITE0_STD
     else:
-        cfg = module.pretrained_cfg if hasattr(module, "pretrained_cfg") else None
         mean, std = _scaled(cfg, "mean", _IMAGENET_MEAN), _scaled(cfg, "std", _IMAGENET_STD)
-    return Backbone(module, _feature_count(module), mean, std)
+    fixed = int(cfg["input_size"][-1]) if cfg.get("fixed_input_size") else 0
+    return Backbone(module, _feature_count(module, name, fixed or 224), mean, std, fixed)
 
 
-def _scaled(cfg: object, field: str, default: Triple) -> Triple:
-    value = getattr(cfg, field, None)
+def plain_name(name: str) -> str:
+    """A backbone's name without `timm/` and without its tag, which tell of its weights and not of its shape."""
+    return name.removeprefix(_ANY_OF_TIMM).partition(".")[0]
+
+
+def _builder(name: str, pretrained: bool) -> Callable[[str, bool], nn.Module]:
+    """What builds a backbone of this name. Raises RecipeError where nothing does."""
+    if name in BACKBONES:
+        return BACKBONES[name]
+    plain, tag = plain_name(name), name.partition(".")[2]
+    if name.startswith(_ANY_OF_TIMM):
+        if not timm.is_model(plain):
+            raise RecipeError(f"timm has no network {plain!r}{_close_names(plain, timm.list_models())}")
+    elif plain not in PINNED:
+        raise RecipeError(
+            f"unknown backbone {name!r}{_close_names(plain, list(BACKBONES))}; choose one of {', '.join(BACKBONES)}, or "
+            f"any of timm's as timm/NAME.TAG"
+        )
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{plain}*") if full.partition(".")[0] == plain]
+    if tag and tag not in tags:
+        raise RecipeError(f"timm has no weights {tag!r} of {plain}; its tags are {', '.join(tags) or 'none'}")
+    if pretrained and not tags:
+        raise RecipeError(f"timm has no ImageNet weights of {plain}; train from scratch with --model.pretrained false")
+    return _timm
+
+
+def _close_names(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
+def _scaled(cfg: dict[str, Any], field: str, default: Triple) -> Triple:
+    value = cfg.get(field)
     if value is None:
         return default
     first, second, third = (255.0 * float(v) for v in value)
     return first, second, third
 
 
-def _feature_count(module: nn.Module) -> int:
+def _feature_count(module: nn.Module, name: str, size: int) -> int:
     training = module.training
     module.eval()
     with torch.no_grad():
-        features = module(torch.zeros(1, 3, 224, 224))
+        features = module(torch.zeros(1, 3, size, size))
     module.train(training)
+    if features.ndim != 2:
+        raise RecipeError(f"{name} gives no vector of features for a picture; choose another model.backbone")
     return int(features.shape[1])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -42,6 +42,17 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightsError(f"{path}: no such checkpoint; give the path of a .safetensors file of a run") from error
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsError(f"{path}: not a readable checkpoint ({error}); train again or restore a copy") from error
+
+
+def averaged_alone(path: Path) -> bytes:
+    """A checkpoint's averaged weights and state as the content of a .safetensors, which is a checkpoint again: what
+    evaluation, export and recipes read, without what only resuming needs. Raises WeightsError where there are none."""
+    tensors, state = load_checkpoint(path)
+    averaged = under_prefix("averaged", tensors)
+    if not averaged:
+        raise WeightsError(f"{path}: has no averaged weights; give best.safetensors of a run folder")
+    content: bytes = save(with_prefix("averaged", averaged), metadata={"state": json.dumps(state, sort_keys=True)})
+    return content
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

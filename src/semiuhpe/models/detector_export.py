@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.inference.preprocess import STEP
 
 OPSET = 18
@@ -63,5 +62,5 @@ def export_detector(network: nn.Module, path: str | os.PathLike[str], card: Mapp
     target.parent.mkdir(parents=True, exist_ok=True)
     content = detector_onnx(network)
     full = {"sha256": hashlib.sha256(content).hexdigest(), "name": target.stem, "task": "head detection", **card}
-    for file, data in ((target, content), (target.with_suffix(".json"), json.dumps(full, indent=2).encode() + b"\n")):
+    for file, data in ((target, content), (target.with_suffix(".json"), json_text(full, indent=2).encode() + b"\n")):
         write_atomically(file, data)

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.inference.session import InferenceSession
 from semiuhpe.models.checkpoint import load_checkpoint, load_module, under_prefix
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.weights.graph_metadata import with_metadata
@@ -128,7 +127,7 @@ def store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def drifts_deg(network: PoseNet, model: onnx.ModelProto, crops: Crops) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Angle between the poses of a network and of its exported graph on each of some crops, degrees. → (n,)"""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     exported = np.asarray(session.run(None, {"crops": crops})[0], dtype=np.float64).reshape(-1, 3, 3)
     with torch.no_grad():
         expected = network(torch.from_numpy(crops)).double().numpy()
@@ -214,7 +213,7 @@ def export(
     full_card["sha256"] = hashlib.sha256(content).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)
-    write_atomically(target.with_suffix(".json"), (json.dumps(full_card, indent=2) + "\n").encode())
+    write_atomically(target.with_suffix(".json"), (json_text(full_card, indent=2) + "\n").encode())
     return full_card
 
 
@@ -225,7 +224,7 @@ def metadata_of(card: dict[str, Any]) -> dict[str, str]:
     """
     keys = ["kind", "image_size", "crop_margin", "input", "output", "overreg", "precision", "weights_sha256", "licence"]
     entries = {key: str(card[key]) for key in keys if key in card}
-    entries |= {key: json.dumps(card[key]) for key in ("imported_from", "calibration") if key in card}
+    entries |= {key: json_text(card[key]) for key in ("imported_from", "calibration") if key in card}
     return {"producer": "semiuhpe", "convention": CONVENTION, **entries}
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from semiuhpe.errors import WeightsError
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.weights import open_weights
+from semiuhpe.weights.external_data import refuse_external_data
 
 _Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -36,6 +37,7 @@ def load_exported(network: PoseNet, weights: str, crops: NDArray[np.uint8]) -> N
     if len(crops) < 2:
         raise WeightsError(f"{weights}: at least 2 crops are needed to start from an export, got {len(crops)}")
     file = open_weights(weights)
+    refuse_external_data(file.content, file.path)
     tensors = _tensors(onnx.load_model_from_string(file.content))
     was_training = network.training
     network.eval()

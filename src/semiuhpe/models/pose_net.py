@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from semiuhpe.errors import RecipeError
-from semiuhpe.models.backbones import create_backbone, first_stages
+from semiuhpe.models.backbones import create_backbone, first_stages, plain_name
 
 HeadKind = Literal["reference", "linear"]
 
@@ -25,7 +25,8 @@ HEAD_WIDTHS = {"resnet18": (128, 64), "tiny_vit_21m_224": (128, 64), "mobilenetv
 class PoseNet(nn.Module):
     """Backbone → head → A.
 
-    backbone: a name of `semiuhpe.models.backbones.BACKBONES`. head: "reference" is the paper's (method §3): dropout,
+    backbone: a name that `semiuhpe.models.backbones.create_backbone` takes. fixed_size: pixels a side of the only
+    picture that it takes; 0 = any. head: "reference" is the paper's (method §3): dropout,
     features→512→128→9 with batch norm and ReLU6 (narrower for some backbones, see `HEAD_WIDTHS`); "linear" is dropout and one layer. frozen_stages: the stem and
     this many stages keep their pretrained weights and statistics. frozen_norms: the backbone's batch norms keep their
     statistics; their scale and shift still train. channels_last: pixels lie together in memory, which is two to three
@@ -50,8 +51,8 @@ class PoseNet(nn.Module):
     ) -> None:
         super().__init__()
         extractor = create_backbone(backbone, pretrained=pretrained)
-        self.backbone = extractor.module
-        self.head = build_head(extractor.features, head, dropout, HEAD_WIDTHS.get(backbone))
+        self.backbone, self.fixed_size = extractor.module, extractor.fixed_size
+        self.head = build_head(extractor.features, head, dropout, HEAD_WIDTHS.get(plain_name(backbone)))
         self.register_buffer("mean", torch.tensor(extractor.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(extractor.std).view(1, 3, 1, 1), persistent=False)
         frozen = first_stages(self.backbone, frozen_stages) if frozen_stages else []

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from semiuhpe.inference.session import session_options
+# Before anything of onnxruntime's: it switches telemetry off.
+# isort: split
+from semiuhpe.inference.session import InferenceSession, session_options
+
+# isort: split
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 _BATCH = 8
 
@@ -63,7 +66,7 @@ def speedup(before: onnx.ModelProto, after: onnx.ModelProto, crops: Any, repeats
     crops: (n, S, S, 3) uint8, one batch.
     """
     sessions = [
-        onnxruntime.InferenceSession(model.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"])
+        InferenceSession(model.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"])
         for model in (before, after)
     ]
     times: list[list[float]] = [[], []]

@@ -1,17 +1,29 @@
 """Writes a published checkpoint as a folder like a run's: `best.safetensors` is what `export` and `train` take.
 
-`best.safetensors` holds the student, which the paper deploys, `teacher.safetensors` its running average.
+`best.safetensors` holds the student, which the paper deploys, `teacher.safetensors` its running average. An ImageNet
+classifier becomes `backbone.safetensors`, from which a training can start.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from semiuhpe.models.checkpoint import save_checkpoint, with_prefix
-from semiuhpe.models.reference_weights import STUDENT, TEACHER, ReferenceConvention, import_network, read_reference
+from semiuhpe.models.reference_weights import (
+    STUDENT,
+    TEACHER,
+    ReferenceConvention,
+    import_backbone,
+    import_network,
+    read_pickled,
+    read_reference,
+)
 
 IMAGE_SIZE = 224
 OVERREG = 1.025
@@ -73,6 +85,39 @@ def import_checkpoint(
         save_checkpoint(files[name], with_prefix("averaged", imported.network.state_dict()), state)
     student = networks["student"]
     return Imported(files, student.naming.title, student.ignored)
+
+
+def is_classifier(content: Mapping[str, Any]) -> bool:
+    """Whether what `read_pickled` gave is a network by itself and no published checkpoint of a pose network."""
+    return STUDENT not in content and bool(_classifier_state(content))
+
+
+def import_classifier(path: Path, folder: Path, *, licence: str | None = None) -> Imported:
+    """Write the backbone of an ImageNet classifier (`.pth`) as `folder/backbone.safetensors`.
+
+    licence: None = of whoever published the file. Raises WeightsError where it is not one of the known networks.
+    """
+    tensors, naming = import_backbone(_classifier_state(read_pickled(path)), str(path))
+    card = {
+        "imported_from": {
+            "file": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "network": naming.title,
+            "weights": "backbone",
+        },
+        "licence": licence or "of whoever published the classifier",
+    }
+    target = folder / "backbone.safetensors"
+    save_checkpoint(target, with_prefix("backbone", tensors), {"backbone": naming.backbone, "card": card})
+    return Imported({"backbone": target}, naming.title, ())
+
+
+def _classifier_state(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state dict, which some files wrap; empty where there is none."""
+    for wrapped in (content.get("state_dict"), content.get("model"), content):
+        if isinstance(wrapped, Mapping) and wrapped and all(isinstance(v, torch.Tensor) for v in wrapped.values()):
+            return wrapped
+    return {}
 
 
 def _step(clock: Any) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.geometry.euler import from_matrix
+from semiuhpe.models.backbones import create_backbone
 from semiuhpe.models.checkpoint import load_module
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.models.reference_keys import NAMINGS, Naming
@@ -42,7 +43,16 @@ class ImportedNetwork:
 
 
 def read_reference(path: Path) -> dict[str, Any]:
-    """The dictionary of a published checkpoint; tensors on the CPU.
+    """The dictionary of a published checkpoint; tensors on the CPU. Raises WeightsError as `read_pickled` does."""
+    content = read_pickled(path)
+    if not isinstance(content.get(STUDENT), Mapping):
+        keys = ", ".join(str(k) for k in list(content)[:_SHOWN])
+        raise WeightsError(f"{path}: not a published checkpoint: it has no {STUDENT!r} but {keys or 'nothing'}")
+    return content
+
+
+def read_pickled(path: Path) -> dict[str, Any]:
+    """The dictionary that a `.pth` file holds; tensors on the CPU.
 
     The file is unpickled with `weights_only=True`, which builds tensors, numbers, text and containers of them, and
     nothing else: code in the file is not run. Raises WeightsError for anything else.
@@ -63,11 +73,8 @@ def read_reference(path: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path}: not a checkpoint of PyTorch ({type(error).__name__}); download it again"
         ) from error
-    if not isinstance(content, dict) or not isinstance(content.get(STUDENT), Mapping):
-        keys = (
-            ", ".join(str(k) for k in list(content)[:_SHOWN]) if isinstance(content, dict) else type(content).__name__
-        )
-        raise WeightsError(f"{path}: not a published checkpoint: it has no {STUDENT!r} but {keys or 'nothing'}")
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: not a published checkpoint: it has no {STUDENT!r} but {type(content).__name__}")
     return content
 
 
@@ -101,28 +108,11 @@ def import_network(state: Mapping[str, Any], convention: ReferenceConvention, or
     state: `model_state_dict` or `model_state_dict_ema`. convention: of the matrices that it was trained on. origin: for
     messages. Raises WeightsError that names the first keys that do not fit.
     """
-    tensors = {str(key): value for key, value in state.items()}
-    strangers = [key for key, value in tensors.items() if not isinstance(value, Tensor)]
-    if strangers:
-        raise WeightsError(f"{origin}: not tensors: {_listed(strangers)}")
+    tensors = _tensors_of(state, origin)
     naming, prefix = _recognise(tensors, origin)
     network = PoseNet(naming.backbone, pretrained=False).eval()
-    ours: dict[str, Tensor] = {}
-    used: set[str] = set()
-    for key, expected in network.backbone.state_dict().items():
-        theirs = prefix + naming.translate(key)
-        if theirs not in tensors and key.endswith("num_batches_tracked"):
-            ours[f"backbone.{key}"] = torch.zeros_like(expected)
-            continue
-        if theirs not in tensors:
-            raise WeightsError(f"{origin}: looks like {naming.title} but has no {theirs}")
-        if tensors[theirs].shape != expected.shape:
-            raise WeightsError(
-                f"{origin}: looks like {naming.title} but {theirs} is {tuple(tensors[theirs].shape)}, "
-                f"not {tuple(expected.shape)}"
-            )
-        ours[f"backbone.{key}"] = tensors[theirs].to(expected.dtype)
-        used.add(theirs)
+    backbone, used = _renamed(network.backbone, tensors, naming, prefix, origin)
+    ours = {f"backbone.{key}": value for key, value in backbone.items()}
     rest = {key: value for key, value in tensors.items() if key not in used}
     head, ignored = _match_head(network.head, rest, naming, origin)
     ours |= {f"head.{key}": value for key, value in head.items()}
@@ -132,6 +122,58 @@ def import_network(state: Mapping[str, Any], convention: ReferenceConvention, or
     )
     load_module(network, ours, origin)
     return ImportedNetwork(network, naming, tuple(ignored))
+
+
+def import_backbone(state: Mapping[str, Any], origin: str) -> tuple[dict[str, Tensor], Naming]:
+    """Recognise and rename the backbone of an ImageNet classifier: its state dict by our names, and what it is.
+
+    Raises WeightsError that names the first keys that do not fit.
+    """
+    tensors = _tensors_of(state, origin)
+    naming, prefix = _recognise(tensors, origin)
+    module = create_backbone(naming.backbone, pretrained=False).module
+    ours, used = _renamed(module, tensors, naming, prefix, origin)
+    layers: dict[str, dict[str, Tensor]] = {}
+    for key in tensors.keys() - used:
+        name, _, part = key.rpartition(".")
+        layers.setdefault(name, {})[part] = tensors[key]
+    wrong = [
+        f"{name}.{part}" for name, parts in layers.items() for part in parts if not _is_idle(f"{name}.{part}", parts)
+    ]
+    if wrong:
+        raise WeightsError(f"{origin}: looks like {naming.title} but has keys that it does not have: {_listed(wrong)}")
+    return ours, naming
+
+
+def _tensors_of(state: Mapping[str, Any], origin: str) -> dict[str, Tensor]:
+    tensors = {str(key): value for key, value in state.items()}
+    strangers = [key for key, value in tensors.items() if not isinstance(value, Tensor)]
+    if strangers:
+        raise WeightsError(f"{origin}: not tensors: {_listed(strangers)}")
+    return tensors
+
+
+def _renamed(
+    module: nn.Module, tensors: Mapping[str, Tensor], naming: Naming, prefix: str, origin: str
+) -> tuple[dict[str, Tensor], set[str]]:
+    """A backbone's state dict by our names, and which of the file's keys are in it."""
+    ours: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for key, expected in module.state_dict().items():
+        theirs = prefix + naming.translate(key)
+        if theirs not in tensors and key.endswith("num_batches_tracked"):
+            ours[key] = torch.zeros_like(expected)
+            continue
+        if theirs not in tensors:
+            raise WeightsError(f"{origin}: looks like {naming.title} but has no {theirs}")
+        if tensors[theirs].shape != expected.shape:
+            raise WeightsError(
+                f"{origin}: looks like {naming.title} but {theirs} is {tuple(tensors[theirs].shape)}, "
+                f"not {tuple(expected.shape)}"
+            )
+        ours[key] = tensors[theirs].to(expected.dtype)
+        used.add(theirs)
+    return ours, used
 
 
 def turn_outputs(weight: Tensor, bias: Tensor, convention: ReferenceConvention) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,16 @@ from semiuhpe.errors import SourceError
 from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.sources.checks import check_choice
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_with_margins
 from semiuhpe.sources.matlab import numbers_of, read_mat
 
@@ -41,6 +50,7 @@ def import_aflw(
     box: Annotated[str, "head: the whole head, or landmarks: the published margins"] = "head",
     exclude: Annotated[str, "file with the names of AFLW2000's pictures, one a line"] = "",
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the folder into a head store, without rotations.
 
@@ -53,7 +63,9 @@ def import_aflw(
     excluded = excluded_names(Path(exclude) if exclude else root)
     names, points, visible = read_aflw(root / "AFLWinfo_release.mat")
     meta = {"importer": "aflw", "box": box, "excluded": len(excluded)}
-    return import_heads(store, _candidates(root, names, points, visible, excluded, box), meta, workers=workers)
+    return import_heads(
+        store, _candidates(root, names, points, visible, excluded, box), meta, workers=workers, apart_from=apart_from
+    )
 
 
 def excluded_names(path: Path) -> set[str]:

@@ -21,7 +21,16 @@ from semiuhpe.geometry.euler import from_euler
 from semiuhpe.geometry.landmarks import LANDMARKS, Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.sources.checks import check_choice
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 from semiuhpe.sources.landmark_boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
@@ -32,6 +41,7 @@ def import_aflw2000(
     *,
     box: Annotated[str, "head: the whole head, or landmarks: the published margins"] = "head",
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the folder (AFLW2000 itself, or one that holds it) into a head store.
 
@@ -42,7 +52,7 @@ def import_aflw2000(
     check_choice("box", box, BOX_RULES)
     root = Path(folder)
     meta = {"importer": "aflw2000", "box": box}
-    return import_heads(store, _candidates(root, box), meta, workers=workers)
+    return import_heads(store, _candidates(root, box), meta, workers=workers, apart_from=apart_from)
 
 
 def _candidates(root: Path, box: str) -> Iterator[Candidate]:

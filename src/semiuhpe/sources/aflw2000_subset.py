@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from semiuhpe.geometry.euler import from_euler_deg
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
@@ -29,6 +29,7 @@ def import_aflw2000_subset(
     store: str | os.PathLike[str],
     *,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """100 tight face crops of AFLW2000-3D with their official angles; test only.
 
@@ -37,7 +38,7 @@ def import_aflw2000_subset(
     root = Path(folder)
     rows = read_table(root / "labels.csv", ("file", *_ANGLES))
     heads = list(_heads(pictures_of(root), rows))
-    return import_heads(store, heads, {"importer": "aflw2000-subset"}, workers=workers)
+    return import_heads(store, heads, {"importer": "aflw2000-subset"}, workers=workers, apart_from=apart_from)
 
 
 def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Candidate]:

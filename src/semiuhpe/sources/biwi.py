@@ -24,7 +24,16 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.biwi_npz import find_npz, import_biwi_npz
 from semiuhpe.sources.checks import check_choice, check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 
 FACE_UNIT_MM = 50.0
 """One unit of the face model: with it the outer corners of the eyes are 86 mm apart, and the head is 164 mm wide."""
@@ -89,6 +98,7 @@ def import_biwi(
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     camera: Annotated[str, "whose frame labels are in: depth or rgb"] = "depth",
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the Kinect release (the folder `hpdb` or one that holds it), or FSA-Net's .npz (a file, or a folder of them).
 
@@ -103,13 +113,13 @@ def import_biwi(
     check_share("train", train)
     check_share("val", val)
     if find_npz(root):
-        return import_biwi_npz(root, store, val=val, workers=workers)
+        return import_biwi_npz(root, store, val=val, workers=workers, apart_from=apart_from)
     home = root / "hpdb" if (root / "hpdb").is_dir() else root
     sequences = sorted(folder for folder in home.glob("*") if folder.is_dir() and any(folder.glob("frame_*_pose.txt")))
     if not sequences:
         raise SourceError(f"{root}: no BIWI here; expected hpdb/01/frame_00003_rgb.png, or FSA-Net's BIWI_*.npz")
     meta = {"importer": "biwi", "train": train, "val": val, "camera": camera}
-    return import_heads(store, _candidates(sequences, train, val, camera), meta, workers=workers)
+    return import_heads(store, _candidates(sequences, train, val, camera), meta, workers=workers, apart_from=apart_from)
 
 
 def _candidates(sequences: list[Path], train: float, val: float, camera: str) -> Iterator[Candidate]:

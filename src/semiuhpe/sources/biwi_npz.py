@@ -22,7 +22,7 @@ from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, Candidate, ImportReport, Made, Rejected, Workers, import_heads
 
 _BLOCK = 100  # neighbouring frames show the same person in nearly the same pose; they share a split
 
@@ -40,6 +40,7 @@ def import_biwi_npz(
     *,
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import one .npz or a folder of them. A file with "train" in its name is the training split, less `val` of its
     blocks of frames; every other one is the split "test". A folder with all three holds each frame twice: name one file.
@@ -50,7 +51,7 @@ def import_biwi_npz(
     if any("notrack" in file.name.lower() for file in files) and len(files) > 1:
         raise SourceError(f"{path}: BIWI_noTrack.npz holds the frames of the others again; name one file")
     meta = {"importer": "biwi-npz", "val": val, "files": [file.name for file in files]}
-    return import_heads(store, _candidates(files, val), meta, workers=workers)
+    return import_heads(store, _candidates(files, val), meta, workers=workers, apart_from=apart_from)
 
 
 def read_npz(path: Path) -> tuple[Image, Float]:

@@ -18,7 +18,7 @@ from semiuhpe.errors import SourceError
 from semiuhpe.heads.record import SPLITS
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources import rotation_columns
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 from semiuhpe.sources.tables import Row, find_table, numbers, pictures_of, read_table, rows_of_json
 
@@ -43,6 +43,7 @@ def import_boxes_csv(
     ] = "auto",
     val: Annotated[float, "share of subjects that auto puts into val"] = 0.1,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Photos or crops with their heads listed in a CSV, JSON or COCO file.
 
@@ -64,7 +65,7 @@ def import_boxes_csv(
         "importer": "boxes", "source": name, "convention": convention, "category": category, "split": split, "val": val
     }  # fmt: skip
     heads = list(_heads(root, rows, name, convention, split, val))
-    return import_heads(store, heads, meta, workers=workers)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)
 
 
 def _heads(

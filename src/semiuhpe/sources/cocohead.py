@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -29,6 +29,7 @@ def import_cocohead(
     *,
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """COCOHead: heads of COCO 2017 photos from HumanParts' annotations, unlabelled.
 
@@ -51,7 +52,12 @@ def import_cocohead(
     if not heads and filtered["photo not there"]:
         raise SourceError(f"{root}: annotations, but none of their photos; expected train2017/*.jpg and val2017/*.jpg")
     return import_heads(
-        store, heads, {"importer": "cocohead", "min_side": min_side}, workers=workers, filtered=filtered
+        store,
+        heads,
+        {"importer": "cocohead", "min_side": min_side},
+        workers=workers,
+        apart_from=apart_from,
+        filtered=filtered,
     )
 
 

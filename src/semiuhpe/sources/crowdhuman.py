@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -40,6 +40,7 @@ def import_crowdhuman(
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     keep_ignored: Annotated[bool, "take heads that are marked to be ignored, too"] = False,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """CrowdHuman: every head of the train and val photos, unlabelled.
 
@@ -80,7 +81,7 @@ def import_crowdhuman(
         raise SourceError(f"{root}: annotations, but none of their photos; expected Images/*.jpg")
     kind = "bfjdet" if next(iter(tables.values())).suffix == ".json" else "odgt"
     meta = {"importer": "crowdhuman", "annotations": kind, "min_side": min_side, "keep_ignored": keep_ignored}
-    return import_heads(store, heads, meta, workers=workers, filtered=filtered)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
 def _tables(root: Path, kind: str) -> dict[str, Path]:

@@ -24,7 +24,16 @@ from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.checks import check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 
 OFFICIAL_SPLITS = ("train", "val", "test")
 _TO_CV_CAMERA = np.diag([1.0, -1.0, -1.0])
@@ -36,6 +45,7 @@ def import_dad_3dheads(
     *,
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the folder with `train`, `val` and `test` (those that are there) into a head store.
 
@@ -48,7 +58,13 @@ def import_dad_3dheads(
     lists = [(name, read_items(root / name / f"{name}.json")) for name in OFFICIAL_SPLITS if (root / name).is_dir()]
     if not lists:
         raise SourceError(f"{root}: no DAD-3DHeads here; expected train/train.json, train/images and train/annotations")
-    return import_heads(store, _candidates(root, lists, val), {"importer": "dad-3dheads", "val": val}, workers=workers)
+    return import_heads(
+        store,
+        _candidates(root, lists, val),
+        {"importer": "dad-3dheads", "val": val},
+        workers=workers,
+        apart_from=apart_from,
+    )
 
 
 def read_items(path: Path) -> list[dict[str, Any]]:

@@ -25,7 +25,16 @@ from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.checks import check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 
 _PLACES = ("images", "images/train", "images/val", "images/validation", "images/test", "")
 
@@ -36,12 +45,13 @@ def import_panoptic(
     *,
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import CMU Panoptic: a JSON file, or a folder with `annotations/*.json` and `images`. See `import_coco_poses`.
 
     Frames of one recording (`171204_pose3`) share a split.
     """
-    return import_coco_poses(path, store, source="Panoptic", val=val, workers=workers)
+    return import_coco_poses(path, store, source="Panoptic", val=val, workers=workers, apart_from=apart_from)
 
 
 def import_agora(
@@ -50,13 +60,20 @@ def import_agora(
     *,
     val: Annotated[float, "share of the people kept for choosing weights"] = 0.05,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import AGORA, as `import_panoptic`. Pictures of one scene (the name without its last numbers) share a split."""
-    return import_coco_poses(path, store, source="AGORA", val=val, workers=workers)
+    return import_coco_poses(path, store, source="AGORA", val=val, workers=workers, apart_from=apart_from)
 
 
 def import_coco_poses(
-    path: str | os.PathLike[str], store: str | os.PathLike[str], *, source: str, val: float, workers: Workers = None
+    path: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    source: str,
+    val: float,
+    workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import every annotated head into a store.
 
@@ -71,7 +88,7 @@ def import_coco_poses(
     root = given.parent if given.is_file() else given
     root = root.parent if root.name == "annotations" else root
     meta = {"importer": source.lower(), "val": val, "files": [file.name for file in files]}
-    return import_heads(store, _candidates(root, files, source, val), meta, workers=workers)
+    return import_heads(store, _candidates(root, files, source, val), meta, workers=workers, apart_from=apart_from)
 
 
 def scene_of(file_name: str) -> str:

@@ -10,23 +10,25 @@ A head that raises a SemiUHPEError rejects itself only; rejects are counted and 
 from __future__ import annotations
 
 import itertools
-import json
 import operator
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from tqdm import tqdm
 
 from semiuhpe.errors import ImageError, SemiUHPEError, SourceError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.geometry.crop import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
+from semiuhpe.inference.media import load_image
+from semiuhpe.sources.apart import KeptApart
 from semiuhpe.sources.pictures import (
     CONTEXT,
     LONGEST,
@@ -42,17 +44,25 @@ from semiuhpe.sources.pictures import (
 )
 
 __all__ = [
-    "CONTEXT", "LONGEST", "QUALITY", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
-    "context_crop", "encode_jpeg", "find_pictures", "import_heads", "read_context",
+    "CONTEXT", "LONGEST", "QUALITY", "ApartFrom", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
+    "context_crop", "encode_jpeg", "find_pictures", "import_heads", "in_order", "read_context",
 ]  # fmt: skip
 
 _BATCH = 64
 _AHEAD = 4  # photos under way for every thread: enough to keep all busy, few enough to hold in memory
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
 Made = tuple[HeadRecord, bytes]
 
 Workers = Annotated[int | None, "threads, default one a core and 8 at most"]
 """The option that importers hand on to `import_heads`; it does not change the store."""
+
+ApartFrom = Annotated[
+    Sequence[Path], "stores, or folders of head crops: heads that show the same picture as one of theirs are left out"
+]
+"""The option that importers hand on to `import_heads`."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +126,14 @@ class BoxedHead:
 @dataclass
 class ImportReport:
     """What an import did. rejected: (id, kind, reason) of every head that was left out as broken; filtered: how many
-    sound ones were left out because the import was told so, by reason."""
+    sound ones were left out because the import was told so, by reason; unlabelled: how many heads came without the label
+    that the source has for them, because it is in doubt, by reason."""
 
     added: int = 0
     present: int = 0
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
     filtered: Counter[str] = field(default_factory=Counter)
+    unlabelled: Counter[str] = field(default_factory=Counter)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -133,7 +145,8 @@ class ImportReport:
         rejected = [{"id": head, "kind": kind, "reason": reason} for head, kind, reason in self.rejected]
         return {
             "added": self.added, "present": self.present, "counts": self.counts,
-            "filtered": dict(sorted(self.filtered.items())), "rejected": rejected,
+            "filtered": dict(sorted(self.filtered.items())), "unlabelled": dict(sorted(self.unlabelled.items())),
+            "rejected": rejected,
         }  # fmt: skip
 
 
@@ -147,19 +160,25 @@ def import_heads(
     meta: dict[str, Any] | None = None,
     *,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
     filtered: Mapping[str, int] | None = None,
+    unlabelled: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Write candidates into a store (a new one, or one begun with the same meta) and `import.json` beside them.
 
     candidates: in the order in which they are to be stored; a sequence makes the progress bar know its end.
-    workers: threads, default one a core and 8 at most; the store is the same for any number. filtered: heads that the
-    importer has left out already, by reason, for the report. Raises StoreError if `store` is no store folder or was
+    workers: threads, default one a core and 8 at most; the store is the same for any number. apart_from: stores and
+    folders whose pictures must not be among the heads; those that are get rejected as "twin" (see `heads.duplicates`). filtered: heads that the
+    importer has left out already, and unlabelled: whose label it does not trust, by reason, for the report. Raises StoreError if `store` is no store folder or was
     begun with other settings, SourceError if workers is not positive.
     """
     if workers is not None and workers < 1:
         raise SourceError(f"workers must be at least 1, got {workers}")
     threads = workers or min(8, os.cpu_count() or 1)
-    report = ImportReport(filtered=Counter(filtered or {}))
+    apart = KeptApart.from_paths(apart_from) if apart_from else None
+    if apart is not None:
+        meta = {**(meta or {}), "apart_from": apart.digest}
+    report = ImportReport(filtered=Counter(filtered or {}), unlabelled=Counter(unlabelled or {}))
     total = operator.length_hint(candidates) or None
     with (
         HeadStoreWriter(store, meta) as writer,
@@ -167,8 +186,9 @@ def import_heads(
         ThreadPoolExecutor(threads) as pool,
     ):
         batch: list[Made] = []
+        groups = _groups(candidates, writer, report, bar.update)
         try:
-            for outcomes in _in_order(pool, _groups(candidates, writer, report, bar.update), _AHEAD * threads):
+            for outcomes in in_order(pool, partial(_make, apart=apart), groups, _AHEAD * threads):
                 for outcome in outcomes:
                     if isinstance(outcome, list):
                         batch += outcome
@@ -182,8 +202,9 @@ def import_heads(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         report.added += writer.add_many(batch)
-    listing = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(Path(store) / "import.json", listing.encode())
+    listing = json_text(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    # A message may name a file whose name is no text: its bytes become escapes, which JSON knows as well.
+    write_atomically(Path(store) / "import.json", listing.encode(errors="backslashreplace"))
     return report
 
 
@@ -207,31 +228,46 @@ def _groups(
         yield list(group)
 
 
-def _in_order(pool: ThreadPoolExecutor, groups: Iterable[list[Head]], ahead: int) -> Iterator[list[_Outcome]]:
-    """The outcomes of groups in their order, at most `ahead` of them under way or waiting to be taken."""
-    pending: deque[Future[list[_Outcome]]] = deque()
-    for group in groups:
-        pending.append(pool.submit(_make, group))
+def in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int
+) -> Iterator[Result]:
+    """What a function makes of tasks, in their order, at most `ahead` of them under way or waiting to be taken."""
+    pending: deque[Future[Result]] = deque()
+    for task in tasks:
+        pending.append(pool.submit(function, task))
         if len(pending) >= ahead:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
 
 
-def _make(group: list[Head]) -> list[_Outcome]:
+def _make(group: list[Head], apart: KeptApart | None) -> list[_Outcome]:
     outcomes: list[_Outcome] = []
     picture: Picture | None = None
     for head in group:
         try:
             if isinstance(head, BoxedHead):
                 picture = picture or Picture(head.picture)
-                outcomes.append([head.make(picture)])
+                made: Made | list[Made] = head.make(picture)
             else:
                 made = head.make()
-                outcomes.append(made if isinstance(made, list) else [made])
+            heads = made if isinstance(made, list) else [made]
+            outcomes.append(heads if apart is None else _checked(heads, apart, outcomes))
         except SemiUHPEError as error:
             outcomes.append((head.id, error))
     return outcomes
+
+
+def _checked(heads: list[Made], apart: KeptApart, outcomes: list[_Outcome]) -> list[Made]:
+    """Those heads of one candidate that are not to be kept out; the others become outcomes of their own."""
+    kept: list[Made] = []
+    for record, encoded in heads:
+        try:
+            apart.check(load_image(encoded), record.box)
+            kept.append((record, encoded))
+        except Rejected as error:
+            outcomes.append((record.id, error))
+    return kept
 
 
 def _note(report: ImportReport, identity: str, error: SemiUHPEError) -> None:

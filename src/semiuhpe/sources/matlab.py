@@ -1,7 +1,9 @@
-"""MATLAB files as the data sets of this field ship them: version 5 (`save -v7` and older), read by scipy."""
+"""MATLAB files as the data sets of this field ship them: version 5 (`save -v6` and `-v7`), read by scipy."""
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.sources.importing import Rejected
+from semiuhpe.sources.matlab_limits import MAX_BYTES, inflated
+
+_LOG = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
 
@@ -18,29 +23,33 @@ Float = NDArray[np.float64]
 def read_mat(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Variables of a MATLAB file by name.
 
-    Raises Rejected (a SourceError) for a file that is missing, damaged or of version 7.3 (which is HDF5 under
-    another name), MissingExtraError where scipy is not installed.
+    Raises Rejected (a SourceError) for a file that is missing, damaged, of another version (7.3 is HDF5 under another
+    name), or larger than `matlab_limits` allows, MissingExtraError where scipy is not installed.
     """
     try:
         from scipy.io import loadmat
     except ImportError as error:
         raise MissingExtraError("reading MATLAB files", "data") from error
-    file = Path(path)
+    content = _bytes_of(Path(path))
+    if content.startswith((b"MATLAB 7.3", b"\x89HDF")):
+        raise Rejected(
+            "annotation",
+            f"{path}: a MATLAB 7.3 file, which is not read; load it in MATLAB or Octave and save it with -v7",
+        )
     try:
-        with file.open("rb") as stream:
-            head = stream.read(128)
-        if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
-            raise Rejected(
-                "annotation",
-                f"{path}: a MATLAB 7.3 file, which is not read; load it in MATLAB or Octave and save it with -v7",
-            )
-        return dict(loadmat(str(file)))
-    except OSError as error:
-        raise Rejected("annotation", f"{path}: cannot be read ({error.strerror or error}); unpack it again") from error
-    except Rejected:
-        raise
+        return dict(loadmat(io.BytesIO(inflated(content))))
     except Exception as error:  # scipy raises whatever the damaged bytes lead to: zlib.error, KeyError, TypeError, ...
+        _LOG.debug("%s: cannot be loaded", path, exc_info=True)
         raise Rejected("annotation", f"{path}: not a MATLAB file ({error}); unpack it again") from error
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise Rejected("annotation", f"{file}: larger than {MAX_BYTES >> 20} MiB, which no annotation is")
+        return file.read_bytes()
+    except OSError as error:
+        raise Rejected("annotation", f"{file}: cannot be read ({error.strerror or error}); unpack it again") from error
 
 
 def numbers_of(variables: dict[str, Any], name: str, path: str | os.PathLike[str]) -> Float:

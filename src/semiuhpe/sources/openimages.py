@@ -17,7 +17,7 @@ from typing import Annotated
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import index_pictures, need_folder
-from semiuhpe.sources.importing import BoxedHead, FilteredOut, ImportReport, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, FilteredOut, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 HEAD = "/m/04hgtk"
@@ -37,6 +37,7 @@ def import_openimages(
     groups: Annotated[bool, "take boxes around several heads, too"] = False,
     inside: Annotated[bool, "take pictures from the inside of the object, too"] = False,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """OpenImages V6: boxes of the class Human head, unlabelled.
 
@@ -59,7 +60,7 @@ def import_openimages(
     meta = {
         "importer": "openimages", "min_side": min_side, "depictions": depictions, "groups": groups, "inside": inside
     }  # fmt: skip
-    return import_heads(store, heads, meta, workers=workers, filtered=filtered)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
 @dataclass(frozen=True)

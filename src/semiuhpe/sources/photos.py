@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from semiuhpe.geometry.crop import MARGIN
+from semiuhpe.file_names import readable_name
 from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.inference.media import list_images
-from semiuhpe.sources.importing import BoxedHead, Candidate, FilteredOut, ImportReport, Made, Workers, import_heads
-from semiuhpe.sources.pictures import Box, Picture
+from semiuhpe.sources.apart import box_of_crop
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    BoxedHead,
+    Candidate,
+    FilteredOut,
+    ImportReport,
+    Made,
+    Workers,
+    import_heads,
+)
+from semiuhpe.sources.pictures import Picture
 
 MIN_SIDE = 30.0
 
@@ -31,6 +41,7 @@ def import_photos(
     detector: Annotated[str, 'weights of the head detector: "default" or an .onnx file'] = "default",
     source: Annotated[str, "name of the data set, default the folder's"] = "",
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Your own photos (heads are detected) or head crops, unlabelled.
 
@@ -39,7 +50,7 @@ def import_photos(
     pictures, WeightsError and InputError for a detector that cannot be used so.
     """
     root = Path(folder)
-    name = source or root.resolve().stem
+    name = source or readable_name(root.resolve().stem)
     paths = list_images([root], recursive=True)
     meta = {
         "importer": "photos", "source": name, "crops": crops, "min_side": min_side,
@@ -47,22 +58,17 @@ def import_photos(
     }  # fmt: skip
     if crops:
         heads = [BoxedHead(_identity(path, root), path, box_of_crop, name) for path in paths]
-        return import_heads(store, heads, meta, workers=workers)
+        return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)
     # One thread a run: the photos are the parallel work.
     found = HeadDetector(detector, score_threshold=score_threshold, threads=1)
     meta["detector"] = found.weights.sha256
     candidates = [_Photo(path, _identity(path, root), found, min_side, name).candidate() for path in paths]
-    return import_heads(store, candidates, meta, workers=workers)
-
-
-def box_of_crop(width: int, height: int) -> Box:
-    """Box of the head in a picture that is a network's crop already, x1, y1, x2, y2 in its pixels."""
-    half = (width + height) / 2 / MARGIN / 2
-    return width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half
+    return import_heads(store, candidates, meta, workers=workers, apart_from=apart_from)
 
 
 def _identity(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if root.is_dir() and path.is_relative_to(root) else path.as_posix()
+    inside = root.is_dir() and path.is_relative_to(root)
+    return readable_name((path.relative_to(root) if inside else path).as_posix())
 
 
 @dataclass(frozen=True)

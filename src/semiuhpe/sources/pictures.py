@@ -9,12 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import ExifTags
-from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError, SourceError
 from semiuhpe.geometry.crop import Float, Image, crop_square
-from semiuhpe.inference.media import load_image
+from semiuhpe.inference.media import image_size_of, load_image
 
 CONTEXT = 2.0
 """Side of the stored picture over the side of the crop."""
@@ -26,8 +24,6 @@ QUALITY = 95
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright picture."""
-
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 class Rejected(SourceError):
@@ -71,13 +67,7 @@ class Picture:
     @cached_property
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture, from its header: no pixel is decoded. Raises ImageError."""
-        try:
-            with Pillow.open(self.path) as image:
-                width, height = image.size
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
-        except Exception as error:  # Pillow raises anything from OSError to struct.error on damaged files
-            raise ImageError(f"{self.path}: not a picture that can be read; unpack the data set again") from error
-        return (height, width) if turned else (width, height)
+        return image_size_of(self.path)
 
     def context(self, box: ArrayLike) -> tuple[bytes, Box]:
         """Encoded context crop of a head with `box`, and the head's box there.

@@ -2,19 +2,24 @@
 
 `personPPSNN±TILT±PAN.jpg` (PP the person, S the series, NN the number) lies beside a `.txt` that ends in the face's box
 cx, cy, w, h, anywhere below the folder. Pan and tilt are the azimuth and the elevation of where the person looks; roll is not labelled, so a head
-has no rotation but extras.azimuth_deg and extras.elevation_deg: score the direction. The face's box is tight, so the head's is a square of
-1.7 × its longer side, moved up by 20 % of its height.
+has no rotation but extras.azimuth_deg and extras.elevation_deg: score the direction. Beyond ±75° of pan the face's box lies beside the head, so
+head boxes are best read from a listing (file, x1, y1, x2, y2), `Pointing04_boxes.csv`. Without one the head's box is a square of 1.7 × the longer
+side of the face's, moved up by 20 % of its height.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 from semiuhpe.errors import SourceError
+from semiuhpe.sources.folders import find_file
 from semiuhpe.sources.importing import (
+    ApartFrom,
     BoxedHead,
     Candidate,
     ImportReport,
@@ -24,9 +29,12 @@ from semiuhpe.sources.importing import (
     import_heads,
 )
 from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.tables import Row, numbers, read_table
 
 SOURCE = "Pointing04"
 SCALE, RAISE = 1.7, 0.2
+BOXES = "Pointing04_boxes.csv"
+_CORNERS = ("x1", "y1", "x2", "y2")
 _NAME = re.compile(r"person(?:ne)?(\d\d)(\d)(\d\d)([+-]\d+)([+-]\d+)$")
 
 
@@ -34,18 +42,37 @@ def import_pointing04(
     folder: str | os.PathLike[str],
     store: str | os.PathLike[str],
     *,
+    boxes: Annotated[
+        Path | None, "CSV of head boxes (file, x1, y1, x2, y2), default Pointing04_boxes.csv in the folder or beside it"
+    ] = None,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Pointing'04: viewing directions of persons who look at markers; test only.
 
     extras: azimuth_deg (positive: image left), elevation_deg (positive: up), series. Pictures without a readable box
-    are rejected. Raises SourceError if no picture is named as in the database.
+    are rejected. Without a listing of boxes those of the faces are enlarged, with a warning: they miss profiles. Raises
+    SourceError if no picture is named as in the database, or the listing lacks a column.
     """
     root = Path(folder)
-    heads = list(_heads(root))
+    table = boxes or find_file(root, BOXES, (".", ".."))
+    listed = None if table is None else _listed_boxes(table)
+    heads = list(_heads(root, listed))
     if not heads:
         raise SourceError(f"{root}: no Pointing'04 here; expected pictures named like person01146+15-90.jpg")
-    return import_heads(store, heads, {"importer": "pointing04"}, workers=workers)
+    if listed is None:
+        warnings.warn(
+            f"{root}: no {BOXES} here; heads are boxed by the face boxes, which miss the head beyond ±75° of pan",
+            stacklevel=2,
+        )
+    # Which boxes they are is part of what a store is; that of earlier versions knew the faces' only.
+    meta = {"importer": "pointing04"} if listed is None else {"importer": "pointing04", "boxes": "listed"}
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)
+
+
+def _listed_boxes(table: Path) -> dict[str, dict[str, str]]:
+    """Rows of a listing by the picture's name."""
+    return {Path(row["file"]).name: row for row in read_table(table, ("file", *_CORNERS))}
 
 
 def head_box_of_face(cx: float, cy: float, width: float, height: float) -> Box:
@@ -67,7 +94,7 @@ def read_face_box(path: Path) -> tuple[float, float, float, float]:
     return cx, cy, width, height
 
 
-def _heads(root: Path) -> Iterator[BoxedHead | Candidate]:
+def _heads(root: Path, listed: Mapping[str, Row] | None) -> Iterator[BoxedHead | Candidate]:
     for path in find_pictures(root):
         match = _NAME.search(path.stem)
         if match is None:
@@ -75,7 +102,7 @@ def _heads(root: Path) -> Iterator[BoxedHead | Candidate]:
         person, series, _, tilt, pan = match.groups()
         identity = path.relative_to(root).with_suffix("").as_posix()
         try:
-            box = head_box_of_face(*read_face_box(path.with_suffix(".txt")))
+            box = _box(path, listed)
         except Rejected as error:
             yield Candidate.rejecting(identity, error)
             continue
@@ -83,3 +110,12 @@ def _heads(root: Path) -> Iterator[BoxedHead | Candidate]:
             identity, path, box, SOURCE, split="test", subject=f"person{person}",
             extras={"azimuth_deg": float(pan), "elevation_deg": float(tilt), "series": int(series)},
         )  # fmt: skip
+
+
+def _box(path: Path, listed: Mapping[str, Row] | None) -> Box:
+    if listed is None:
+        return head_box_of_face(*read_face_box(path.with_suffix(".txt")))
+    if path.name not in listed:
+        raise Rejected("annotation", f"{path}: no row in the listing of head boxes")
+    x1, y1, x2, y2 = numbers(listed[path.name], _CORNERS)
+    return x1, y1, x2, y2

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from semiuhpe.errors import SourceError
-from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes
+from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes, official_pose
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.importing import (
+    ApartFrom,
     Candidate,
     ImportReport,
     Made,
@@ -29,10 +31,13 @@ from semiuhpe.sources.importing import (
     import_heads,
     read_context,
 )
+from semiuhpe.sources.pose_labels import LabelsFile, PoseLabel, PoseLabels, doubts
 from semiuhpe.sources.pts import read_points
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""
+
+Placed = Literal["hand", "network"]
 
 _WIDEST = 1e5  # pixels; landmarks further out are nonsense
 
@@ -62,13 +67,20 @@ def import_pts68(
     *,
     source: Annotated[str, "name of the data set, default the folder's"] = "",
     val: Annotated[float, "share of subjects in the validation split"] = 0.1,
+    placed: Annotated[
+        Placed, "who placed the landmarks: people (hand), or a network that learnt official ones"
+    ] = "hand",
+    labels: LabelsFile = None,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
-    """Pictures with 68 landmarks in .pts files, labelled with fitted poses.
+    """Pictures with 68 landmarks in .pts files, labelled with fitted poses in the frame of the official labels.
 
-    source: name of the data set, default the folder's. val: share of subjects in the validation split; the rest is
+    source: name of the data set, default the folder's. placed: people and networks place landmarks otherwise, and the
+    fitted pitch differs by `HAND_PITCH_DEG`. val: share of subjects in the validation split; the rest is
     train. extras: fit_residual (face units), fit_scale (pixels per face unit), file. Broken pairs and fits worse than
-    `RESIDUAL_LIMIT` are rejected one by one. Raises SourceError if there is no picture with landmarks at all.
+    `RESIDUAL_LIMIT` are rejected one by one. labels: poses that replace the fitted ones (see `pose_labels`), by the
+    pictures' paths below the folder; a head whose label is in doubt is unlabelled. Raises SourceError if there is no picture with landmarks at all.
     """
     root = Path(folder)
     name = source or root.resolve().name
@@ -77,23 +89,40 @@ def import_pts68(
         "source": name,
         "val": val,
         "labels": "deformable fit of 68 landmarks, weak perspective",
+        "placed": placed,
     }
-    return import_heads(store, list(_candidates(root, name, val)), meta, workers=workers)
+    stated = PoseLabels(labels) if labels else None
+    if stated is not None:
+        meta["labels"] = stated.digest
+    heads = list(_heads(root, name, val, placed, stated))
+    candidates = [Candidate(head.identity, head) for head in heads]
+    unlabelled = doubts(head.label for head in heads if head.label is not None)
+    return import_heads(store, candidates, meta, workers=workers, apart_from=apart_from, unlabelled=unlabelled)
 
 
-def _candidates(root: Path, source: str, val: float) -> Iterator[Candidate]:
+def _heads(root: Path, source: str, val: float, placed: Placed, labels: PoseLabels | None) -> Iterator[_Head]:
     pictures = [path for path in find_pictures(root) if path.with_suffix(".pts").exists()]
     if not pictures:
         raise SourceError(f"{root}: no picture with a .pts file beside it; expected NAME.jpg and NAME.pts")
     for path in pictures:
-        yield Candidate(path.relative_to(root).with_suffix("").as_posix(), _Head(root, path, source, val))
+        label = None if labels is None else labels.of(path.relative_to(root).as_posix())
+        yield _Head(root, path, source, val, placed, label)
 
 
+@dataclass(frozen=True)
 class _Head:
-    """Makes one head when called."""
+    """Makes one head when called. label: what replaces the fitted pose, None for nothing."""
 
-    def __init__(self, root: Path, path: Path, source: str, val: float) -> None:
-        self.root, self.path, self.source, self.val = root, path, source, val
+    root: Path
+    path: Path
+    source: str
+    val: float
+    placed: Placed
+    label: PoseLabel | None
+
+    @property
+    def identity(self) -> str:
+        return self.path.relative_to(self.root).with_suffix("").as_posix()
 
     def __call__(self) -> Made:
         points = read_pts(self.path.with_suffix(".pts"))
@@ -107,13 +136,15 @@ class _Head:
                 "fit", f"{self.path}: the landmarks fit no face (residual {residual:.3f} > {RESIDUAL_LIMIT})"
             )
         encoded, box = read_context(self.path, head_boxes(fit, model)[0])
-        relative = self.path.relative_to(self.root)
+        label = self.label or PoseLabel(official_pose(fit.rotation[0], hand_placed=self.placed == "hand"))
         subject = subject_of(self.path.stem)
         extras = {
-            "file": relative.as_posix(), "fit_residual": round(residual, 5), "fit_scale": round(float(fit.scale[0]), 4)
+            "file": self.path.relative_to(self.root).as_posix(), "fit_residual": round(residual, 5),
+            "fit_scale": round(float(fit.scale[0]), 4), **label.extras,
         }  # fmt: skip
         record = HeadRecord(
-            id=relative.with_suffix("").as_posix(), source=self.source, subject=f"{self.source}/{subject}", box=box,
-            split=split_by_subject(subject, val=self.val), rotation=fit.rotation[0], extras=extras,
+            id=self.identity, source=self.source, subject=f"{self.source}/{subject}", box=box,
+            split=split_by_subject(subject, val=self.val) if label.rotation is not None else "unlabelled",
+            rotation=label.rotation, extras=extras,
         )  # fmt: skip
         return record, encoded

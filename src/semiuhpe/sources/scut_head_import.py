@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
 from semiuhpe.sources.tables import read_table
 
@@ -28,6 +28,7 @@ def import_scut_head(
     min_side: Annotated[float, "shorter side of a head at least, pixels"] = MIN_SIDE,
     exclude: Annotated[Path | None, "CSV with a column photo (or file): these photos are forced into test"] = None,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """SCUT-HEAD: every head of classroom frames and web pictures, unlabelled.
 
@@ -48,7 +49,7 @@ def import_scut_head(
             for line in photos.skipped
         ]
     meta = {"importer": "scut-head", "min_side": min_side, "exclude": sorted(forced)}
-    return import_heads(store, heads, meta, workers=workers, filtered=filtered)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
 def photos_of(table: Path) -> frozenset[str]:

@@ -22,7 +22,16 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.inference.media import load_image
 from semiuhpe.sources.checks import check_choice, check_share
-from semiuhpe.sources.importing import Candidate, ImportReport, Made, Rejected, Workers, import_heads, read_context
+from semiuhpe.sources.importing import (
+    ApartFrom,
+    Candidate,
+    ImportReport,
+    Made,
+    Rejected,
+    Workers,
+    import_heads,
+    read_context,
+)
 from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
@@ -39,6 +48,7 @@ def import_300w_lp(
     box: Annotated[str, "head: the whole head, or landmarks: the published margins"] = "head",
     clip_angles: Annotated[bool, "the published clip of every angle to 89.99 degrees"] = False,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """Import the folder into a head store.
 
@@ -54,7 +64,7 @@ def import_300w_lp(
     pictures = list(_pictures(root))
     meta = {"importer": "300w-lp", "val": val, "box": box, "clip_angles": clip_angles}
     heads = [Candidate(f"{p.parent.name}/{p.stem}", _Head(root, p, val, box, clip_angles)) for p in pictures]
-    return import_heads(store, heads, meta, workers=workers)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)
 
 
 def face_of(name: str) -> str:

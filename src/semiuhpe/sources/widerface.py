@@ -18,7 +18,7 @@ from typing import Annotated
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import find_file, need_folder
-from semiuhpe.sources.importing import BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 MIN_SIDE = 25.0
@@ -41,6 +41,7 @@ def import_widerface(
     max_pose: Annotated[int, "0 typical, 1 atypical"] = 1,
     margin: Annotated[float, "head beyond the face: this × width at each side, twice this × height above"] = MARGIN,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """WIDER FACE: faces of the train and val photos as heads, unlabelled.
 
@@ -78,7 +79,7 @@ def import_widerface(
     if not found:
         raise SourceError(f"{root}: no WIDER FACE here; expected wider_face_split/wider_face_train_bbx_gt.txt")
     meta = {"importer": "widerface", "min_side": min_side, "margin": margin, "limits": limits}
-    return import_heads(store, heads, meta, workers=workers, filtered=filtered)
+    return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
 def head_box_of_face(face: Box, margin: float = MARGIN) -> Box:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "WildDirections"
@@ -24,6 +24,7 @@ def import_wild_directions(
     store: str | os.PathLike[str],
     *,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """WildDirections: wild heads with an azimuth judged by eye; test only.
 
@@ -33,7 +34,12 @@ def import_wild_directions(
     root = Path(folder)
     rows = read_table(root / "labels.csv", ("file", "photo", *_COLUMNS))
     heads = list(_heads(pictures_of(root), rows))
-    return import_heads(store, heads, {"importer": "wild-directions"}, workers=workers)
+    return import_heads(store, heads, {"importer": "wild-directions"}, workers=workers, apart_from=apart_from)
+
+
+def wrapped_azimuth_deg(azimuth_deg: float) -> float:
+    """The same angle in (−180, 180], degrees."""
+    return 180.0 - (180.0 - azimuth_deg) % 360.0
 
 
 def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Candidate]:
@@ -45,8 +51,7 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
         except Rejected as error:
             yield Candidate.rejecting(row["file"], error)
             continue
-        wrapped = 180.0 - (180.0 - azimuth) % 360.0
         yield BoxedHead(
             row["file"], images / row["file"], (x1, y1, x2, y2), SOURCE, split="test", subject=row["photo"],
-            extras={"azimuth_deg": wrapped, "photo": row["photo"]},
+            extras={"azimuth_deg": wrapped_azimuth_deg(azimuth), "photo": row["photo"]},
         )  # fmt: skip

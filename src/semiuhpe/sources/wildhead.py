@@ -20,7 +20,7 @@ from pathlib import Path
 
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.folders import PICTURES, need_folder
-from semiuhpe.sources.importing import BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
 
 STORED = 1.2
@@ -38,6 +38,7 @@ def import_wildhead(
     store: str | os.PathLike[str],
     *,
     workers: Workers = None,
+    apart_from: ApartFrom = (),
 ) -> ImportReport:
     """WildHead: ready crops of wild heads from COCO, CrowdHuman and OpenImages, unlabelled.
 
@@ -50,7 +51,7 @@ def import_wildhead(
     if not found:
         raise SourceError(f"{root}: no WildHead here; expected the folders head_images_wild_30_hp, _ch and _oi")
     heads = [head for part, path in found.items() for head in _heads(path, part)]
-    return import_heads(store, heads, {"importer": "wildhead"}, workers=workers)
+    return import_heads(store, heads, {"importer": "wildhead"}, workers=workers, apart_from=apart_from)
 
 
 def box_in_crop(width: float, height: float, crop_width: float, crop_height: float) -> Box:

@@ -1,11 +1,10 @@
 """The zero of the frame: which turn of the mesh is the pose that 300W-LP calls zero.
 
-MakeHuman's mesh stands upright in its own frame; 300W-LP's zero is that of the Basel face model. The two differ by
-a small turn, found once by a similarity fit (Umeyama 1991) of the mesh's 68 landmark vertices, over many random
-identities with neutral expression, to the mean landmarks of the official labels. Only that turn is kept here.
-
-Why one constant and not one fit per identity: the fit of a single head mistakes the shape of its nose or brow for
-a pose, which would make the label depend on looks.
+MakeHuman's mesh stands upright in its own frame; 300W-LP's zero is that of the Basel face model. The turn between the two
+is measured on pictures: rendered heads near the front are shown to networks that learnt the official labels, and to
+a face mesh put into the official frame by its own landmarks; the constant is what makes their answers and the labels of
+the renders agree (`benchmarks/zero.py`, docs/zero.md). It cannot be had from the mesh alone: a fit of its 68 landmark vertices to
+the official mean landmarks is 4° off, because MakeHuman's noses, brows and lips are not those of the Basel faces.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from semiuhpe.synthesis.formats import Float, Int
 FLIP = np.diag([1.0, -1.0, -1.0])
 """From MakeHuman's axes (x to the person's left, y up, z out of the face) to ours for a head that faces the camera."""
 
-PITCH_OFFSET_DEG = -0.33
-"""Right-handed turn about our x axis that takes the flipped mesh to the 300W-LP zero; from `mean_offset`."""
+PITCH_OFFSET_DEG = -4.2
+"""Right-handed turn about our x axis that takes the flipped mesh to the 300W-LP zero."""
 
 
 def mesh_to_head() -> Float:
@@ -57,19 +56,3 @@ def similarity_fit(source: Float, target: Float, weights: Float | None = None) -
     shift = target_mean - scale * rotation @ source_mean
     residual = target - (scale * source @ rotation.T + shift)
     return scale, rotation, shift, float(np.sqrt(np.sum(w[:, None] * residual**2)))
-
-
-def offset_of(landmarks: Float, reference: Float) -> tuple[Float, float]:
-    """Turn (3, 3) that takes flipped mesh landmarks (68, 3) to the reference (68, 3), and the relative RMS residual.
-
-    Only the 51 inner landmarks are used: those on the jaw line are drawn on silhouettes, not on anatomy.
-    """
-    inner = slice(17, 68)
-    _scale, rotation, _, residual = similarity_fit(landmarks[inner] @ FLIP, reference[inner])
-    size = float(np.sqrt(np.mean(np.sum((reference[inner] - reference[inner].mean(0)) ** 2, axis=1))))
-    return rotation, residual / size
-
-
-def mean_offset(rotations: Float) -> Float:
-    """Chordal mean of turns (n, 3, 3) → (3, 3)."""
-    return np.asarray(project_to_rotation(np.mean(rotations, axis=0)))

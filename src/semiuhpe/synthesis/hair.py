@@ -1,7 +1,7 @@
-"""Procedural hair: shells that stand off the skull, curtains that hang from it, buns and tails.
+"""Procedural hair: shells that stand off the skull and curtains that hang from it.
 
 They are made from the identity's own skull, so they fit every head, and they cover what modelled styles do not:
-short back-and-sides, fringes, bobs of any length, ponytails, pigtails.
+short back-and-sides, bowl cuts, receding hair, bobs of any length.
 """
 
 from __future__ import annotations
@@ -9,18 +9,52 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semiuhpe.synthesis.fields import CROWN_AXIS, smoothstep
 from semiuhpe.synthesis.formats import Float, Int
 from semiuhpe.synthesis.identity import Hairstyle
 from semiuhpe.synthesis.parts import HAIR, Look, Part, Topology, make_part
+from semiuhpe.synthesis.relief import grid_triangles
 
 
-def _waves(points: Float, rng: np.random.Generator, count: int = 5, frequency: float = 3.0) -> Float:
+def waves(points: Float, rng: np.random.Generator, count: int = 5, frequency: float = 3.0) -> Float:
     """Smooth noise of unit size over positions (n, 3) → (n,)."""
     directions = rng.normal(0, frequency, (count, 3))
     phases = rng.uniform(0, 2 * np.pi, count)
     return np.asarray(np.sin(points @ directions.T + phases).sum(axis=1) / np.sqrt(count / 2))
+
+
+def is_ear(base: Float) -> NDArray[np.bool_]:
+    """Which vertices of the undeformed skin (n, 3) stand off the skull as ears. (n,)"""
+    return np.asarray(
+        (np.abs(base[:, 0]) > 0.80) & (np.abs(base[:, 1] - 6.95) < 0.5) & (np.abs(base[:, 2] - 0.1) < 0.45)
+    )
+
+
+def hairline(base: Float, line: Float, style: Hairstyle) -> Float:
+    """Signed distance inside this style's hair, without its shift. base (n, 3); line (n,): of a full head of hair.
+
+    style.bald: how far (dm) hair has gone from the crown and the temples; style.ears: hair covers the ears.
+    """
+    if style.bald > 0:
+        ahead = base[:, 2] - 0.1
+        crown = 1.6 * (np.hypot(base[:, 0], np.where(ahead > 0, 0.65, 1.2) * ahead) - style.bald)
+        above = smoothstep(7.35, 7.7, base[:, 1])
+        temple = line - 0.35 * style.bald * smoothstep(0.3, 0.9, base[:, 2])
+        line = np.where(above > 0, np.minimum(temple, crown + 1.2 * (1 - above)), line)
+    if style.ears:
+        side = (base[:, 2] < 0.62) & (base[:, 1] > 6.55)
+        line = np.where(side, np.maximum(line, np.minimum(0.3, base[:, 1] - 6.62)), line)
+        line = np.where(is_ear(base), np.minimum(0.3, base[:, 1] - 6.62), line)
+    return np.asarray(line)
+
+
+def flat_ears(base: Float, moved: Float, reach: float = 0.95) -> Float:
+    """Ears pressed to the head, as under a cap of hair or cloth. moved (n, 3): changed in place and returned."""
+    ear = is_ear(base)
+    moved[ear, 0] = np.sign(moved[ear, 0]) * np.minimum(np.abs(moved[ear, 0]), reach)
+    return moved
 
 
 def shell(
@@ -31,7 +65,7 @@ def shell(
 
     base, vertices (v, 3): undeformed and this identity's mesh; normals (v, 3) of the latter; fields (v, 4); topology: the body's.
     """
-    line = fields[:, 1] + style.shift
+    line = hairline(base, fields[:, 1], style) + style.shift
     fringe = style.fringe * smoothstep(0.9, 1.3, base[:, 2]) * smoothstep(7.3, 7.6, base[:, 1])
     line = line + fringe
     keep = (line[topology.mesh_triangles] > -0.35).all(axis=1)
@@ -44,7 +78,7 @@ def shell(
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
     height = smoothstep(7.3, 8.3, base[:, 1])
     thick = style.thickness * smoothstep(-0.15, 0.25, line) + style.top * height
-    thick = thick * (1 + 0.25 * _waves(base, rng)) + style.wave * _waves(base, rng, frequency=9.0) * smoothstep(
+    thick = thick * (1 + 0.25 * waves(base, rng)) + style.wave * waves(base, rng, frequency=9.0) * smoothstep(
         0, 0.3, line
     )
     shown = np.stack([fields[:, 0], line, fields[:, 2], fields[:, 3]], axis=1)
@@ -52,7 +86,14 @@ def shell(
     for layer in range(layers):
         fraction = 0.55 + 0.45 * layer / max(layers - 1, 1)
         moved = vertices + outward * (np.maximum(thick, 0.012) * fraction)[:, None]
-        fullness = (1.0, 0.62, 0.38)[min(layer, 2)]
+        if style.ears:
+            ear = is_ear(base)
+            moved[ear] = (
+                flat_ears(base, vertices.copy(), 0.86)[ear]
+                + np.sign(base[ear, :1]) * [1, 0, 0] * (0.05 + 0.7 * thick[ear] * fraction)[:, None]
+            )
+        thin = (1.0, 0.62, 0.38)[min(layer, 2)]
+        fullness = thin + (0.97 - 0.08 * layer - thin) * style.density if layer else 1.0
         parts.append(
             make_part(f"shell{layer}", moved, scalp, shown, _with(look, (0.0, 0.10, fullness)), normals=normals)
         )
@@ -63,16 +104,8 @@ def _with(look: Look, scalp: tuple[float, float, float]) -> Look:
     return replace(look, mode=HAIR, strands=1.0, scalp=scalp)
 
 
-def _grid(rows: int, columns: int, closed: bool) -> Int:
-    """Triangles of a rows × columns grid of vertices; closed: the last column meets the first."""
-    last = columns if closed else columns - 1
-    r, c = np.meshgrid(np.arange(rows - 1), np.arange(last), indexing="ij")
-    a, b = r * columns + c, r * columns + (c + 1) % columns
-    d, e = a + columns, b + columns
-    return np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([b, e, d], -1).reshape(-1, 3)])
-
-
-def _surface(name: str, points: Float, triangles: Int, share: Float, look: Look, line: Float | None = None) -> Part:
+def hair_surface(name: str, points: Float, triangles: Int, share: Float, look: Look, line: Float | None = None) -> Part:
+    """A sheet of strands from points (n, 3). share (n,): of the torso's turn; line (n,): below 0 where it is cut out."""
     fields = np.stack(
         [share, np.ones(len(points)) if line is None else line, np.zeros(len(points)), np.zeros(len(points))], 1
     )
@@ -129,48 +162,17 @@ def curtain(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Gen
             rows.append(drop)
             share.append(smoothstep(0.6, 2.2, style.length * np.full(columns, t)))
         points = np.concatenate(rows) + centre
-        points += (style.wave * 0.6 * _waves(points, rng, frequency=6.0))[:, None] * np.array([1, 0.3, 1])
+        points += (style.wave * 0.6 * waves(points, rng, frequency=6.0))[:, None] * np.array([1, 0.3, 1])
         ragged = np.concatenate([np.full(columns, 1.0)] * (over + hang - 1) + [np.full(columns, -0.15 + 0.0)])
         ragged.reshape(over + hang, columns)[:, [0, -1]] = 0.1
         parts.append(
-            _surface(f"curtain{layer}", points, _grid(over + hang, columns, False), np.concatenate(share), look, ragged)
+            hair_surface(
+                f"curtain{layer}",
+                points,
+                grid_triangles(over + hang, columns, False),
+                np.concatenate(share),
+                look,
+                ragged,
+            )
         )
-    return parts
-
-
-def tail(vertices: Float, fields: Float, style: Hairstyle, rng: np.random.Generator, look: Look) -> list[Part]:
-    """A bun, a ponytail or two pigtails."""
-    centre, half = skull_ellipsoid(vertices, fields)
-    size = style.tail_size
-    height = float(rng.uniform(-0.9, 0.9))
-    back = np.array([0.0, half[1] * np.sin(height), -half[2] * np.cos(height)])
-    if style.tail == "bun":
-        rows, columns = 10, 14
-        polar, azimuth = np.linspace(0, np.pi, rows), np.arange(columns) * 2 * np.pi / columns
-        grid = np.stack(
-            [
-                np.outer(np.sin(polar), np.sin(azimuth)),
-                np.outer(np.cos(polar), np.ones(columns)),
-                np.outer(np.sin(polar), np.cos(azimuth)),
-            ],
-            -1,
-        )
-        points = grid.reshape(-1, 3) * size * np.array([1, 0.9, 0.8]) + centre + back * (1 + 0.4 * size)
-        points += (0.03 * _waves(points, rng, frequency=9.0))[:, None]
-        return [_surface("bun", points, _grid(rows, columns, True), np.zeros(len(points)), look)]
-    starts = [back] if style.tail == "pony" else [back + [s * half[0] * 0.75, 0, half[2] * 0.35] for s in (-1, 1)]
-    parts = []
-    length = float(rng.uniform(0.8, 2.6))
-    for start in starts:
-        rows, columns = 12, 10
-        t = np.linspace(0, 1, rows)
-        out = start / np.linalg.norm(start) * np.array([1, 0.5, 1])
-        swing = out * float(rng.uniform(0.25, 0.7))
-        path = centre + start + swing * np.sin(t * 1.9)[:, None] + np.array([0, -1, 0]) * (length * t**1.6)[:, None]
-        radius = size * 0.42 * (0.35 + np.sin(np.clip(t * 1.1 + 0.12, 0, 1) * np.pi) ** 0.7)
-        azimuth = np.arange(columns) * 2 * np.pi / columns
-        ring = np.stack([np.sin(azimuth), 0.3 * np.cos(azimuth), np.cos(azimuth)], -1)
-        points = (path[:, None] + ring[None] * radius[:, None, None]).reshape(-1, 3)
-        share = np.repeat(smoothstep(0.8, 2.4, length * t), columns)
-        parts.append(_surface("tail", points, _grid(rows, columns, True), share, look))
     return parts

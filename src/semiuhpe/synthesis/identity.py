@@ -79,7 +79,10 @@ class Hairstyle:
 
     thickness: dm that the shell stands off the skull; top: extra at the crown; shift: of the hairline, dm;
     length: dm that a curtain hangs below the equator of the skull; opening: half angle (radians) left free for the
-    face; fringe: dm that hair falls on the forehead; tail: "" | "bun" | "pony" | "pigtails"; tail_size: dm.
+    face; fringe: dm that the hairline comes down on the forehead; tail: "" | "bun" | "pony" | "pigtails" | "braid";
+    tail_size: dm; density: 0 wispy … 1 a closed mass; ears: hair covers them; bald: dm that hair has gone from crown and
+    temples; front: how far a fringe falls over the forehead, 0 none, 1 to the brows; sweep: of its edge to a side;
+    stubble: density of what is shaved; contrast: between strands; ragged: how uneven the edges are, 0 to 1.
     """
 
     kind: str
@@ -92,11 +95,23 @@ class Hairstyle:
     tail: str = ""
     tail_size: float = 0.3
     wave: float = 0.02
+    density: float = 0.7
+    ears: bool = False
+    bald: float = 0.0
+    front: float = 0.0
+    sweep: float = 0.0
+    stubble: float = 0.75
+    contrast: float = 0.7
+    ragged: float = 0.5
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that makes a person, before expression and scene."""
+    """Everything that makes a person, before expression and scene.
+
+    beard: (density of what is painted on the skin, share of it below the chin); beard_kind: "" or what stands off the
+    skin, "full", "goatee" or "moustache", by beard_length dm.
+    """
 
     number: int
     male: bool
@@ -115,6 +130,8 @@ class Identity:
     hair_colour: Colour
     hair_gloss: float
     beard: tuple[float, float]
+    beard_kind: str
+    beard_length: float
 
     @property
     def subject(self) -> str:
@@ -197,15 +214,22 @@ def _choose_skin(rng: np.random.Generator, names: list[str], male: bool, age: fl
 
 
 def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, age: float) -> Hairstyle:
-    """A hairstyle that suits; modelled ones and procedural ones about evenly."""
-    bald = 0.10 * (age > 0.6) + 0.02 if male else 0.002
-    if rng.random() < bald:
-        return Hairstyle("bald" if rng.random() < 0.5 else "shaved", shift=float(rng.uniform(-0.7, -0.2)))
+    """A hairstyle that suits; modelled ones for a third, the procedural ones for the rest."""
     shift = float(rng.normal(0.0, 0.08))
+    contrast, ragged = float(rng.uniform(0.25, 1.0)), float(rng.uniform(0.1, 0.9))
+    bald = 0.12 * (age > 0.6) + 0.02 if male else 0.002
+    if rng.random() < bald:
+        kind = "bald" if rng.random() < 0.4 else "shaved"
+        return Hairstyle(kind, shift=float(rng.uniform(-0.7, -0.2)), stubble=float(rng.uniform(0.1, 0.5)))
     if rng.random() < (0.07 if male else 0.01):
-        return Hairstyle("shaved", shift=shift)
+        return Hairstyle("shaved", shift=shift, stubble=float(rng.uniform(0.35, 0.9)))
+    if male and rng.random() < 0.03 + 0.3 * smooth_age(age):
+        return Hairstyle(
+            "short", float(rng.uniform(0.03, 0.12)), 0.0, shift - 0.1, wave=float(rng.uniform(0.01, 0.03)),
+            density=float(rng.uniform(0.2, 1.0)), bald=float(rng.uniform(0.25, 0.95)), contrast=contrast, ragged=ragged,
+        )  # fmt: skip
     styled = sorted(assets.hair)
-    if rng.random() < 0.45 and styled:
+    if rng.random() < 0.35 and styled:
         odds = np.array(
             [
                 ("short" in n or "afro" in n) * (3.0 if male else 0.7) + ("short" not in n) * (0.25 if male else 1.5)
@@ -214,18 +238,44 @@ def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, a
         )
         odds = odds * np.array([0.4 if "afro" in n else 1.0 for n in styled])
         return Hairstyle(styled[int(rng.choice(len(styled), p=odds / odds.sum()))], shift=shift)
-    if rng.random() < (0.92 if male else 0.30):
-        tail = "" if male else str(rng.choice(["bun", "pony", "pigtails", "pony"]))
-        thin = float(rng.uniform(0.03, 0.12)) if tail else float(rng.uniform(0.04, 0.28))
+    front = float(rng.choice([0.0, rng.uniform(0.1, 1.15)], p=[0.65, 0.35] if male else [0.45, 0.55]))
+    sweep = float(rng.normal(0.0, 0.7))
+    density = float(np.clip(rng.normal(0.8, 0.25), 0.1, 1.0))
+    if rng.random() < (0.93 if male else 0.42):
+        tail = (
+            "" if male else str(rng.choice(["bun", "pony", "pigtails", "braid", ""], p=[0.24, 0.42, 0.12, 0.12, 0.10]))
+        )
+        thick = float(rng.uniform(0.03, 0.12)) if tail else float(rng.uniform(0.04, 0.34))
         return Hairstyle(
-            "short", thin, 0.0 if tail else float(rng.uniform(0.0, 0.3)), shift,
+            "short", thick, 0.0 if tail else float(rng.uniform(0.0, 0.3)), shift,
             fringe=float(rng.choice([0.0, rng.uniform(0.05, 0.5)])), tail=tail,
-            tail_size=float(rng.uniform(0.25, 0.5)), wave=float(rng.uniform(0.01, 0.06)),
+            tail_size=float(rng.uniform(0.25, 0.6)), wave=float(rng.uniform(0.005, 0.05)), density=density,
+            ears=bool(rng.random() < (0.18 if male else 0.45)) and not tail, front=front, sweep=sweep, contrast=contrast, ragged=ragged,
         )  # fmt: skip
     return Hairstyle(
-        "curtain", float(rng.uniform(0.08, 0.22)), float(rng.uniform(0.0, 0.12)), shift, float(rng.uniform(0.3, 2.6)),
-        float(rng.uniform(0.75, 1.35)), float(rng.choice([0.0, rng.uniform(0.1, 0.55)])), wave=float(rng.uniform(0.01, 0.08)),
+        "curtain", float(rng.uniform(0.08, 0.26)), float(rng.uniform(0.0, 0.12)), shift,
+        float(rng.choice([rng.uniform(0.3, 1.0), rng.uniform(1.0, 2.6)])), float(rng.uniform(0.7, 1.35)),
+        float(rng.choice([0.0, rng.uniform(0.1, 0.55)])), wave=float(rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.08)])),
+        density=density, front=front, sweep=sweep, contrast=contrast, ragged=ragged,
     )  # fmt: skip
+
+
+def smooth_age(age: float) -> float:
+    """0 for the young, 1 for the old: how far grey and balding have come."""
+    return float(np.clip((age - 0.5) / 0.4, 0.0, 1.0))
+
+
+def random_beard(rng: np.random.Generator, male: bool, age: float) -> tuple[tuple[float, float], str, float]:
+    """(density painted on the skin, share below the chin), kind and length (dm) of what stands off it."""
+    if not male or age < 0.42 or rng.random() > 0.42:
+        return (0.0, 0.0), "", 0.0
+    below = float(rng.uniform(0.3, 1.0))
+    if rng.random() < 0.5:  # a shadow or stubble
+        return (float(rng.uniform(0.08, 0.6)), below), "", 0.0
+    kind = str(rng.choice(["full", "goatee", "moustache"], p=[0.55, 0.22, 0.23]))
+    length = float(rng.choice([rng.uniform(0.04, 0.12), rng.uniform(0.12, 0.5)], p=[0.65, 0.35]))
+    painted = float(rng.uniform(0.5, 0.95)) if kind == "full" else float(rng.uniform(0.0, 0.35))
+    return (painted, below), kind, 0.07 if kind == "moustache" else length
 
 
 def random_identity(number: int, rng: np.random.Generator, assets: HeadAssets) -> Identity:
@@ -254,25 +304,22 @@ def random_identity(number: int, rng: np.random.Generator, assets: HeadAssets) -
     tint = brightness * np.exp(rng.normal(0, [0.05, 0.04, 0.07]))
     shares = np.array([c[0] for c in _HAIR_COLOURS])
     if main != 2:
-        shares[3:7] *= 0.15
-    if age < 0.6:
-        shares[7:9] *= 0.1
-    elif age > 0.8:
-        shares[7:9] *= 6.0
+        shares[3:7] *= 0.1
+        shares[0] *= 2.0
+    grey = smooth_age(age)
+    shares[7:9] *= 0.1 + 5.0 * grey
     colour = np.array(_HAIR_COLOURS[int(rng.choice(len(shares), p=shares / shares.sum()))][1])
     colour = colour * np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.06, 3))
     hair = random_hairstyle(rng, assets, male, age)
-    beard = (0.0, 0.0)
-    if male and age > 0.42 and rng.random() < 0.4:
-        beard = (float(rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.95)])), float(rng.uniform(0.3, 1.0)))
+    beard, beard_kind, beard_length = random_beard(rng, male, age)
     return Identity(
         number=number, male=male, age=age, ancestry=(ancestry[0], ancestry[1], ancestry[2]), targets=targets,
         skin_a=skin_a, skin_b=skin_b, skin_mix=float(rng.uniform(0, 1)), skin_tint=(float(tint[0]), float(tint[1]), float(tint[2])),
-        skin_gloss=float(rng.uniform(0.02, 0.16)), iris=assets.irises[int(rng.integers(len(assets.irises)))],
+        skin_gloss=float(rng.uniform(0.03, 0.22)), iris=assets.irises[int(rng.integers(len(assets.irises)))],
         brow=str(rng.choice(sorted(assets.brows))) if assets.brows else "",
         lash=str(rng.choice(sorted(assets.lashes))) if assets.lashes else "",
         hair=hair, hair_colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-        hair_gloss=float(rng.uniform(0.02, 0.14)), beard=beard,
+        hair_gloss=float(np.exp(rng.uniform(np.log(0.004), np.log(0.07)))), beard=beard, beard_kind=beard_kind, beard_length=beard_length,
     )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ class Look:
     recolour: 0 keeps the texture's own colour, 1 keeps only its brightness.
     scalp: (shift in dm of the hairline, softness, density); beard: (density, share of it below the chin);
     shirt: shift in dm of the neckline, None for bare shoulders. pattern: (kind 0 plain, 1 stripes, 2 checks,
-    3 noise; repeats a dm). strands: 0 = the texture's own, 1 = strands around the crown, cut out by noise.
+    3 noise; repeats a dm). strands: 0 = the texture's own, 1 = strands around the crown, cut out by noise;
+    contrast: between them. ragged: how uneven hair's edges are, 0 cut with a ruler, 1 in spikes.
     """
 
     mode: int
@@ -36,6 +37,8 @@ class Look:
     pattern: tuple[float, float] = (0.0, 1.0)
     strands: float = 0.0
     alpha: float = 1.0
+    contrast: float = 1.0
+    ragged: float = 1.0
 
 
 @dataclass(frozen=True)

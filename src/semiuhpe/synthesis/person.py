@@ -7,43 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semiuhpe.synthesis.anatomy import Anatomy, anatomy_of
+from semiuhpe.synthesis.face_masks import face_mask
 from semiuhpe.synthesis.fields import smoothstep
 from semiuhpe.synthesis.formats import Float
-from semiuhpe.synthesis.hair import curtain, shell, skull_ellipsoid, tail
+from semiuhpe.synthesis.hair import curtain, hairline, shell, skull_ellipsoid
+from semiuhpe.synthesis.hair_front import beard_shell, fringe
+from semiuhpe.synthesis.hair_tails import tail
+from semiuhpe.synthesis.hands import hand_parts
+from semiuhpe.synthesis.helmets import headphones, site_helmet
 from semiuhpe.synthesis.identity import Identity
 from semiuhpe.synthesis.makehuman import BODY_VERTICES, HeadAssets, ProxyAsset
-from semiuhpe.synthesis.parts import (
-    CLOTH,
-    FLAT,
-    HAIR,
-    SKIN,
-    Look,
-    Part,
-    Topology,
-    make_part,
-    topology_of,
-    vertex_normals,
-)
-from semiuhpe.synthesis.props import glasses, headwear
+from semiuhpe.synthesis.outfit import Outfit
+from semiuhpe.synthesis.parts import CLOTH, FLAT, HAIR, SKIN, Look, Part, Topology, make_part, vertex_normals
+from semiuhpe.synthesis.props import glasses, headwear, neck_scarf
 
-_SHOULDER, _ELBOW, _WRIST = (1.677, 5.246, 0.146), (3.129, 3.493, 0.132), (4.312, 2.452, 1.757)
-
-
-@dataclass(frozen=True)
-class Outfit:
-    """What changes between pictures of one person: clothes, hat, spectacles, arms. hat, clothes: asset or kind, "" = none."""
-
-    clothes: str
-    hat: str
-    glasses: bool
-    hand: bool
-    shirt: float
-    colour: tuple[float, float, float]
-    colour_b: tuple[float, float, float]
-    hat_colour: tuple[float, float, float]
-    pattern: tuple[float, float]
-    recolour: float
-    arm: float
+_SHOULDER = (1.677, 5.246, 0.146)
 
 
 @dataclass(frozen=True)
@@ -60,43 +39,6 @@ class Person:
     centre: Float
     pivot: Float
     eye_pivots: tuple[Float, Float]
-
-
-def _cloth_colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    kind = rng.random()
-    if kind < 0.3:
-        value = rng.uniform(0.01, 0.9) ** 1.5 * np.ones(3)
-    elif kind < 0.55:
-        value = np.array([0.02, 0.035, 0.09]) * np.exp(rng.normal(0.5, 0.7)) * np.exp(rng.normal(0, 0.2, 3))
-    else:
-        value = rng.uniform(0.01, 0.8, 3) ** 1.6
-    return float(min(value[0], 0.95)), float(min(value[1], 0.95)), float(min(value[2], 0.95))
-
-
-def random_outfit(rng: np.random.Generator, identity: Identity, assets: HeadAssets) -> Outfit:
-    """Draw an outfit that goes with the person's hair."""
-    suits = sorted(n for n in assets.clothes if n.startswith("male" if identity.male else "female")) or [""]
-    hat = ""
-    if rng.random() < 0.13:
-        kinds = ["beanie", "cap", "cap", "helmet", "hood", "scarf", *sorted(assets.hats)]
-        hat = str(rng.choice(kinds))
-        if identity.male and hat == "scarf":
-            hat = "hood"
-    return Outfit(
-        clothes=str(rng.choice(suits)) if rng.random() < 0.5 else "",
-        hat=hat,
-        glasses=bool(rng.random() < 0.24),
-        hand=bool(rng.random() < 0.10),
-        shirt=float(
-            rng.choice([rng.normal(0, 0.15), rng.uniform(0.2, 0.55), rng.uniform(-0.8, -0.2)], p=[0.6, 0.28, 0.12])
-        ),
-        colour=_cloth_colour(rng),
-        colour_b=_cloth_colour(rng),
-        hat_colour=_cloth_colour(rng),
-        pattern=(float(rng.choice(4, p=[0.5, 0.2, 0.15, 0.15])), float(np.exp(rng.uniform(0.0, 2.0)))),
-        recolour=float(rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0, 2.0], p=[0.25, 0.3, 0.3, 0.15])),
-        arm=float(rng.uniform(-0.1, 0.75)),
-    )
 
 
 def _helper(assets: HeadAssets, vertices: Float, group: str) -> Float:
@@ -136,83 +78,55 @@ def _eyes(assets: HeadAssets, vertices: Float, identity: Identity) -> tuple[list
     return parts, (pivots[0], pivots[1])
 
 
-def _hair(
-    assets: HeadAssets, identity: Identity, vertices: Float, normals: Float, rng: np.random.Generator
-) -> list[Part]:
-    style = identity.hair
-    look = Look(HAIR, hair=identity.hair_colour, gloss=identity.hair_gloss)
-    if style.kind in ("bald", "shaved"):
-        return []
+def _hair(assets: HeadAssets, identity: Identity, anatomy: Anatomy, rng: np.random.Generator) -> list[Part]:
+    style, vertices = identity.hair, anatomy.vertices
+    look = Look(
+        HAIR, hair=identity.hair_colour, gloss=identity.hair_gloss, contrast=style.contrast, ragged=style.ragged
+    )
+    parts: list[Part] = []
     if style.kind in assets.hair:
         asset = assets.hair[style.kind]
         if asset.texture:
-            return [_fit(asset, vertices, replace(look, texture_a=asset.texture), "hair")]
-        part = _fit(asset, vertices, replace(look, strands=1.0, scalp=(1.0, 0.1, 0.85)), "hair")
-        part.fields[:, 1] = 0.3
-        return [part]
-    parts = (
-        shell(assets.base.mesh.vertices, vertices, normals, assets.base.fields, assets.base.body, style, rng, look)
-        if style.kind == "short"
-        else []
-    )
-    if style.kind == "curtain":
-        parts += shell(
-            assets.base.mesh.vertices,
-            vertices,
-            normals,
-            assets.base.fields,
-            assets.base.body,
-            style,
-            rng,
-            look,
-            layers=2,
-        )
-        parts += curtain(vertices, assets.base.fields, style, rng, look)
-    if style.tail:
-        parts += tail(vertices, assets.base.fields, style, rng, look)
+            parts = [_fit(asset, vertices, replace(look, texture_a=asset.texture), "hair")]
+        else:
+            part = _fit(asset, vertices, replace(look, strands=1.0, scalp=(1.0, 0.1, 0.85)), "hair")
+            part.fields[:, 1] = 0.3
+            parts = [part]
+    elif style.kind in ("short", "curtain"):
+        base, fields = assets.base.mesh.vertices, assets.base.fields
+        layers = 3 if style.kind == "short" else 2
+        parts = shell(base, vertices, anatomy.normals, fields, assets.base.body, style, rng, look, layers)
+        if style.kind == "curtain":
+            parts += curtain(vertices, fields, style, rng, look)
+        if style.front > 0:
+            parts += fringe(anatomy, style, rng, look)
+        if style.tail:
+            parts += tail(vertices, fields, style, rng, look)
     return parts
 
 
+def _beard(assets: HeadAssets, identity: Identity, anatomy: Anatomy, rng: np.random.Generator) -> list[Part]:
+    if not identity.beard_kind:
+        return []
+    base = assets.base
+    look = Look(HAIR, hair=identity.hair_colour, gloss=0.4 * identity.hair_gloss, contrast=1.0)
+    return beard_shell(
+        base.mesh.vertices, anatomy.vertices, anatomy.normals, base.fields, base.body, identity.beard_length, identity.beard_kind,
+        look, rng,
+    )  # fmt: skip
+
+
 def _under_hat(parts: list[Part], vertices: Float, fields: Float, level: float) -> list[Part]:
-    """Press hair above a hat's rim (y = level) to the skull, so that it does not stick through."""
+    """Press hair above a hat's rim (y = level) into the skull, so that it does not stick through."""
     centre, half = skull_ellipsoid(vertices, fields)
     result = []
     for part in parts:
-        scaled = (part.positions - centre) / (half + 0.03)
+        scaled = (part.positions - centre) / (half - 0.06)
         radius = np.linalg.norm(scaled, axis=1, keepdims=True)
         press = smoothstep(level - 0.15, level + 0.05, part.positions[:, 1].astype(np.float64))[:, None]
-        pressed = part.positions * (1 - press) + (centre + scaled / np.maximum(radius, 1.0) * (half + 0.03)) * press
+        pressed = part.positions * (1 - press) + (centre + scaled / np.maximum(radius, 1.0) * (half - 0.06)) * press
         result.append(replace(part, positions=pressed.astype(np.float32)))
     return result
-
-
-def _hand(
-    assets: HeadAssets, vertices: Float, look: Look, centre: Float, half: Float, rng: np.random.Generator
-) -> Part:
-    """The left hand with its wrist, put somewhere before or beside the face."""
-    along = np.array(_WRIST) - _ELBOW
-    along /= np.linalg.norm(along)
-    faces = assets.base.mesh.groups["body"]
-    reach = (assets.base.mesh.vertices - _WRIST) @ along
-    near = (assets.base.mesh.vertices[:, 0] > 2.5) & (reach > -1.1)
-    topology = topology_of(assets.base.mesh, faces[near[assets.base.mesh.faces[faces]].all(axis=1)])
-    ids = np.unique(topology.mesh_triangles)
-    middle = vertices[ids].mean(axis=0)
-    quaternion = rng.standard_normal(4)
-    x, y, z, w = quaternion / np.linalg.norm(quaternion)
-    rotation = np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
-    azimuth, low = rng.normal(0, 0.9), rng.uniform(-0.9, 0.35)
-    direction = np.array([np.sin(azimuth) * np.cos(low), np.sin(low), np.cos(azimuth) * np.cos(low)])
-    place = centre + [0, -0.45, 0] + direction * (half + rng.uniform(0.25, 1.0))
-    moved = vertices.copy()
-    moved[ids] = (vertices[ids] - middle) @ rotation.T * rng.uniform(0.85, 1.1) + place
-    return make_part(
-        "hand", moved, topology, np.zeros((len(moved), 4)) - [0, 9, 0, 9], replace(look, shirt=None, scalp=(0, 0.1, 0))
-    )
 
 
 def _clothes(assets: HeadAssets, vertices: Float, outfit: Outfit) -> tuple[list[Part], NDArray[np.int64]]:
@@ -220,7 +134,9 @@ def _clothes(assets: HeadAssets, vertices: Float, outfit: Outfit) -> tuple[list[
         return [], np.zeros(0, np.int64)
     asset = assets.clothes[outfit.clothes]
     points = asset.proxy.fit(vertices)
-    topology = asset.topology.subset((points[asset.topology.mesh_triangles][:, :, 1] > 2.0).all(axis=1))
+    # Children are shorter: what is far below the head, by the height that they lack, is not drawn.
+    lowest = 2.0 + float(vertices[:BODY_VERTICES, 1].max() - assets.base.mesh.vertices[:BODY_VERTICES, 1].max())
+    topology = asset.topology.subset((points[asset.topology.mesh_triangles][:, :, 1] > lowest).all(axis=1))
     look = Look(
         CLOTH, asset.texture, colour=outfit.colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern,
         recolour=outfit.recolour if asset.texture else 2.0,
@@ -244,22 +160,17 @@ def build_person(
     """
     start = assets.morph(identity.targets) if neutral is None else neutral
     vertices = _lower_arms(assets, assets.morph(expression, start), outfit.arm)
-    style = identity.hair
-    covered = style.kind not in ("bald",)
-    density = 0.92 if style.kind != "shaved" else 0.75
-    skin = Look(
-        SKIN, f"{assets.skins[identity.skin_a]}|{assets.skins[identity.skin_b]}|{identity.skin_mix:.2f}",
-        colour=identity.skin_tint, colour_b=outfit.colour, hair=identity.hair_colour, gloss=identity.skin_gloss,
-        scalp=(style.shift, 0.12, density if covered else 0.0), beard=identity.beard, shirt=outfit.shirt, pattern=outfit.pattern,
-    )  # fmt: skip
+    anatomy = anatomy_of(assets, vertices)
+    skin = _skin(assets, identity, outfit)
     clothes, hidden = _clothes(assets, vertices, outfit)
     if clothes:
         skin = replace(skin, shirt=-0.75)
     gone = np.zeros(len(vertices), bool)
     gone[hidden] = True
     body_topology = assets.base.body.subset(~gone[assets.base.body.mesh_triangles].all(axis=1))
-    normals = vertex_normals(vertices, assets.base.body.mesh_triangles)
-    parts = [make_part("body", vertices, body_topology, assets.base.fields, skin, normals=normals), *clothes]
+    fields = assets.base.fields.copy()
+    fields[:, 1] = hairline(assets.base.mesh.vertices, fields[:, 1], identity.hair)
+    parts = [make_part("body", vertices, body_topology, fields, skin, normals=anatomy.normals), *clothes]
     eyes, eye_pivots = _eyes(assets, vertices, identity)
     parts += eyes
     for name, topology in assets.base.mouth:
@@ -267,51 +178,99 @@ def build_person(
         parts.append(
             make_part("teeth", vertices, topology, assets.base.fields * 0.0, Look(FLAT, colour=tone, gloss=0.2))
         )
+    parts += _brows_and_lashes(assets, identity, vertices)
+    parts += _beard(assets, identity, anatomy, rng)
+    hair, worn, straps = _headwear(assets, outfit, anatomy, _hair(assets, identity, anatomy, rng), rng)
+    parts += hair + worn + straps
+    parts += _accessories(assets, outfit, anatomy, skin, eye_pivots, rng)
+    head = vertices[:BODY_VERTICES][_rigid_head(assets)]
+    pivot = (_helper(assets, vertices, "joint-neck") + _helper(assets, vertices, "joint-head")) / 2 - [0, 0.15, 0]
+    box = _box_points(head, hair + worn, anatomy.centre, anatomy.half)
+    return Person(
+        tuple(part for part in parts if len(part.triangles)), vertices, box,
+        np.asarray((head.min(axis=0) + head.max(axis=0)) / 2), pivot, eye_pivots,
+    )  # fmt: skip
+
+
+def _skin(assets: HeadAssets, identity: Identity, outfit: Outfit) -> Look:
+    style = identity.hair
+    density = {"bald": 0.0, "shaved": style.stubble}.get(style.kind, 0.92)
+    soft = 0.25 if style.kind == "shaved" or style.bald > 0 else 0.12
+    return Look(
+        SKIN, f"{assets.skins[identity.skin_a]}|{assets.skins[identity.skin_b]}|{identity.skin_mix:.2f}",
+        colour=identity.skin_tint, colour_b=outfit.colour, hair=identity.hair_colour, gloss=identity.skin_gloss,
+        scalp=(style.shift, soft, density), beard=identity.beard, shirt=outfit.shirt, pattern=outfit.pattern,
+    )  # fmt: skip
+
+
+def _brows_and_lashes(assets: HeadAssets, identity: Identity, vertices: Float) -> list[Part]:
     strand = Look(HAIR, hair=tuple(0.7 * c for c in identity.hair_colour), gloss=0.01)  # type: ignore[arg-type]
+    parts = []
     if identity.brow in assets.brows:
         asset = assets.brows[identity.brow]
         parts.append(_fit(asset, vertices, replace(strand, texture_a=asset.texture, alpha=0.9), "brow"))
     if identity.lash in assets.lashes:
         asset = assets.lashes[identity.lash]
-        parts.append(
-            _fit(
-                asset, vertices, replace(strand, hair=(0.01, 0.008, 0.006), texture_a=asset.texture, alpha=0.9), "lash"
-            )
-        )
-    hair = _hair(assets, identity, vertices, normals, rng)
-    hat_look = Look(
+        look = replace(strand, hair=(0.01, 0.008, 0.006), texture_a=asset.texture, alpha=0.9)
+        parts.append(_fit(asset, vertices, look, "lash"))
+    return parts
+
+
+def _fabric(outfit: Outfit) -> Look:
+    return Look(
         CLOTH, colour=outfit.hat_colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern, recolour=2.0
     )
-    worn: list[Part] = []
+
+
+def _headwear(
+    assets: HeadAssets, outfit: Outfit, anatomy: Anatomy, hair: list[Part], rng: np.random.Generator
+) -> tuple[list[Part], list[Part], list[Part]]:
+    """Hair as the hat leaves it, the hat, and what hangs from it."""
+    vertices, base = anatomy.vertices, assets.base
+    if not outfit.hat:
+        return hair, [], []
+    brow = float(anatomy.landmarks[[19, 24], 1].mean())
     if outfit.hat in assets.hats:
-        asset = assets.hats[outfit.hat]
-        worn = [_fit(asset, vertices, hat_look, "hat")]
-        hair = _under_hat(hair, vertices, assets.base.fields, 7.75)
-    elif outfit.hat:
-        worn = headwear(
-            outfit.hat,
-            assets.base.mesh.vertices,
-            vertices,
-            normals,
-            assets.base.fields,
-            assets.base.body,
-            rng,
-            hat_look,
+        return (
+            _under_hat(hair, vertices, base.fields, brow + 0.17),
+            [_fit(assets.hats[outfit.hat], vertices, _fabric(outfit), "hat")],
+            [],
         )
-        hair = [] if outfit.hat in ("hood", "scarf") else _under_hat(hair, vertices, assets.base.fields, 7.65)
-    parts += hair + worn
-    centre, half = skull_ellipsoid(vertices, assets.base.fields)
+    if outfit.hat == "helmet":
+        shell_parts, straps = site_helmet(anatomy, rng)
+        return (
+            _under_hat(hair, vertices, base.fields, brow + 0.07),
+            shell_parts,
+            straps,
+        )
+    worn = headwear(
+        outfit.hat, base.mesh.vertices, vertices, anatomy.normals, base.fields, base.body, rng, _fabric(outfit)
+    )
+    wrapped = outfit.hat in ("hood", "headscarf")
+    return ([] if wrapped else _under_hat(hair, vertices, base.fields, brow + 0.07)), worn, []
+
+
+def _accessories(
+    assets: HeadAssets,
+    outfit: Outfit,
+    anatomy: Anatomy,
+    skin: Look,
+    eyes: tuple[Float, Float],
+    rng: np.random.Generator,
+) -> list[Part]:
+    parts: list[Part] = []
     if outfit.glasses:
-        ear = np.array([centre[0] + half[0], eye_pivots[0][1] + 0.02, 0.05])
-        parts += glasses(eye_pivots[1], eye_pivots[0], ear, rng)
+        root = np.array([anatomy.centre[0] + anatomy.half[0], eyes[0][1] + 0.02, 0.05])
+        parts += glasses(eyes[1], eyes[0], root, rng)
+    if outfit.mask[0]:
+        parts += face_mask(*outfit.mask, anatomy, rng, _fabric(outfit))
+    if outfit.headphones:
+        parts += headphones(anatomy, rng)
+    if outfit.scarf:
+        parts += neck_scarf(anatomy, rng, _fabric(outfit))
     if outfit.hand:
-        parts.append(_hand(assets, vertices, skin, centre, half, rng))
-    head = vertices[:BODY_VERTICES][_rigid_head(assets)]
-    pivot = (_helper(assets, vertices, "joint-neck") + _helper(assets, vertices, "joint-head")) / 2 - [0, 0.15, 0]
-    return Person(
-        tuple(part for part in parts if len(part.triangles)), vertices, _box_points(head, hair + worn, centre, half),
-        np.asarray((head.min(axis=0) + head.max(axis=0)) / 2), pivot, eye_pivots,
-    )  # fmt: skip
+        parts += hand_parts(outfit.hand, assets, anatomy, skin, rng)
+    return parts
 
 
 def _rigid_head(assets: HeadAssets) -> NDArray[np.bool_]:

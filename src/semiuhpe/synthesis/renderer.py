@@ -41,6 +41,7 @@ class View:
 
     bend: rotation vector of the torso relative to the head, mesh frame, about pivot. gaze: rotation vector of the
     eyes. lights: up to 3, the first throws shadows. sky and ground: ambient light from above and below along `up`.
+    light_kind: name of the light, for records.
     """
 
     model: Float
@@ -57,6 +58,7 @@ class View:
     up: tuple[float, float, float]
     shadow: float = 0.7
     seed: tuple[float, float] = (0.0, 0.0)
+    light_kind: str = ""
 
 
 def rotation_of(vector: Float) -> Float:
@@ -298,6 +300,8 @@ class Renderer:
             "u_colour": look.colour, "u_colour_b": look.colour_b, "u_hair": look.hair, "u_recolour": look.recolour,
             "u_gloss": look.gloss, "u_scalp": look.scalp, "u_beard": look.beard, "u_pattern": look.pattern,
             "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_alpha": look.alpha, "u_brightness": brightness,
+            "u_contrast": look.contrast,
+            "u_ragged": look.ragged,
         }  # fmt: skip
         program.set(values)
 
@@ -336,7 +340,9 @@ def _program_key(look: Look) -> tuple[int, bool]:
 
 def _specialise(source: str, mode: int, strands: bool) -> str:
     """The shader of one way of shading."""
-    wrap, power = {SKIN: (0.25, 18.0), HAIR: (0.15, 12.0), FLAT: (0.0, 40.0)}.get(mode, (0.0, 18.0))
+    # Light that enters skin leaves it elsewhere, red the farthest: each colour wraps around the terminator by its own reach.
+    wraps = {SKIN: "vec3(0.36, 0.22, 0.17)", HAIR: "vec3(0.15)", CLOTH: "vec3(0.05)"}
+    wrap, power = wraps.get(mode, "vec3(0.0)"), {SKIN: 20.0, HAIR: 24.0, FLAT: 40.0}.get(mode, 18.0)
     defines = (
         f"#define MODE {mode}\n#define STRANDS {int(strands)}\n#define TWO_SIDED {'false' if mode == SKIN else 'true'}\n"
         f"#define WRAP {wrap}\n#define POWER {power}\n"

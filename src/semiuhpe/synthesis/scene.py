@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semiuhpe.geometry.crop import MARGIN
-from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
+from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, random_rotations
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.frame import mesh_to_head
+from semiuhpe.synthesis.lighting import random_lighting
 from semiuhpe.synthesis.person import Person
-from semiuhpe.synthesis.renderer import Light, View, camera_points, turn
+from semiuhpe.synthesis.renderer import View, camera_points, turn
 
 CONTEXT = 2.0
 """Side of the stored picture over the side of the crop."""
@@ -24,64 +25,79 @@ CONTEXT = 2.0
 
 @dataclass(frozen=True)
 class Pose:
-    """rotation (3, 3): camera←head; bend (3,): rotation vector of the torso relative to the head, mesh frame."""
+    """rotation (3, 3): camera←head; bend (3,): rotation vector of the torso relative to the head, mesh frame; uniform:
+    drawn uniformly from SO(3).
+    """
 
     rotation: Float
     bend: Float
+    uniform: bool = False
+
+    @property
+    def tilt_deg(self) -> float:
+        """Tilt about the facing direction, degrees."""
+        return float(np.degrees(azimuth_elevation_tilt(self.rotation)[2]))
 
 
-def random_pose(rng: np.random.Generator, front_bias: float = 0.0) -> Pose:
-    """Pose prior. Azimuth uniform over the circle, or with probability `front_bias` normal about the front (35°).
+def random_pose(rng: np.random.Generator, front_bias: float = 0.0, uniform_share: float = 0.0) -> Pose:
+    """Pose prior: a mixture of how people hold their heads and, with probability `uniform_share`, any rotation at all.
 
-    Elevation and tilt are mixtures of a narrow and a wide normal, cut at ±88°: most within ±40°, some at ±80°.
-    The neck takes part of the elevation and tilt and turns freely; the rest is the camera's height.
+    Any rotation: uniform over SO(3), so that heads seen from straight above or below, lying and upside down occur.
+    Else azimuth uniform over the circle, or with probability `front_bias` normal about the front (35°); elevation and
+    tilt mixtures of a narrow and a wide normal, cut at ±88°: most within ±40°, some at ±80°. In both cases the neck
+    takes part of the elevation and tilt, as far as necks go, and turns freely; the rest is the camera's place.
     """
-    azimuth = rng.uniform(-np.pi, np.pi)
-    if rng.random() < front_bias:
-        azimuth = np.radians(rng.normal(0, 35))
-    wide = rng.random() < 0.35
-    elevation = np.radians(np.clip(rng.normal(-5, 34 if wide else 17), -88, 88))
-    tilt = np.radians(np.clip(rng.normal(0, 32 if rng.random() < 0.25 else 12), -88, 88))
-    rotation = from_azimuth_elevation_tilt(azimuth, elevation, tilt)
-    pitch = np.radians(np.clip(rng.uniform(0.1, 0.9) * np.degrees(elevation) + rng.normal(0, 8), -50, 45))
-    lean = np.radians(np.clip(rng.uniform(0.2, 0.8) * np.degrees(tilt) + rng.normal(0, 6), -35, 35))
-    yaw = np.radians(np.clip(rng.normal(0, 28), -75, 75))
-    # Torso relative to head, mesh axes (x to the person's left, y up, z forward).
-    return Pose(np.asarray(rotation), np.array([pitch, yaw, lean]))
+    uniform = bool(rng.random() < uniform_share)
+    if uniform:
+        rotation = random_rotations(1, rng)[0]
+        _, elevation, tilt = (float(angle) for angle in azimuth_elevation_tilt(rotation))
+    else:
+        azimuth = rng.uniform(-np.pi, np.pi)
+        if rng.random() < front_bias:
+            azimuth = np.radians(rng.normal(0, 35))
+        wide = rng.random() < 0.35
+        elevation = float(np.radians(np.clip(rng.normal(-5, 34 if wide else 17), -88, 88)))
+        tilt = float(np.radians(np.clip(rng.normal(0, 32 if rng.random() < 0.25 else 12), -88, 88)))
+        rotation = from_azimuth_elevation_tilt(azimuth, elevation, tilt)
+    bend = _random_bend(elevation, tilt, rng)
+    if torso_up(rotation, bend)[2] > _FROM_BELOW:
+        # A camera under the body would see no head: the neck gives way as far as it can.
+        others = rng.uniform(-_NECK, _NECK, (12, 3))
+        bend = others[np.argmin([torso_up(rotation, other)[2] for other in others])]
+    return Pose(np.asarray(rotation), bend, uniform)
 
 
-def _warmth(rng: np.random.Generator, strength: float) -> Float:
-    t = rng.normal(0, strength)
-    tint = np.array([1.0 + t, 1.0, 1.0 - t]) * np.exp(rng.normal(0, strength / 3, 3))
-    return np.asarray(np.clip(tint, 0.3, 2.0))
+_NECK = np.radians([48.0, 75.0, 35.0])
+"""How far necks go: nod, turn, lean."""
+_FROM_BELOW = 0.45
+"""How far the torso's up may point away from the camera (sine) before the shoulders would hide the head."""
 
 
-def _unit(vector: Float) -> Float:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
+def torso_up(rotation: Float, bend: Float) -> Float:
+    """Where the torso points, camera frame, (3,). rotation (3, 3): camera←head; bend (3,): as in `Pose`."""
+    return np.asarray(rotation @ mesh_to_head() @ turn(np.array([[0.0, 1.0, 0.0]]), bend)[0])
+
+
+def _random_bend(elevation: float, tilt: float, rng: np.random.Generator) -> Float:
+    """Rotation vector (3,) of the torso relative to the head, mesh axes (x to the person's left, y up, z forward)."""
+    # Of a person upside down, a face that points up in the picture is a bowed one.
+    pitch = rng.uniform(0.1, 0.9) * elevation * np.cos(tilt) + np.radians(rng.normal(0, 8))
+    lean = rng.uniform(0.2, 0.8) * np.arcsin(np.sin(tilt)) + np.radians(rng.normal(0, 6))
+    yaw = np.radians(rng.normal(0, 28))
+    return np.asarray(np.clip([pitch, yaw, lean], -_NECK, _NECK))
 
 
 def random_view(person: Person, pose: Pose, rng: np.random.Generator) -> View:
     """Camera, gaze and light for a person in a pose; the window frames the head with context."""
     model = pose.rotation @ mesh_to_head()
-    up = model @ turn(np.array([[0.0, 1.0, 0.0]]), pose.bend)[0]
-    # Light tends to come from above the shoulders, and rarely from behind the scene alone.
-    lights = []
-    exposure = float(np.exp(rng.normal(0.0, 0.3)))
-    ambient = float(rng.uniform(0.18, 0.75))
-    key = float(rng.uniform(0.25, 1.5)) * (1.25 - ambient)
-    for number in range(int(rng.integers(1, 4))):
-        direction = _unit(rng.standard_normal(3) + up * rng.uniform(0.2, 1.6) + np.array([0, 0, -0.6]))
-        power = key if number == 0 else key * rng.uniform(0.1, 0.6)
-        colour = exposure * power * _warmth(rng, 0.12 if rng.random() < 0.85 else 0.4)
-        lights.append(Light((direction[0], direction[1], direction[2]), (colour[0], colour[1], colour[2])))
-    sky = exposure * ambient * _warmth(rng, 0.08)
-    ground = sky * rng.uniform(0.35, 0.95) * _warmth(rng, 0.06)
+    up = torso_up(pose.rotation, pose.bend)
+    lighting = random_lighting(up, rng)
     gaze = np.radians([np.clip(rng.normal(0, 9), -22, 18), np.clip(rng.normal(0, 15), -32, 32), 0.0])
     view = View(
         model=model, centre=person.centre, distance=float(np.exp(rng.uniform(np.log(5.5), np.log(50.0)))),
         window=(0.0, 0.0, 1.0), bend=pose.bend, pivot=person.pivot, gaze=gaze, eye_pivots=person.eye_pivots,
-        lights=tuple(lights), sky=(sky[0], sky[1], sky[2]), ground=(ground[0], ground[1], ground[2]),
-        up=(up[0], up[1], up[2]), shadow=float(rng.choice([0.0, rng.uniform(0.3, 0.95)], p=[0.35, 0.65])),
+        lights=lighting.lights, sky=lighting.sky, ground=lighting.ground, up=(up[0], up[1], up[2]), shadow=lighting.shadow,
+        light_kind=lighting.kind,
         seed=(float(rng.uniform(0, 1)), float(rng.uniform(0, 1))),
     )  # fmt: skip
     return frame_head(person, view)

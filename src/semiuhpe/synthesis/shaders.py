@@ -42,15 +42,29 @@ void main() {
     vec3 at = s.xyz * 0.5 + 0.5;
     float seen = 0.25 * (texture(u_shadow, vec3(at.xy + vec2(0.003, 0.001), at.z)) + texture(u_shadow, vec3(at.xy + vec2(-0.001, 0.003), at.z))
         + texture(u_shadow, vec3(at.xy + vec2(-0.003, -0.001), at.z)) + texture(u_shadow, vec3(at.xy + vec2(0.001, -0.003), at.z)));
-    float lit = mix(1.0, seen, u_shadow_strength);
+    vec3 lit = vec3(mix(1.0, seen, u_shadow_strength));
+    if (MODE == 0) lit.r = sqrt(lit.r);  // the edge of a shadow on skin is red
     vec3 light = mix(u_ground, u_sky, 0.5 + 0.5 * dot(n, u_up));
     vec3 shine = vec3(0.0);
+    // Hair shines in a band across its strands (Kajiya and Kay 1989); they run from the crown down along the surface.
+    vec3 away = orient(a_position - vec3(0.0, 8.1, 0.0), share);
+    vec3 strand = normalize(away - n * dot(n, away) + 1e-4);
     for (int i = 0; i < 3; ++i) {
         float cosine = dot(n, u_light_direction[i]);
-        vec3 own = (i == 0 ? lit : 1.0) * u_light_colour[i];
-        light += own * max((cosine + WRAP) / (1.0 + WRAP), 0.0);
-        if (MODE == 0) light += own * vec3(0.10, 0.02, 0.0) * smoothstep(-0.4, 0.1, cosine) * (1.0 - smoothstep(0.1, 0.6, cosine));
-        shine += own * sharp(max(dot(n, normalize(view + u_light_direction[i])), 0.0)) * step(0.0, cosine);
+        vec3 own = (i == 0 ? lit : vec3(1.0)) * u_light_colour[i];
+        vec3 half_way = normalize(view + u_light_direction[i]);
+        vec3 diffuse = max((cosine + WRAP) / (1.0 + WRAP), 0.0);
+        if (MODE == 1) {
+            float along = dot(strand, u_light_direction[i]), across = dot(strand, half_way);
+            light += own * diffuse * (0.4 + 0.6 * sqrt(max(1.0 - along * along, 0.0)));
+            shine += own * sharp(sqrt(max(1.0 - across * across, 0.0))) * smoothstep(-0.2, 0.5, cosine);
+        } else {
+            light += own * diffuse;
+            float mirror = max(dot(n, half_way), 0.0), narrow = sharp(mirror);
+            // Skin: a wide sheen and a narrow, oily one, stronger where it is seen at a flat angle (Schlick 1994).
+            if (MODE == 0) narrow = (0.55 * narrow + 0.6 * narrow * narrow * narrow) * (0.8 + 2.0 * pow(1.0 - max(dot(view, half_way), 0.0), 5.0));
+            shine += own * narrow * step(0.0, cosine);
+        }
     }
     float rim = 1.0 - max(dot(n, view), 0.0);
     light += rim * rim * rim * 0.2 * u_sky;
@@ -85,7 +99,7 @@ in vec3 v_light; in vec3 v_shine; in vec2 v_uv; in vec4 v_fields; in vec3 v_rest
 uniform sampler2D u_texture_a; uniform sampler2D u_noise;
 uniform vec3 u_colour; uniform vec3 u_colour_b; uniform vec3 u_hair; uniform float u_recolour;
 uniform vec3 u_scalp; uniform vec2 u_beard; uniform float u_shirt; uniform vec2 u_pattern;
-uniform float u_alpha; uniform float u_brightness; uniform vec2 u_seed;
+uniform float u_alpha; uniform float u_brightness; uniform float u_contrast; uniform float u_ragged; uniform vec2 u_seed;
 out vec4 colour_out;
 
 vec3 linear(vec3 c) { return c * (c * (c * 0.305306011 + 0.682171111) + 0.012522878); }
@@ -113,7 +127,7 @@ void main() {
     vec4 fine = noise(strand(6.0));
     vec4 grain = noise(v_rest.xy * 0.4 + v_rest.zx * 0.2 + u_seed);
     base = linear(texture(u_texture_a, v_uv).rgb) * u_colour * (0.92 + 0.16 * grain.a);
-    float edge = v_fields.y + u_scalp.x + (fine.g - 0.5) * 0.35 + (grain.a - 0.5) * 0.3;
+    float edge = v_fields.y + u_scalp.x + u_ragged * ((fine.g - 0.5) * 0.35 + (grain.a - 0.5) * 0.3);
     float cover = u_scalp.z * smoothstep(-u_scalp.y, u_scalp.y, edge);
     float below = smoothstep(6.0, 6.35, v_rest.y);
     float beard = u_beard.x * v_fields.z * mix(1.0, below, u_beard.y) * smoothstep(0.25, 0.6, 0.35 + 0.5 * grain.r);
@@ -127,9 +141,9 @@ void main() {
 #if STRANDS
     vec4 fine = noise(strand(5.0));
     vec4 coarse = noise(strand(2.0) * vec2(1.0, 1.7) + 0.37);
-    light = 0.35 + 0.85 * fine.g + 0.5 * (coarse.g - 0.5);
+    light = 0.9 + u_contrast * (0.85 * (fine.g - 0.5) + 0.7 * (coarse.g - 0.5));
     // v_fields.y is the distance inside the hairline here, u_scalp.x its shift, u_scalp.z how full the shell is.
-    float edge = v_fields.y + u_scalp.x + (coarse.g - 0.5) * 0.55 + (fine.g - 0.5) * 0.25;
+    float edge = v_fields.y + u_scalp.x + u_ragged * ((coarse.g - 0.5) * 0.55 + (fine.g - 0.5) * 0.25);
     alpha = smoothstep(-u_scalp.y, u_scalp.y, edge) * smoothstep(1.0 - u_scalp.z, 1.15 - u_scalp.z, fine.g * 0.6 + coarse.g * 0.4 + 0.15);
     base = mix(u_hair, u_hair * vec3(1.15, 1.0, 0.85) + 0.01, coarse.a) * light;
 #else

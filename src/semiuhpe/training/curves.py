@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from semiuhpe.files import replacing
 from semiuhpe.training.metrics_log import METRICS
 
 CURVES = "curves.png"
@@ -66,9 +67,8 @@ def draw_curves(folder: Path) -> Path | None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     target = folder / CURVES
-    temporary = target.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=90)
-    temporary.replace(target)
+    with replacing(target) as file:
+        figure.savefig(file, dpi=90, format="png")
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.evaluation.detection import Detections, match, sizes
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.inference.detector import HeadDetector
 from semiuhpe.inference.score_calibration import IDENTITY, KEY, ScoreCalibration, features, sigmoid
 from semiuhpe.inference.tiling import plan_views
@@ -63,5 +62,5 @@ def calibrate(
     scores, box_sizes, right = collect(detector, photos, smallest)
     found = fit(scores, box_sizes, right > 0)
     card = {**detector.weights.card, KEY: asdict(found)}
-    write_atomically(card_path(path), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(card_path(path), (json_text(card, indent=2, ensure_ascii=False) + "\n").encode())
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.errors import RecipeError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.heads.record import SPLITS
 from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
@@ -208,8 +208,8 @@ class Recipe:
     """A whole training run; `run` is its folder. Lengths are in optimiser steps.
 
     warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
-    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run,
-    an exported .onnx, or "default" for the weights that come with the package.
+    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
+    or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
     semi: the second stage, with unlabelled heads; none for a supervised training.
     validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use
     (0 = all).
@@ -304,6 +304,21 @@ def _check_view(name: str, view: ViewRange) -> None:
         raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
     if not 0 <= view.any_rotation <= 1:
         raise RecipeError(f"{name}.any_rotation is a probability, got {view.any_rotation}")
+    if view.resized_crop and (high > 1 or view.shift):
+        raise RecipeError(
+            f"{name}.resized_crop draws windows inside the crop: scale must be at most 1 and shift 0, got {view.scale} "
+            f"and {view.shift}"
+        )
+
+
+def check_picture_size(recipe: Recipe, fixed_size: int) -> None:
+    """Raise RecipeError where the network takes pictures of one size (0 = any), and the recipe has others."""
+    sizes = [recipe.model.image_size, *([recipe.warm_size] if recipe.warm_steps else [])]
+    if fixed_size and any(size != fixed_size for size in sizes):
+        raise RecipeError(
+            f"{recipe.model.backbone} takes pictures of {fixed_size} pixels and no others; set model.image_size "
+            f"{fixed_size} and warm_steps 0"
+        )
 
 
 def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
@@ -318,7 +333,10 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
     if semi.strong_view.flip or semi.weak_view.rotation or semi.weak_view.any_rotation:
         raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
     if not 0 <= semi.stage1_steps < recipe.steps:
-        raise RecipeError(f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}")
+        raise RecipeError(
+            f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}; a purely supervised training "
+            f"is --semi null --steps {recipe.steps}"
+        )
     if not 0 < semi.left_ratio <= 1:
         raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
     if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
@@ -357,10 +375,10 @@ def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """The resolved recipe as plain JSON types."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(recipe)))
     return plain
 
 
 def save(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as JSON."""
-    write_atomically(path, (json.dumps(to_dict(recipe), indent=2) + "\n").encode())
+    write_atomically(path, (json_text(to_dict(recipe), indent=2) + "\n").encode())

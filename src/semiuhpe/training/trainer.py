@@ -97,6 +97,7 @@ class Trainer:
             frozen_norms=settings.frozen_norms,
             channels_last=settings.channels_last,
         ).to(self.fabric.device)
+        recipes.check_picture_size(recipe, self.network.fixed_size)
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
@@ -288,9 +289,13 @@ class Trainer:
         save_checkpoint(self.folder.last, tensors, {**state, "recipe": recipes.to_dict(self.recipe)})
 
     def _start_from(self, weights: str) -> None:
-        """Initial weights: the averaged ones of a run, or those of an export."""
+        """Initial weights: the averaged ones of a run, a backbone's alone, or those of an export."""
         if weights.endswith(".safetensors"):
             tensors, _ = load_checkpoint(Path(weights))
+            backbone = under_prefix("backbone", tensors)
+            if backbone:
+                load_module(self.network.backbone, backbone, weights)
+                return
             load_module(self.network, under_prefix("averaged", tensors), weights)
         else:
             heads = [spread_heads(source, _HEADS_FOR_STATISTICS) for source in self.sources]

@@ -82,7 +82,7 @@ def _capture(image: Image, effects: Photometric, rng: np.random.Generator) -> Im
     size = image.shape[0]
     out = image
     if rng.random() < effects.low_resolution and effects.smallest < size:
-        small = int(round(effects.smallest * (size / effects.smallest) ** rng.random()))
+        small = round(effects.smallest * (size / effects.smallest) ** rng.random())
         down = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)
         up = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_CUBIC)[int(rng.integers(4))]
         out = np.asarray(cv2.resize(down, (size, size), interpolation=up), dtype=np.uint8)

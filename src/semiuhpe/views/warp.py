@@ -25,6 +25,8 @@ class ViewRange:
     axis). rotation: largest in-plane turn, radians (uniform, both ways). flip: probability of a mirror image.
     any_rotation: probability that the turn is by any angle instead, uniform within ±π. reflect: every view continues the
     picture by its mirror images, and not only those turned by any angle: for photos that are cut tightly around heads.
+    resized_crop: the crop is a window inside the square of scale 1, as torchvision's `RandomResizedCrop` draws it: its
+    area is uniform between the squares of `scale` (1 at most), and it lies anywhere within; `shift` must be 0.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -32,6 +34,7 @@ class ViewRange:
     rotation: float = 0.0
     flip: float = 0.0
     any_rotation: float = 0.0
+    resized_crop: bool = False
     reflect: bool = False
 
 
@@ -64,10 +67,14 @@ def draw_view(ranges: ViewRange, rng: np.random.Generator) -> View:
     scale, shift_x, shift_y, rotation, flip = rng.random(5).tolist()
     low, high = ranges.scale
     turn, by_any = _turn(ranges, rotation)
+    factor, shift = low * (high / low) ** scale, ranges.shift
+    if ranges.resized_crop:
+        factor = math.sqrt(low**2 + (high**2 - low**2) * scale)
+        shift = (1 / factor - 1) / 2  # in sides of the window, which then touches the border of the square
     return View(
-        scale=low * (high / low) ** scale,
-        shift_x=(2 * shift_x - 1) * ranges.shift,
-        shift_y=(2 * shift_y - 1) * ranges.shift,
+        scale=factor,
+        shift_x=(2 * shift_x - 1) * shift,
+        shift_y=(2 * shift_y - 1) * shift,
         rotation=turn,
         flip=flip < ranges.flip,
         reflect=by_any or ranges.reflect,

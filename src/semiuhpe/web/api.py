@@ -13,10 +13,11 @@ from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.inference.media import load_image
 from semiuhpe.inference.results import UNREADABLE_DEG, HeadPoses
+from semiuhpe.web.decoding import TooSlowError
 
 Estimate = Callable[[Image], HeadPoses]
+Decode = Callable[[bytes, int], Image]
 PREVIEW_SIDE = 2048
 """Longest side of a picture that is sent back, pixels."""
 
@@ -24,13 +25,16 @@ PREVIEW_SIDE = 2048
 @dataclass(frozen=True)
 class Limits:
     """What the server takes. body_bytes: of one upload; pixels: of one picture; waiting: requests that may wait while
-    one is estimated; connections: open at a time; seconds: until an upload has to be complete."""
+    one is estimated; connections: open at a time; seconds: until an upload has to be complete; header_seconds: until a
+    request's first lines have to be; decode_seconds: of processor time to decode one picture."""
 
     body_bytes: int = 32 << 20
     pixels: int = 50_000_000
     waiting: int = 8
     connections: int = 32
     seconds: float = 30.0
+    header_seconds: float = 5.0
+    decode_seconds: float = 2.0
 
 
 class Refusal(Exception):
@@ -45,22 +49,23 @@ class Refusal(Exception):
         return {"error": {"type": self.kind, "message": self.message}}
 
 
-def read_picture(body: bytes, limits: Limits) -> Image:
-    """The picture of an upload, (H, W, 3) uint8 RGB upright. Raises Refusal."""
+def read_picture(body: bytes, limits: Limits, decode: Decode) -> Image:
+    """The picture of an upload, (H, W, 3) uint8 RGB upright. decode: as `load_image`. Raises Refusal."""
     if not body:
         raise Refusal(HTTPStatus.BAD_REQUEST, "empty", "the upload is empty; send the bytes of a picture")
     try:
-        return load_image(body, max_pixels=limits.pixels)
+        return decode(body, limits.pixels)
+    except TooSlowError as error:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_slow", str(error)) from error
     except ImageError as error:
         if "more than the limit" in str(error):
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_pixels", str(error)) from error
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", str(error)) from error
 
 
-def estimate(body: bytes, estimator: Estimate, limits: Limits) -> dict[str, Any]:
-    """Size, heads (as `HeadPoses.to_dict`) and seconds spent of one picture. Raises Refusal."""
+def estimate(picture: Image, estimator: Estimate) -> dict[str, Any]:
+    """Size, heads (as `HeadPoses.to_dict`) and seconds of estimating of one picture."""
     begin = time.perf_counter()
-    picture = read_picture(body, limits)
     heads = estimator(picture)
     return {
         "width": picture.shape[1],
@@ -70,12 +75,12 @@ def estimate(body: bytes, estimator: Estimate, limits: Limits) -> dict[str, Any]
     }
 
 
-def preview(body: bytes, limits: Limits) -> bytes:
-    """A picture that browsers cannot show (TIFF, JPEG 2000, PPM) as a JPEG of at most `PREVIEW_SIDE`. Raises Refusal."""
-    picture = Pillow.fromarray(read_picture(body, limits))
-    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+def preview(picture: Image) -> bytes:
+    """A picture that browsers cannot show (TIFF, JPEG 2000, PPM) as a JPEG of at most `PREVIEW_SIDE`."""
+    smaller = Pillow.fromarray(picture)
+    smaller.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    smaller.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 

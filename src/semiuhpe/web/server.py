@@ -1,29 +1,37 @@
 """The page and its API over HTTP: Python's own server, and what it lacks to be left alone with strangers' requests.
 
 - Static files come from a fixed table made at start, so no request path ever reaches the file system.
-- A body is read only if its length is stated and small enough, and has to be complete within a deadline.
-- One estimate runs at a time; a few more may wait; whoever comes then is told to come again. Connections are bounded.
+- A request has to be complete within a deadline: its first lines, and a body, whose length is stated and small enough.
+  What comes with a body that none is expected of is refused and closed, never read as another request.
+- Pictures are decoded by processes that end when their time is up. One estimate runs at a time; a few more may wait;
+  whoever comes then is told to come again. Connections are bounded; a new one takes the place of a silent one.
 - A page of another site can neither read answers (no CORS headers) nor send uploads (foreign Origin is refused); with
   the server on loopback, neither can a name that was pointed at 127.0.0.1 (foreign Host is refused).
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import ipaddress
-import json
+import logging
 import socketserver
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
+from semiuhpe.files import json_text
 from semiuhpe.inference.checks import InputError
 from semiuhpe.web import api
 from semiuhpe.web.api import Limits, Refusal
+from semiuhpe.web.connections import Connections, DeadlineReader
+from semiuhpe.web.decoding import Decoders
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
@@ -66,12 +74,13 @@ class Server(ThreadingHTTPServer):
         self.limits = limits or Limits()
         self._turn = threading.Lock()
         self._places = threading.BoundedSemaphore(self.limits.waiting + 1)
-        self._connections = threading.BoundedSemaphore(self.limits.connections)
+        self._decoders = Decoders(self.limits.decode_seconds)
+        self.connections = Connections(self.limits.connections, self.limits.header_seconds)
         folder = files("semiuhpe.web").joinpath("page")
         self.static = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self.static["/"] = self.static["/index.html"]
-        self.static["/api/mesh"] = (json.dumps(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
-        self.static["/api/info"] = (json.dumps(api.info(self.limits)).encode(), "application/json")
+        self.static["/api/mesh"] = (json_text(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
+        self.static["/api/info"] = (json_text(api.info(self.limits)).encode(), "application/json")
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -97,34 +106,40 @@ class Server(ThreadingHTTPServer):
         return ipaddress.ip_address(str(self.server_address[0])).is_loopback
 
     def estimate(self, body: bytes) -> dict[str, Any]:
-        """`api.estimate`, one at a time. Raises Refusal where too many wait already."""
-        if not self._places.acquire(blocking=False):
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pictures at once; try again in a moment")
-        try:
+        """`api.estimate` of an upload, one at a time. Raises Refusal, also where too many wait already."""
+        with self._place():
+            picture = api.read_picture(body, self.limits, self._decoders)
             with self._turn:
-                return api.estimate(body, self.estimator, self.limits)
-        finally:
-            self._places.release()
+                return api.estimate(picture, self.estimator)
 
     def preview(self, body: bytes) -> bytes:
-        """`api.preview`, not while anything else is decoded. Raises Refusal where too many wait already."""
+        """`api.preview` of an upload. Raises Refusal, also where too many wait already."""
+        with self._place():
+            return api.preview(api.read_picture(body, self.limits, self._decoders))
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pictures at once; try again in a moment")
         try:
-            with self._turn:
-                return api.preview(body, self.limits)
+            yield
         finally:
             self._places.release()
 
+    def server_close(self) -> None:
+        """Let go of the address, and end the processes that decode."""
+        super().server_close()
+        self._decoders.close()
+
     def process_request(self, request: Any, client_address: Any) -> None:
-        """One thread a connection, up to the limit; those beyond it are closed at once."""
-        if not self._connections.acquire(blocking=False):
+        """One thread a connection, up to the limit; those that find no place are closed at once."""
+        if not self.connections.admit(request):
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
         except BaseException:
-            self._connections.release()
+            self.connections.leave(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -132,7 +147,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            self.connections.leave(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up or dawdle are no news."""
@@ -145,7 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.connection.settimeout(self.server.limits.seconds)
+        self.rfile.close()
+        self._reader = DeadlineReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, whose first lines have to be complete within their time, and answer it."""
+        self._reader.allow(self.server.limits.header_seconds)
+        self.server.connections.silent(self.connection)
+        super().handle_one_request()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass  # what people look at stays private
@@ -168,26 +191,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         status = HTTPStatus(code)
         refusal = Refusal(status, "bad_request", " ".join((message or status.phrase).split())[:200])
-        self._send(status, json.dumps(refusal.to_dict()).encode(), "application/json")
+        self._send(status, json_text(refusal.to_dict()).encode(), "application/json")
 
     def _answer(self, serve: Callable[[], tuple[bytes, str]]) -> None:
         status = HTTPStatus.OK
+        self.server.connections.served(self.connection)
         try:
+            self._check_body()
             self._check_caller()
             content, kind = serve()
         except Refusal as refusal:
-            status, content, kind = refusal.status, json.dumps(refusal.to_dict()).encode(), "application/json"
+            status, content, kind = refusal.status, json_text(refusal.to_dict()).encode(), "application/json"
             self.close_connection = True  # its body may be unread
         except (ConnectionError, TimeoutError):
             self.close_connection = True
             return
-        except Exception:  # no stack trace to a client; and no picture may end the server
+        except Exception:  # no stack trace to a client, but to the log; and no picture may end the server
+            _LOG.exception("a request could not be answered")
             failure = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the picture could not be processed")
-            status, content, kind = failure.status, json.dumps(failure.to_dict()).encode(), "application/json"
+            status, content, kind = failure.status, json_text(failure.to_dict()).encode(), "application/json"
             self.close_connection = True
         self._send(status, content, kind)
 
     def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        self.connection.settimeout(self.server.limits.seconds)
         self.send_response(status)
         text = kind.startswith("text/") or kind == "application/json"
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if text else kind)
@@ -201,6 +228,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def _check_body(self) -> None:
+        """What is not read would be taken for the next request."""
+        lengths = set(self.headers.get_all("Content-Length", []))
+        if len(lengths) > 1:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "bad_request", "Content-Length is stated twice, and differs")
+        if self.command != "POST" and (lengths - {"0"} or "Transfer-Encoding" in self.headers):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "unexpected_body", f"{self.command} takes no body; send it with POST")
 
     def _check_caller(self) -> None:
         host = self.headers.get("Host", "")
@@ -228,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self) -> tuple[bytes, str]:
         path = urlsplit(self.path).path
         if path == "/api/estimate":
-            return json.dumps(self.server.estimate(self._body())).encode(), "application/json"
+            return json_text(self.server.estimate(self._body())).encode(), "application/json"
         if path == "/api/preview":
             return self.server.preview(self._body()), "image/jpeg"
         raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "pictures go to /api/estimate")
@@ -245,22 +280,17 @@ class _Handler(BaseHTTPRequestHandler):
                 "too_large",
                 f"the upload is larger than {megabytes:g} MB; reduce it",
             )
-        deadline, parts, missing = time.monotonic() + limits.seconds, [], length
-        while missing:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the upload took too long")
-            self.connection.settimeout(left)
-            try:
-                part = self.rfile.read1(min(missing, 1 << 18))
-            except TimeoutError as error:
-                raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the upload took too long") from error
-            if not part:
-                raise Refusal(HTTPStatus.BAD_REQUEST, "incomplete", "the upload ended early; send it again")
-            parts.append(part)
-            missing -= len(part)
-        self.connection.settimeout(limits.seconds)
-        return b"".join(parts)
+        self._reader.allow(limits.seconds)
+        self.server.connections.sending(self.connection)
+        try:
+            body = self.rfile.read(length)
+        except TimeoutError as error:
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", "the upload took too long") from error
+        finally:
+            self.server.connections.served(self.connection)
+        if len(body) < length:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "incomplete", "the upload ended early; send it again")
+        return body
 
 
 def _is_loopback(host: str) -> bool:

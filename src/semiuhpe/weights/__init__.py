@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.weights import hub
 
 EMBEDDED = {"default": "head_pose", "open": "head_pose_open", "head_detector": "head_detector"}
 """Names of the weights that a release may carry, and the stem of their files in this folder."""
@@ -41,8 +42,9 @@ def card_path(path: str | os.PathLike[str]) -> Path:
 def open_weights(name_or_path: str | os.PathLike[str]) -> WeightsFile:
     """Find, check and read weights.
 
-    name_or_path: a name of `EMBEDDED`, or the path of an .onnx file with its .json card beside it.
-    Raises WeightsError where the file or its card is missing, or the SHA-256 differs from the card's.
+    name_or_path: a name of `EMBEDDED`, the path of an .onnx file with its .json card beside it, or
+    `hf-hub:owner/name[@revision]`. Raises WeightsError where the file or its card is missing, or the SHA-256 differs from
+    the card's; MissingExtraError for weights of the Hub without `semiuhpe[hub]`.
     """
     if isinstance(name_or_path, str) and name_or_path in EMBEDDED:
         path = Path(__file__).parent / f"{EMBEDDED[name_or_path]}.onnx"
@@ -50,6 +52,8 @@ def open_weights(name_or_path: str | os.PathLike[str]) -> WeightsFile:
             raise WeightsError(
                 f"the weights {name_or_path!r} are not part of this installation; give the path of an .onnx file instead"
             )
+    elif isinstance(name_or_path, str) and name_or_path.startswith(hub.PREFIX):
+        path = hub.fetch(name_or_path)
     else:
         path = Path(name_or_path)
         _check_path(path)
