@@ -3,8 +3,8 @@
     python benchmarks/detector.py data/SCUT_HEAD --excluded data/WildDirections/labels.csv
 
 Runs the public `HeadDetector` on the exported ONNX with its default settings (only the score threshold is lowered, as
-the precision-recall curve needs). The split is the one of training: by what the photos show. `--split-by number` is the split of earlier
-releases, which parts copies of a photo.
+the precision-recall curve needs). The split is the one of training: by what the photos show. `--split-by number` is the split of the shipped
+weights and of earlier releases, which parts copies of a photo; `--unseen` leaves out photos of which training has a copy or the room.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 
 from semiuhpe.evaluation.detection import Detections, precision_recall
 from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
+from semiuhpe.sources.apart import photo_appearances
+from semiuhpe.sources.photo_splits import shown_in
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
 from semiuhpe.training.detector_data import excluded_photos
 
@@ -66,13 +68,18 @@ def main() -> None:
     parser.add_argument("--excluded", default="", help="CSV whose `photo` column belongs to the test split as well")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--split-by", choices=("content", "number"), default="content")
+    parser.add_argument("--unseen", action="store_true", help="without photos that show what a training photo shows")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--max-side", type=int, default=960)
     parser.add_argument("--threads", type=int, default=None)
     args = parser.parse_args()
     photos = read_scut_head(args.photos, excluded_photos(args.excluded), args.split_by)
     detector = HeadDetector(args.weights, score_threshold=0.02, max_side=args.max_side, threads=args.threads)
-    result = measure(detector, photos.val if args.split == "val" else photos.test)
+    measured = photos.val if args.split == "val" else photos.test
+    if args.unseen:
+        known = shown_in(*(photo_appearances(photo.path for photo in part) for part in (measured, photos.train)))
+        measured = [photo for photo, seen in zip(measured, known, strict=True) if not seen]
+    result = {"photos": len(measured), **measure(detector, measured)}
     shipped = HeadDetector(args.weights, max_side=args.max_side, threads=args.threads)
     result["ms per 640 px photo"] = round(speed(shipped), 1)
     shipped = HeadDetector(args.weights, max_side=640, threads=args.threads)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from semiuhpe.cli.train import read_recipe
+from semiuhpe.evaluation.metrics import bootstrap_interval
 from semiuhpe.evaluation.tables import json_text
 from semiuhpe.files import write_atomically
 from semiuhpe.models.export import network_of
@@ -31,8 +32,6 @@ from semiuhpe.training.run_folder import LAST
 from semiuhpe.training.threshold import BAND_NAMES, BANDS_DEG
 from semiuhpe.training.trainer import Trainer
 from semiuhpe.training.validation import head_errors_deg, validation_sets
-
-DRAWS = 2000
 
 
 def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:
@@ -105,15 +104,6 @@ def errors_of(recipe: Recipe) -> dict[str, dict[str, list[Any]]]:
     return found
 
 
-def paired_interval(differences: np.ndarray, subjects: Sequence[str], draws: int = DRAWS) -> tuple[float, float]:
-    """95 % interval of the mean of differences (n,) when whole subjects are drawn again."""
-    _, group = np.unique(np.asarray(subjects), return_inverse=True)
-    sums, counts = np.bincount(group, differences), np.bincount(group)
-    times = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), draws)
-    low, high = np.quantile(times @ sums / (times @ counts), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def rows(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """Set and band, heads, mean errors of both, their difference with its interval, and that of each seed."""
     found = []
@@ -126,7 +116,7 @@ def rows(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> list
             if not inside.any():
                 continue
             change = (after - before)[:, inside]
-            low, high = paired_interval(change.mean(0), subjects[inside])
+            low, high = bootstrap_interval(change.mean(0), groups=subjects[inside])
             each = ", ".join(f"{value:+.2f}" for value in change.mean(1))
             found.append(
                 (

@@ -28,21 +28,33 @@ def study() -> ModuleType:
     return module
 
 
-def test_the_interval_is_that_of_resampled_subjects(study: ModuleType, rng: np.random.Generator) -> None:
-    """Against drawing subjects with all their heads, one draw after the other."""
+def test_intervals_are_of_subjects(study: ModuleType, rng: np.random.Generator) -> None:
+    """Heads of one person that change alike are one observation; the change of both seeds is averaged first."""
     subjects = [f"p{number}" for number in rng.integers(0, 9, 60)]
     shift = {name: rng.normal(0, 2) for name in set(subjects)}
-    differences = np.array([shift[name] for name in subjects]) + rng.normal(0, 0.3, 60)
-    low, high = study.paired_interval(differences, subjects)
-    heads = {name: differences[[s == name for s in subjects]] for name in shift}
-    names = sorted(heads)
-    means = []
-    for _ in range(4000):
-        means.append(np.concatenate([heads[names[i]] for i in rng.integers(0, len(names), len(names))]).mean())
-    slow_low, slow_high = np.quantile(means, [0.025, 0.975])
-    assert (low, high) == pytest.approx((slow_low, slow_high), abs=0.12 * (slow_high - slow_low))
-    alone = study.paired_interval(differences, [str(i) for i in range(60)])
-    assert alone[1] - alone[0] < 0.8 * (high - low), "heads of one person are not independent"
+    change = np.array([shift[name] for name in subjects]) + rng.normal(0, 0.3, (2, 60))
+    before = rng.uniform(5, 9, (2, 60))
+
+    def runs(errors: np.ndarray, who: list[str]) -> list[dict[str, object]]:
+        return [{"val": {"error_deg": e.tolist(), "subject": who, "azimuth_deg": [0.0] * 60}} for e in errors]
+
+    def interval(who: list[str]) -> tuple[float, float, float]:
+        (_, n, _, _, text, each), front = study.rows(runs(before, who), runs(before + change, who))
+        assert n == "60"
+        assert front[0] == "val, front"
+        assert each == ", ".join(f"{value:+.2f}" for value in change.mean(1))
+        mean, low, high = (float(v) for v in text.replace("[", "").replace("]", "").replace(",", "").split())
+        return mean, low, high
+
+    mean, low, high = interval(subjects)
+    assert mean == pytest.approx(change.mean(), abs=0.01)
+    slow = []
+    for _ in range(3000):
+        names = rng.choice(sorted(shift), len(shift))
+        slow.append(np.concatenate([change.mean(0)[[s == name for s in subjects]] for name in names]).mean())
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])), abs=0.15 * (high - low))
+    _, low_alone, high_alone = interval([str(i) for i in range(60)])
+    assert high_alone - low_alone < 0.8 * (high - low)
 
 
 def test_every_variant_is_a_recipe_that_can_run(study: ModuleType, tmp_path: Path) -> None:

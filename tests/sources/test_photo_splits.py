@@ -14,7 +14,7 @@ from source_files import picture
 from semiuhpe.errors import SourceError
 from semiuhpe.heads.appearance import Appearances, thumbnail_of_photo
 from semiuhpe.sources.helmet_workers import import_helmet_workers
-from semiuhpe.sources.photo_splits import MAX_GROUP, detail_correlations, groups_by_content, split_groups
+from semiuhpe.sources.photo_splits import MAX_GROUP, detail_correlations, groups_by_content, shown_in, split_groups
 from semiuhpe.sources.wild_val import import_wild_val
 
 
@@ -56,6 +56,12 @@ def test_correlations_against_numpy() -> None:
     blurred = [cv2.GaussianBlur(g.astype(np.float32), (0, 0), 0.7) - cv2.GaussianBlur(g.astype(np.float32), (0, 0), 2.5)
                for g in some.grey]  # fmt: skip
     np.testing.assert_allclose(got, np.corrcoef([b[8:40, 8:40].ravel() for b in blurred]), atol=1e-4)
+
+
+def test_what_is_shown_elsewhere() -> None:
+    photos = appearances({"new": photo(1), "copy": photo(2)[:, ::-1], "same room": frame(500, 1)})
+    others = appearances({"a": photo(2), "b": frame(500, 2), "c": photo(4)})
+    assert shown_in(photos, others).tolist() == [False, True, True]
 
 
 def some_groups(count: int, sizes: dict[str, int]) -> dict[str, str]:

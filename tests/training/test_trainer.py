@@ -215,7 +215,7 @@ def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path, semi=semi_for(tmp_path))
     Trainer(recipe, progress=False)
     known = tmp_path / "run" / "recipe.json"
-    later = {"validation", "any_rotation", "noise", "sigma_deg", "sigma_scale", "max_sigma_deg", "threshold",
+    later = {"validation", "any_rotation", "reflect", "noise", "sigma_deg", "sigma_scale", "max_sigma_deg", "threshold",
              "running_window", "agreement_deg", "teacher_crops", "teacher_weights", "teacher_weights_share",
              "lambda_ramp_steps"}  # fmt: skip
     older = without(json.loads(known.read_text()), later)

@@ -154,7 +154,8 @@ def test_a_share_of_the_views_is_turned_by_any_angle() -> None:
     assert np.abs(turns[~by_any]).max() <= 0.3
     counts, _ = np.histogram(turns[by_any], np.linspace(-np.pi, np.pi, 9))
     assert counts.min() > 90, "uniform: about 125 in each eighth of the circle"
-    assert all(v.reflect for v in (draw_view(ViewRange(any_rotation=1.0), keyed_generator(2, i)) for i in range(50)))
+    for ranges in (ViewRange(any_rotation=1.0), ViewRange(rotation=0.3, reflect=True)):
+        assert all(draw_view(ranges, keyed_generator(2, i)).reflect for i in range(50))
 
 
 def test_views_without_any_rotation_are_those_of_before() -> None:

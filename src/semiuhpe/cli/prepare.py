@@ -6,6 +6,8 @@ The options of a source are the keyword-only parameters of its importer (see `im
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +74,10 @@ def main(argv: list[str]) -> int:
     args = vars(_parser().parse_args(argv))
     name, path, store = args.pop("name"), args.pop("path"), args.pop("store")
     importer = IMPORTERS[name]
-    report = importer(path, store, **args)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *_: print(f"semiuhpe prepare: warning: {message}", file=sys.stderr)
+        report = importer(path, store, **args)
     print(f"{store}: {report.added} heads added, {report.present} were there, {len(report.rejected)} left out")
     for kind, count in report.counts.items():
         print(f"  {kind}: {count}")

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from semiuhpe.heads.appearance import CORE, SIDE, Appearances
-from semiuhpe.heads.duplicates import SAME_BOX, Float32, details, grouped, twins_within
+from semiuhpe.heads.appearance import CORE, SIDE, Appearances, Mask
+from semiuhpe.heads.duplicates import Float32, details, find_twins, grouped, twins_within
 from semiuhpe.heads.splits import share_of
 
 SAME_ROOM = 0.5
@@ -23,7 +23,7 @@ MAX_GROUP = 0.5
 
 def groups_by_content(photos: Appearances, *, same_room: float = SAME_ROOM) -> dict[str, str]:
     """Name of a photo → name of the first photo of its group: near-duplicates, and chains of frames of one room."""
-    pairs = [(twin.first, twin.second) for twin in twins_within(photos, variants=SAME_BOX)]
+    pairs = [(twin.first, twin.second) for twin in twins_within(photos)]
     alike = np.triu(detail_correlations(photos, photos) > same_room, 1)
     pairs += [(int(first), int(second)) for first, second in np.argwhere(alike)]
     return {name: photos.names[first] for name, first in zip(photos.names, grouped(len(photos), pairs), strict=True)}
@@ -32,6 +32,12 @@ def groups_by_content(photos: Appearances, *, same_room: float = SAME_ROOM) -> d
 def detail_correlations(photos: Appearances, others: Appearances) -> Float32:
     """Normalized correlation of the details of photos as they lie, n × m thumbnails → (n, m) float32."""
     return np.asarray(_normalized_details(photos) @ _normalized_details(others).T, np.float32)
+
+
+def shown_in(photos: Appearances, others: Appearances) -> Mask:
+    """Which photos show what one of the others shows: a copy of it, or its room. → (n,) bool"""
+    shown: Mask = np.any(detail_correlations(photos, others) > SAME_ROOM, axis=1)
+    return shown | np.isin(np.arange(len(photos)), [twin.first for twin in find_twins(photos, others)])
 
 
 def _normalized_details(photos: Appearances) -> Float32:

@@ -39,6 +39,7 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     "mtfl": (Published({ALL: 5_921}),),
     "pointing04": (Published({ALL: 1_488}),),
     "wild-directions": (Published({ALL: 93}),),
+    "wild-val": (Published({ALL: 84}),),
     "aflw2000-subset": (Published({ALL: 100}),),
 }
 """Name of a source → its counts."""

@@ -211,7 +211,8 @@ class Recipe:
     cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
     or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
     semi: the second stage, with unlabelled heads; none for a supervised training.
-    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use (0 = all).
+    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use
+    (0 = all).
     devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
     of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
     seconds without an answer from another process a run ends, with an error, and can be resumed.

@@ -23,7 +23,8 @@ class ViewRange:
 
     scale: factors on the crop side (log-uniform). shift: largest shift of the centre, in crop sides (uniform, each
     axis). rotation: largest in-plane turn, radians (uniform, both ways). flip: probability of a mirror image.
-    any_rotation: probability that the turn is by any angle instead, uniform within ±π.
+    any_rotation: probability that the turn is by any angle instead, uniform within ±π. reflect: every view continues the
+    picture by its mirror images, and not only those turned by any angle: for photos that are cut tightly around heads.
     resized_crop: the crop is a window inside the square of scale 1, as torchvision's `RandomResizedCrop` draws it: its
     area is uniform between the squares of `scale` (1 at most), and it lies anywhere within; `shift` must be 0.
     """
@@ -34,6 +35,7 @@ class ViewRange:
     flip: float = 0.0
     any_rotation: float = 0.0
     resized_crop: bool = False
+    reflect: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def draw_view(ranges: ViewRange, rng: np.random.Generator) -> View:
         shift_y=(2 * shift_y - 1) * shift,
         rotation=turn,
         flip=flip < ranges.flip,
-        reflect=by_any,
+        reflect=by_any or ranges.reflect,
     )
 
 
