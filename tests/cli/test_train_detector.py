@@ -24,8 +24,10 @@ def test_trains_exports_and_calibrates(tmp_path: Path) -> None:
     photos, headless = tmp_path / "photos", tmp_path / "headless"
     for folder in (photos / "JPEGImages", photos / "Annotations", headless):
         folder.mkdir(parents=True)
-    for index in range(24):
-        image = cv2.circle(np.full((96, 96, 3), 60, np.uint8), (40, 32), 20, (40, 120, 220), -1)
+    rng = np.random.default_rng(0)
+    for index in range(24):  # rooms of their own: photos that show the same stay in one split
+        room = cv2.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (96, 96), interpolation=cv2.INTER_NEAREST)
+        image = cv2.circle(room, (40, 32), 20, (40, 120, 220), -1)
         cv2.imwrite(str(photos / "JPEGImages" / f"PartB_{index:05d}.jpg"), image)
         (photos / "Annotations" / f"PartB_{index:05d}.xml").write_text(f"<annotation>{BOX}</annotation>")
     (photos / "Annotations" / "PartB_00000.xml").write_text("<annotation>")
