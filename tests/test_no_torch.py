@@ -22,7 +22,7 @@ import sys
 
 class Barrier:
     """Only what `pip install semiuhpe` installs may be imported."""
-    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml", "supervision", "pandas"}
+    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml", "supervision", "trackers", "pandas"}
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.banned:
