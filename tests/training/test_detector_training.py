@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from semiuhpe.errors import AssetsError, RecipeError
+from semiuhpe.errors import AssetsError, RecipeError, TrainingError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.head_detector import STRIDES, cell_centres
@@ -246,3 +247,31 @@ def test_data_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(AssetsError, match="column 'photo'"):
         detector_data.excluded_photos(str(tmp_path / "none.csv"))
     assert detector_data.excluded_photos("") == set()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_which_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_for(tmp_path / "run")
+    training = DetectorTraining(recipe, scenes_for(recipe), pretrained=False)
+    with (
+        monkeypatch.context() as patches,
+        pytest.raises(TrainingError, match=r"step 5: .*not finite.*goes on from step 4"),
+    ):
+        patches.setattr(
+            "semiuhpe.training.detector_loop.detector_loss",
+            lambda *a: tuple(part * (torch.nan if training.step == 4 else 1) for part in detector_loss(*a)),
+        )
+        training.run([])
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in training.network.parameters())
+    again = DetectorTraining(recipe, scenes_for(recipe), pretrained=False)
+    assert again.step == 4
+    again.run([])
+
+
+def test_a_full_disk_is_one_line_with_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    recipe = recipe_for(tmp_path / "run", steps=2)
+    monkeypatch.setattr("semiuhpe.training.detector_loop.append_metrics", full)
+    with pytest.raises(TrainingError, match=r"step 1 could not be kept \(No space left on device\); make room"):
+        DetectorTraining(recipe, scenes_for(recipe), pretrained=False).run([])
