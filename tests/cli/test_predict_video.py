@@ -18,6 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from moving_pictures import scene, wandering, write_video
+from time_limits import within
 from tiny_onnx import write_weight_options
 
 import semiuhpe
@@ -214,7 +215,7 @@ def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
     arguments = ["predict", str(source), *weights, "--every", "3", "--smooth", "0.2", "--format", "jsonl", "csv"]
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, "-c", code, *arguments, "-o", str(out)], env=ENVIRONMENT)
-    folder, deadline = out / "clip", time.monotonic() + 100
+    folder, deadline = out / "clip", time.monotonic() + within(100)
     while process.poll() is None and time.monotonic() < deadline:
         if (folder / "frames.jsonl").exists() and (folder / "frames.jsonl").read_bytes().count(b"\n") >= 17:
             break
