@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
 LOCK := constraints/training.txt
+LOWEST := .venv-lowest
+LOWEST_PYTHON ?= 3.10
 LINTED := src tests benchmarks docs fuzz
 
-.PHONY: demo test lint docs wheel sbom lock clean
+.PHONY: demo test test-lowest lint docs wheel sbom lock clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -31,6 +33,17 @@ test: $(VENV)/.dev
 	@ldconfig -p 2>/dev/null | grep -q libEGL.so || echo "rendering is not tested: apt-get install libegl1 libgl1-mesa-dri"
 	$(MAKE) lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+# The lowest versions that pyproject.toml allows, on the lowest Python: all tests that need no torch.
+$(LOWEST)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(LOWEST_PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct --editable '.[data,evaluate,pandas,hub]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST) pytest pytest-timeout hypothesis mpmath pyyaml
+	touch $@
+
+test-lowest: $(LOWEST)/.installed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --torch-free
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(LINTED)
@@ -61,4 +74,4 @@ lock: $(VENV)/.dev
 	mv $(LOCK).tmp $(LOCK)
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist site
+	rm -rf $(VENV) $(LOWEST) $(DEMO) build dist site

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from time_limits import within
 
-def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout: float = 600) -> list[int | None]:
+
+def run_ranks(count: int, target: Callable[..., None], *arguments: Any, limit_s: float = 150) -> list[int | None]:
     """Run `target(*arguments)` in `count` processes; their exit codes, None for one that had to be stopped."""
     # Imports once, then forks: a process costs little, and inherits nothing from the tests before.
     context = multiprocessing.get_context("forkserver")
@@ -25,7 +27,7 @@ def run_ranks(count: int, target: Callable[..., None], *arguments: Any, timeout:
     ]
     for process in processes:
         process.start()
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within(limit_s)
     for process in processes:
         process.join(max(0.1, deadline - time.monotonic()))
     codes = [process.exitcode for process in processes]

@@ -13,6 +13,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 from moving_pictures import wandering
+from time_limits import within
 from tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
@@ -22,7 +23,7 @@ import sys
 
 class Barrier:
     """Only what `pip install semiuhpe` installs may be imported."""
-    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml", "supervision", "pandas"}
+    banned = {"torch", "torchvision", "timm", "lightning_fabric", "onnx", "scipy", "matplotlib", "lmdb", "pyarrow", "yaml", "supervision", "trackers", "pandas"}
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.banned:
@@ -37,7 +38,7 @@ def run(code: str, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", BARRIER + code, *arguments],
-        env=environment, capture_output=True, text=True, timeout=120, check=False,
+        env=environment, capture_output=True, text=True, timeout=within(120), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

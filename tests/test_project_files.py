@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from time_limits import within
 
 import semiuhpe
 
@@ -55,7 +56,7 @@ def test_files_are_valid_by_their_published_schema(pattern: str, schema: str) ->
     found = sorted(ROOT.glob(pattern))
     assert found
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, found)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=within(120), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -120,7 +121,7 @@ def test_a_release_is_refused_unless_tag_version_and_changelog_agree(
     changelog = "# Changelog\n\n" + heading.format(semiuhpe.__version__) + "\n\n- New.\n\n## [0.0.1]\n\n- Old.\n"
     (tmp_path / "CHANGELOG.md").write_text(changelog)
     environment = {**os.environ, "TAG": tag.format(semiuhpe.__version__)}
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, timeout=60, check=False)
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, timeout=within(60), check=False)
     assert (done.returncode == 0) == passes
     if passes:
         assert (tmp_path / "release" / "notes.md").read_text().split() == ["-", "New."]

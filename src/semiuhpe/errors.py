@@ -44,6 +44,10 @@ class RecipeError(SemiUHPEError):
     """A recipe is malformed or asks for something impossible."""
 
 
+class TrainingError(SemiUHPEError):
+    """A training cannot go on: its loss is no number any more, or its disk is full. Started again, it goes on."""
+
+
 class RankLostError(SemiUHPEError):
     """Another process of a training on many has ended, or does not answer any more."""
 

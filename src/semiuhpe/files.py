@@ -73,7 +73,7 @@ def json_text(value: Any, **layout: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False, **layout)
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, **layout)
+        return json.dumps(finite(value), allow_nan=False, **layout)
 
 
 def json_value(text: str | bytes | bytearray) -> Any:
@@ -85,9 +85,10 @@ def json_value(text: str | bytes | bytearray) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same nested values with None for every number that is not finite."""
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from time_limits import within
 from tiny_onnx import write_weight_options
 
 import semiuhpe
@@ -244,7 +245,7 @@ def test_a_killed_run_is_resumed_and_ends_as_if_it_never_was(tmp_path: Path, wei
     process = subprocess.Popen(
         [sys.executable, "-m", "semiuhpe", *arguments, "-o", str(out)], env=ENVIRONMENT, stderr=subprocess.DEVNULL
     )
-    journal, deadline = out / "predictions.jsonl", time.monotonic() + 60
+    journal, deadline = out / "predictions.jsonl", time.monotonic() + within(60)
     while process.poll() is None and time.monotonic() < deadline:
         if journal.exists() and journal.read_bytes().count(b"\n") > 8:
             break

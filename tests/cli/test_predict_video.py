@@ -18,6 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from moving_pictures import scene, wandering, write_video
+from time_limits import within
 from tiny_onnx import write_weight_options
 
 import semiuhpe
@@ -178,7 +179,7 @@ def test_wrong_options_are_one_line_before_any_work(
     tmp_path: Path, weights: list[str], options: list[str], match: str, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    for name in ("supervision", "pyarrow", "pyarrow.parquet"):
+    for name in ("trackers", "pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, name, None)
     source = wandering(tmp_path / "clip.mp4", 2)
     pose = weights if "--crops" not in options else [*weights[:2], *weights[4:]]
@@ -187,6 +188,17 @@ def test_wrong_options_are_one_line_before_any_work(
     assert match in message
     assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_byte_track_follows_the_heads_of_a_video(tmp_path: Path, weights: list[str]) -> None:
+    pytest.importorskip("trackers")
+    source = wandering(tmp_path / "clip.mp4", 6)
+    options = ["--tracker", "bytetrack", "--every", "1", "--format", "jsonl"]
+    assert main(["predict", str(source), "-o", str(tmp_path / "out"), *options, *weights]) == 0
+    lines = (tmp_path / "out" / "clip" / "frames.jsonl").read_text().splitlines()
+    ids = [[head.get("track_id") for head in json.loads(line)["heads"]] for line in lines]
+    assert ids[0] == [None]
+    assert ids[1:] == [[1]] * 5
 
 
 def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
@@ -203,7 +215,7 @@ def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
     arguments = ["predict", str(source), *weights, "--every", "3", "--smooth", "0.2", "--format", "jsonl", "csv"]
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen([sys.executable, "-c", code, *arguments, "-o", str(out)], env=ENVIRONMENT)
-    folder, deadline = out / "clip", time.monotonic() + 100
+    folder, deadline = out / "clip", time.monotonic() + within(100)
     while process.poll() is None and time.monotonic() < deadline:
         if (folder / "frames.jsonl").exists() and (folder / "frames.jsonl").read_bytes().count(b"\n") >= 17:
             break

@@ -70,8 +70,16 @@ def test_radii_cover_what_they_say_on_other_heads(rng: np.random.Generator) -> N
 
 
 def test_what_is_fitted_is_what_inference_reads(rng: np.random.Generator) -> None:
+    """Written as JSON and read back, the table gives each belief the bars that were fitted at its entropy."""
     entropy, errors, _ = simulated(rng, 500)
-    ErrorModel({"calibration": fit_calibration(entropy, errors)})
+    table = fit_calibration(entropy, errors)
+    parameter = np.linspace(0.5, 40, 30)[:, None, None] * np.eye(3)
+    bars = ErrorModel(json.loads(json.dumps({"calibration": table})))(parameter)
+    assert np.ptp(bars.entropy) > 4
+    for name in ("expected_error_deg", "error_90_deg"):
+        expected = np.interp(bars.entropy, table["entropy"], table[name])
+        assert np.ptp(expected) > 20
+        np.testing.assert_allclose(getattr(bars, name), expected)
 
 
 def test_a_belief_that_knows_nothing_has_the_error_of_a_guess(rng: np.random.Generator) -> None:

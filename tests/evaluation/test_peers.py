@@ -16,6 +16,7 @@ import onnx
 import pytest
 from coloured_heads import colours, write_store
 from onnx import TensorProto, helper, numpy_helper
+from time_limits import within
 from tiny_onnx import write_opentrack_network
 
 import semiuhpe
@@ -198,7 +199,9 @@ def test_the_benchmark_measures_a_peer_by_a_protocol(tmp_path: Path) -> None:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(SCRIPT), *arguments, "--protocol", "aflw2000", "--store", str(store)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=within(120), check=False
+        )
 
     custom = ("--size", "32", "--output", "euler", "--order", "roll", "pitch", "yaw", "--margin", "1.5")
     done = run("custom", str(network), *custom, "--json")

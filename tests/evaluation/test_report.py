@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from coloured_heads import BOX, SIDE, colours, poses_of, write_store
 from PIL import Image
+from time_limits import within
 from tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
@@ -149,7 +150,7 @@ def test_a_browser_opens_it(report: Path) -> None:
     profile = f"--user-data-dir={report.parent / 'profile'}"
     window = ["--window-size=1200,3000", f"--screenshot={picture}"]
     command = [str(CHROMIUM), *flags, profile, *window, report.as_uri()]
-    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    subprocess.run(command, capture_output=True, timeout=within(120), check=True)
     shown = np.asarray(Image.open(picture).convert("RGB"))
     assert shown.shape[:2] == (3000, 1200)
     assert len(np.unique(shown.reshape(-1, 3), axis=0)) > 500  # tables alone are black on white

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coloured_heads import BOX, SIDE, colours, poses_of, write_store
+from time_limits import within
 from tiny_onnx import write_pose_weights
 
 import semiuhpe
@@ -140,7 +141,9 @@ def test_an_exported_file_is_measured_without_torch(tmp_path: Path, store: HeadS
             "--store",
             str(store.path),
         ]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=within(120), check=False
+        )
 
     code = (
         "import sys\n"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.inference.belief import expected_error_deg
@@ -19,9 +20,10 @@ def test_without_a_calibration_the_formula_holds() -> None:
 
 def test_the_radius_of_the_formula_holds_nine_of_ten_small_errors(rng: np.random.Generator) -> None:
     """Gaussian rotation vectors of σ per axis: E[cos θ] gives √3·σ, and 90 % lie within √χ²₃(0.9)·σ."""
-    angle = np.linalg.norm(rng.normal(0, 0.05, (200_000, 3)), axis=1)
-    expected = np.arccos(np.mean(np.cos(angle)))
-    assert np.mean(angle <= 1.4434 * expected) == pytest.approx(0.9, abs=0.005)
+    bars = ErrorModel({"overreg": 1.0})(400 * np.eye(3)[None])
+    angle_deg = np.linalg.norm(rng.normal(0, bars.expected_error_deg[0] / np.sqrt(3), (200_000, 3)), axis=1)
+    assert np.mean(angle_deg <= bars.error_90_deg[0]) == pytest.approx(0.9, abs=0.003)
+    assert bars.error_90_deg[0] / bars.expected_error_deg[0] == pytest.approx(np.sqrt(chi2(3).ppf(0.9) / 3), abs=1e-4)
 
 
 def test_a_calibration_is_looked_up_by_entropy() -> None:

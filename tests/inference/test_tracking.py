@@ -111,45 +111,81 @@ def test_state_goes_on_to_the_bit(rng: np.random.Generator) -> None:
 
 
 class _FakeDetections:
-    def __init__(self, xyxy: np.ndarray, confidence: np.ndarray, class_id: np.ndarray, data: dict) -> None:
-        self.xyxy, self.data, self.tracker_id = xyxy, data, None
+    def __init__(self, *, data: dict, **fields: object) -> None:
+        self.data, self.tracker_id = data, fields["tracker_id"]
 
     def __len__(self) -> int:
-        return len(self.xyxy)
+        return len(self.data["row"])
 
 
 class _FakeByteTrack:
-    """As ByteTrack answers: fewer heads, in an order of its own."""
+    """As ByteTrack answers: in an order of its own, −1 for what it does not follow, counting over the whole process."""
 
-    def __init__(self, frame_rate: int, minimum_consecutive_frames: int) -> None:
+    given = 7
+
+    def __init__(self, frame_rate: float, **settings: object) -> None:
         assert frame_rate == 10
 
-    def update_with_detections(self, detections: _FakeDetections) -> _FakeDetections:
-        kept = np.array([2, 0])
-        result = _FakeDetections(detections.xyxy[kept], kept, kept, {"row": detections.data["row"][kept]})
-        result.tracker_id = np.array([1, 2])
-        return result
+    def update(self, detections: _FakeDetections) -> _FakeDetections:
+        first = self.given
+        return _FakeDetections(data={"row": np.array([2, 1, 0])}, tracker_id=np.array([first, -1, first + 1]))
+
+    def reset(self) -> None:
+        self.given += 2
 
 
 def test_byte_track_is_used_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("supervision")
-    module.Detections, module.ByteTrack = _FakeDetections, _FakeByteTrack  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "supervision", module)
+    trackers, supervision = types.ModuleType("trackers"), types.ModuleType("supervision")
+    trackers.ByteTrackTracker, supervision.Detections = _FakeByteTrack, _FakeDetections  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trackers", trackers)
+    monkeypatch.setitem(sys.modules, "supervision", supervision)
     tracker: Tracker = ByteTracker(10.0)
     found = heads([square(50), square(150), square(250)])
-    assert tracker.update(found, 0.0).tolist() == [2, -1, 1]
+    for _ in range(2):
+        assert tracker.update(found, 0.0).tolist() == [2, -1, 1]
     again = ByteTracker(10.0)
     again.restore(json.loads(json.dumps(tracker.state())))
     assert again.update(found, 0.1).tolist() == [4, -1, 3]
-    monkeypatch.setitem(sys.modules, "supervision", None)
+    monkeypatch.setitem(sys.modules, "trackers", None)
     with pytest.raises(MissingExtraError, match=r"semiuhpe\[tracking\]"):
         ByteTracker()
 
 
 def test_byte_track_itself() -> None:
-    pytest.importorskip("supervision")
+    """Two heads that pass each other, one of them unseen for a while, and a third that comes up later."""
+    pytest.importorskip("trackers")
     tracker = ByteTracker(10.0)
-    for step in range(5):
-        ids = tracker.update(heads([square(50 + 3 * step), square(200)]), step / 10)
-    assert len(set(ids.tolist())) == 2
-    assert (ids >= 0).all()
+    seen = []
+    for step in range(12):
+        boxes = [square(50 + 9 * step), square(200 - 9 * step, y=130)]
+        boxes = boxes[:1] if 6 <= step < 8 else boxes
+        found = heads([*boxes, *([square(400)] if step > 8 else [])][::-1])
+        seen.append(tracker.update(found, step / 10).tolist()[::-1])
+    assert seen[0] == [-1, -1]  # nobody has an identity before the second detection
+    first, second = seen[1]
+    assert first > 0 < second != first
+    assert all(ids == [first, second] for ids in seen[1:6])
+    assert all(ids == [first] for ids in seen[6:8])
+    assert seen[8] == [first, second]
+    assert seen[9] == [first, second, -1]
+    third = seen[10][2]
+    assert third not in (first, second, -1)
+    assert seen[11] == [first, second, third]
+    again = ByteTracker(10.0)
+    again.restore(json.loads(json.dumps(tracker.state())))
+    for step in range(2):
+        ids = again.update(heads([square(50)]), step / 10)
+    assert ids.tolist() == [third + 1]
+    assert again.update(heads([]), 0.3).tolist() == []
+
+
+def test_heads_go_through_the_trackers_of_supervision_and_back() -> None:
+    trackers = pytest.importorskip("trackers")
+    inner = trackers.ByteTrackTracker(minimum_consecutive_frames=1)
+    for step in range(3):
+        found = heads([square(50 + 3 * step), square(200)], np.stack([rotation_x(0.1), rotation_y(0.2)]))
+        followed = HeadPoses.from_supervision(inner.update(found.to_supervision()))
+    assert len(set(followed.track_id.tolist()) - {-1}) == 2
+    for box, rotation in zip(found.box, found.rotation, strict=True):
+        (place,) = np.flatnonzero((followed.box == box).all(axis=1))
+        np.testing.assert_allclose(followed.rotation[place], rotation)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from axes_heads import make_store, recipe_for, semi_for
 from rank_processes import run_ranks, train_and_compare, train_until_a_rank_dies
+from time_limits import within
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
@@ -24,8 +25,6 @@ from semiuhpe.training.trainer import Trainer
 from semiuhpe.views.occlusion import cut_mix, cut_patches, paste_patches, plan_mix
 
 STEPS, STAGE1 = 6, 3
-
-pytestmark = pytest.mark.timeout(900)  # on a machine that does much else, starting a process takes its time
 
 
 def shared_recipe(folder: Path, run: str, **changes: Any) -> Recipe:
@@ -146,7 +145,7 @@ def test_a_lost_process_ends_the_run_which_goes_on_with_fewer(alone: Path, tmp_p
     begun = time.monotonic()
     survivor, killed = run_ranks(2, train_until_a_rank_dies, recipe, 4, str(told))
     assert (survivor, killed) == (1, -9)
-    assert time.monotonic() - begun < 600, "it had to be stopped"
+    assert time.monotonic() - begun < within(150), "it had to be stopped"
     message = told.read_text()
     assert message.startswith("RankLostError: process 0 of 2")
     assert "same command again" in message

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from axes_heads import make_store, recipe_for
 from rank_processes import free_port
+from time_limits import within
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
@@ -21,8 +22,6 @@ from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe,
 from semiuhpe.training.trainer import Trainer
 
 STEPS = 2
-
-pytestmark = pytest.mark.timeout(600)  # on a machine that does much else, starting a process takes its time
 
 
 def recipe_of(folder: Path, run: str) -> Recipe:
@@ -87,7 +86,7 @@ def test_torchrun(alone: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     done = subprocess.run(
-        [*torchrun, *command(alone, "torchrun")], env=environment(), capture_output=True, text=True, timeout=500
+        [*torchrun, *command(alone, "torchrun")], env=environment(), capture_output=True, text=True, timeout=within(125)
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count(", mean: ") == 1, "one process alone prints"
@@ -113,7 +112,7 @@ def test_srun(alone: Path) -> None:
         for rank in range(2)
     ]
     try:
-        told = [process.communicate(timeout=500) for process in processes]
+        told = [process.communicate(timeout=within(125)) for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from axes_heads import make_store, recipe_for, semi_for
+from time_limits import within
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
@@ -85,14 +86,14 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: boo
     metrics = tmp_path / "killed" / "metrics.jsonl"
     wanted = int(rng.integers(5, 13))
     process = subprocess.Popen(command)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + within(120)
     while time.monotonic() < deadline and process.poll() is None:
         if metrics.exists() and len(metrics.read_text().splitlines()) >= wanted:
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.01)
-    assert process.wait(timeout=120) == -signal.SIGKILL, f"the run was to be killed at line {wanted}"
-    assert subprocess.run(command, check=False, timeout=200).returncode == 0
+    assert process.wait(timeout=within(120)) == -signal.SIGKILL, f"the run was to be killed at line {wanted}"
+    assert subprocess.run(command, check=False, timeout=within(200)).returncode == 0
 
     first, _ = load_checkpoint(tmp_path / "whole" / "last.safetensors")
     second, _ = load_checkpoint(tmp_path / "killed" / "last.safetensors")

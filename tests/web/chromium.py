@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from time_limits import within
+
 EXECUTABLE = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 
 
@@ -49,7 +51,7 @@ class Chromium:
             raise
 
     def _attached(self) -> str:
-        end = time.monotonic() + 60
+        end = time.monotonic() + within(60)
         while time.monotonic() < end:
             for target in self.call("Target.getTargets")["targetInfos"]:
                 if target["type"] == "page":
@@ -77,7 +79,7 @@ class Chromium:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        end = time.monotonic() + 60
+        end = time.monotonic() + within(60)
         while True:
             while b"\0" not in self._buffer:
                 if not select.select([self._read], [], [], max(0.0, end - time.monotonic()))[0]:

@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("huggingface_hub")
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from time_limits import within
 from tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
@@ -48,7 +49,7 @@ def run(*arguments: str, cache: Path, endpoint: str | None = None) -> str:
     environment |= {"HF_ENDPOINT": endpoint} if endpoint else {"HF_HUB_OFFLINE": "1"}
     environment |= {"PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "HF_HUB_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=within(120), check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from time_limits import within
 from tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
@@ -36,7 +37,7 @@ def names(folder: Path) -> set[str]:
 def run_example(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, str(folder / "example.py"), str(PHOTO)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=within(120), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

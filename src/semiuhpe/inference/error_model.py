@@ -19,7 +19,7 @@ UNKNOWN_DEG = 180.0
 KEY = "calibration"
 """Of the model card."""
 
-_RADIUS_90 = 1.4434
+_RADIUS_90 = 1.4435
 """90 % radius over expected error of a small isotropic error: √(χ²₃(0.9)/3); `acos E[cos θ]` is then √3·σ."""
 
 

@@ -2,7 +2,7 @@
 
 A `Tracker` is asked wherever the detector has run; on the frames between, heads keep their identities while their boxes
 are carried, and `carry` tells the tracker where they went. `MotionTracker` needs nothing but numpy. `ByteTracker` is
-ByteTrack (Zhang et al. 2022) as `supervision` keeps it.
+ByteTrack (Zhang et al. 2022) as the package `trackers` keeps it.
 """
 
 from __future__ import annotations
@@ -151,43 +151,55 @@ class MotionTracker:
         }
 
 
+_SURE, _BEGINS = 0.25, 0.35
+"""Detection scores of ByteTrack's first association, and from which on a head that nobody expects is followed."""
+
+
 class ByteTracker:
-    """ByteTrack, from the package `supervision`. Raises MissingExtraError without it.
+    """ByteTrack, from the package `trackers`. Raises MissingExtraError without it.
 
     rate: how often the detector runs, a second.
     """
 
     def __init__(self, rate: float = 30.0) -> None:
         try:
-            import supervision
+            from trackers import ByteTrackTracker
         except ImportError as error:
             raise MissingExtraError("ByteTrack", "tracking") from error
-        self._supervision = supervision
-        self._inner: Any = supervision.ByteTrack(frame_rate=max(1, round(rate)), minimum_consecutive_frames=1)
-        self._earlier = self._largest = 0
+        self._inner: Any = ByteTrackTracker(
+            frame_rate=max(1.0, rate), minimum_consecutive_frames=1,
+            track_activation_threshold=_BEGINS, high_conf_det_threshold=_SURE,
+        )  # fmt: skip
+        self._given = 0
+        self._own: dict[int, int] = {}  # its identities → ours: some of its versions count over the whole process
 
     def update(self, heads: HeadPoses, time_s: float) -> Int:
-        """See `Tracker`. A head that comes up in mid-run has no identity before its second detection."""
-        detections = self._supervision.Detections(
-            xyxy=heads.box.astype(np.float32),
-            confidence=heads.detection_score.astype(np.float32),
-            class_id=np.zeros(len(heads), dtype=int),
-            data={"row": np.arange(len(heads))},
-        )
-        followed = self._inner.update_with_detections(detections)
+        """See `Tracker`. A head has no identity before its second detection."""
+        detections = heads.to_supervision()
+        detections.data["row"] = np.arange(len(heads))  # what comes back may have another order
+        followed = self._inner.update(detections)
         ids = np.full(len(heads), UNTRACKED, dtype=np.int64)
         if len(followed):
-            ids[np.asarray(followed.data["row"], dtype=np.int64)] = np.asarray(followed.tracker_id) + self._earlier
-            self._largest = max(self._largest, int(ids.max()))
+            theirs = np.asarray(followed.tracker_id).tolist()
+            ids[np.asarray(followed.data["row"], dtype=np.int64)] = [self._ours(identity) for identity in theirs]
         return ids
+
+    def _ours(self, identity: int) -> int:
+        if identity < 0:
+            return UNTRACKED
+        if identity not in self._own:
+            self._given += 1
+            self._own[identity] = self._given
+        return self._own[identity]
 
     def carry(self, track_id: Int, heads: HeadPoses, time_s: float) -> None:
         """Nothing: ByteTrack has a motion model of its own."""
 
     def state(self) -> dict[str, Any]:
         """See `Tracker`; ByteTrack's own state cannot be kept."""
-        return {"largest": self._largest}
+        return {"largest": self._given}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Identities begin anew, above all that were given."""
-        self._earlier = self._largest = int(state["largest"])
+        self._given, self._own = int(state["largest"]), {}
+        self._inner.reset()

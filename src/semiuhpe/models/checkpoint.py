@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import json_value, write_atomically
+from semiuhpe.files import json_text, json_value, write_atomically
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON state atomically; a readable copy of the state lies beside it as `.json`."""
+    """Write tensors and a JSON state atomically; a readable copy of the state lies beside it as `.json`.
+
+    Raises OSError where there is no room or no permission: then the file that was there is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    header = json.dumps(state, sort_keys=True)
     copies = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
-    save_file(copies, str(temporary), metadata={"state": header})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    write_atomically(path.with_suffix(".json"), (json.dumps(state, indent=2, sort_keys=True) + "\n").encode())
+    write_atomically(path, save(copies, metadata={"state": json_text(state, sort_keys=True)}))
+    write_atomically(path.with_suffix(".json"), (json_text(state, indent=2, sort_keys=True) + "\n").encode())
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -51,7 +47,7 @@ def averaged_alone(path: Path) -> bytes:
     averaged = under_prefix("averaged", tensors)
     if not averaged:
         raise WeightsError(f"{path}: has no averaged weights; give best.safetensors of a run folder")
-    content: bytes = save(with_prefix("averaged", averaged), metadata={"state": json.dumps(state, sort_keys=True)})
+    content: bytes = save(with_prefix("averaged", averaged), metadata={"state": json_text(state, sort_keys=True)})
     return content
 
 

@@ -33,6 +33,7 @@ from semiuhpe.models.checkpoint import (
 )
 from semiuhpe.models.head_detector import HeadDetectorNet, cell_centres
 from semiuhpe.sources.scut_head import AnnotatedPhoto
+from semiuhpe.training import faults
 from semiuhpe.training.detector_loss import assign, detector_loss
 from semiuhpe.training.detector_recipe import DetectorRecipe, to_dict
 from semiuhpe.training.detector_scenes import Scene, SceneMaker
@@ -96,7 +97,7 @@ class DetectorTraining:
         self.network.freeze(recipe.frozen_stages)
         self.average = AveragedNetwork(self.network, recipe.ema)
         self.optimiser = _optimiser(self.network, recipe)
-        self.step = 0
+        self.step = self.saved_step = 0
         self.history: list[dict[str, Any]] = []
         self.centres, self.strides = cell_centres(recipe.size, recipe.size)
         if resumes:
@@ -118,6 +119,7 @@ class DetectorTraining:
         load_module(self.average.network, under_prefix("average", tensors), origin)
         load_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.step, self.average.updates = int(state["step"]), int(state["updates"])
+        self.saved_step = self.step
         self.history = list(state["history"])
         if changed:
             self.history.append({"step": self.step, "recipe_before": before})
@@ -137,6 +139,7 @@ class DetectorTraining:
             "history": self.history,
         }
         save_checkpoint(self.folder / LAST, tensors, state)
+        self.saved_step = self.step
 
     def batch(self, step: int) -> list[Scene]:
         """The scenes of a step."""
@@ -146,7 +149,7 @@ class DetectorTraining:
         ]
 
     def advance(self) -> dict[str, float]:
-        """One optimiser step. → its losses."""
+        """One optimiser step. → its losses. Raises TrainingError where they, or their gradient, are not finite."""
         scenes = self.batch(self.step)
         heads = [torch.from_numpy(scene.heads).float() for scene in scenes]
         targets = [
@@ -163,6 +166,11 @@ class DetectorTraining:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise faults.diverged(
+                self.folder, self.step + 1, "loss or its gradient is", kept=self.saved_step, best=None,
+                lr=f"learning_rate (now {self.recipe.learning_rate:g})", clip=f"box_weight (now {self.recipe.box_weight:g})",
+            )  # fmt: skip
         self.optimiser.step()
         self.average.update(self.network)
         self.step += 1
@@ -176,7 +184,14 @@ class DetectorTraining:
     def run(
         self, validation: Sequence[AnnotatedPhoto], report: Callable[[dict[str, Any]], None] = lambda values: None
     ) -> None:
-        """Train to the recipe's last step, with checkpoints and validation. `report` gets each line of metrics."""
+        """Train to the recipe's last step, with checkpoints and validation. `report` gets each line of metrics.
+
+        Raises TrainingError where a loss is not finite, the disk is full, or another training writes to the folder.
+        """
+        with faults.alone_in(self.folder):
+            self._run(validation, report)
+
+    def _run(self, validation: Sequence[AnnotatedPhoto], report: Callable[[dict[str, Any]], None]) -> None:
         began = time.perf_counter()
         while self.step < self.recipe.steps:
             values: dict[str, Any] = {"step": self.step + 1, **self.advance()}
@@ -185,10 +200,12 @@ class DetectorTraining:
             if validation and (last or self.step % self.recipe.validate_every == 0):
                 photos = validation if last else validation[: self.recipe.validate_photos]
                 values["val_ap50"] = average_precision(self.average.network, photos)
-            append_metrics(self.folder / METRICS, values)
+            with faults.writing(self.folder, self.step):
+                append_metrics(self.folder / METRICS, values)
             report(values)
             if last or self.step % self.recipe.checkpoint_every == 0:
-                self.save()
+                with faults.writing(self.folder, self.step):
+                    self.save()
 
     def metrics(self) -> dict[str, float]:
         """The last validation that was logged, or nothing."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.files import json_value, write_atomically
+from semiuhpe.files import json_text, json_value, write_atomically
 
 METRICS = "metrics.jsonl"
 
@@ -15,16 +13,7 @@ METRICS = "metrics.jsonl"
 def append_metrics(path: Path, values: dict[str, Any]) -> None:
     """Add one line of JSON that every parser reads: a number that is not finite becomes null."""
     with path.open("a") as file:
-        file.write(json.dumps(finite(values), allow_nan=False) + "\n")
-
-
-def finite(values: Any) -> Any:
-    """The same nested values with None for every number that is not finite."""
-    if isinstance(values, dict):
-        return {key: finite(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [finite(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values
+        file.write(json_text(values) + "\n")
 
 
 def drop_metrics_after(path: Path, step: int) -> None:

@@ -311,6 +311,16 @@ def _check_view(name: str, view: ViewRange) -> None:
         )
 
 
+def check_shares(recipe: Recipe, processes: int) -> None:
+    """Raise RecipeError where a process would see one head a step, of which batch norm takes no statistics."""
+    without_statistics = recipe.model.head == "linear" and recipe.model.frozen_norms
+    if recipe.batch_size < 2 * processes and not without_statistics:
+        raise RecipeError(
+            f"batch_size must be at least {2 * processes}, got {recipe.batch_size}: batch norm takes no statistics of the "
+            "one head of a process; raise it, or set model.head linear and model.frozen_norms true"
+        )
+
+
 def check_picture_size(recipe: Recipe, fixed_size: int) -> None:
     """Raise RecipeError where the network takes pictures of one size (0 = any), and the recipe has others."""
     sizes = [recipe.model.image_size, *([recipe.warm_size] if recipe.warm_steps else [])]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import MissingExtraError, RecipeError
-from semiuhpe.files import json_value
+from semiuhpe.files import finite, json_value
 from semiuhpe.training import recipe as recipes
-from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after, finite
+from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData, ValidationData
 
 LAST = "last.safetensors"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from semiuhpe.models.checkpoint import (
 )
 from semiuhpe.models.onnx_weights import load_exported
 from semiuhpe.models.pose_net import PoseNet
+from semiuhpe.training import faults
 from semiuhpe.training import recipe as recipes
 from semiuhpe.training.curves import draw_curves
 from semiuhpe.training.data import (
@@ -85,8 +87,10 @@ class Trainer:
         # Denormal numbers make a CPU step several times slower and mean nothing here.
         torch.set_flush_denormal(True)
         self.fabric, self.ranks = start(recipe)
+        recipes.check_shares(recipe, self.ranks.count)
         self.progress = progress and self.ranks.writes
-        self.folder = RunFolder(recipe, writes=self.ranks.writes)
+        with faults.writing(Path(recipe.run), 0):
+            self.folder = RunFolder(recipe, writes=self.ranks.writes)
         torch.manual_seed(recipe.seed)
         settings = recipe.model
         self.network = PoseNet(
@@ -124,14 +128,19 @@ class Trainer:
         self.best_score = math.inf
         if self.folder.last.exists():
             self._resume()
-        self.folder.begin_after(self.step)
+        self.saved_step = self.step
+        self.losses = faults.LossWatch()
+        with faults.writing(self.folder.path, self.step):
+            self.folder.begin_after(self.step)
 
     def train(self) -> dict[str, float]:
         """Run to the end. Returns the last validation's scores of the averaged weights, in degrees.
 
-        Raises RankLostError where the training is shared by processes and another one ends.
+        Raises RankLostError where the training is shared by processes and another one ends, TrainingError where a loss is
+        not finite, the disk is full, or another training writes to the folder.
         """
-        with self.ranks.errors_explained():
+        alone = faults.alone_in(self.folder.path) if self.ranks.writes else nullcontext()
+        with alone, self.ranks.errors_explained():
             return self._train()
 
     def _train(self) -> dict[str, float]:
@@ -145,31 +154,61 @@ class Trainer:
         while self.step < recipe.steps:
             if self.second is not None and self.second.estimates_at(self.step):
                 # Logged with the step that follows: a resumed run estimates again, and writes its own line.
-                self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
+                with self._writing():
+                    self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
             heads = next(labelled)
             batch = next(unlabelled) if self.second is not None and self.second.covers(self.step) else None
             rate = self._rate()
             step = self._train_step(heads, batch, rate)
             self.step += 1
             bar.update()
+            self._check_numbers()
             if self.step % recipe.log_every == 0:
                 values = step.values(self.ranks, recipe.batch_size)
                 if self.second is not None and batch is not None:
                     values |= self.second.last_values()
                 speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
-                self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
+                with self._writing():
+                    self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
                 bar.set_postfix(nll=f"{values['nll']:.3f}", error=f"{values['train_error_deg']:.1f}°")
             last = self.step == recipe.steps
             if last or self.step % recipe.validate_every == 0 or self._stage_ends():
-                scores = self._validate()
+                with self._writing():
+                    scores = self._validate()
                 if self.ranks.writes:
                     bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
             if self._stage_ends():
                 self._enter_second_stage()
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
-                self._save()
+                with self._writing():
+                    self._save()
+                self.saved_step = self.step
         bar.close()
         return scores or validate(self.teacher.network, self.sets, self.ranks).errors_deg
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return faults.writing(self.folder.path, self.step)
+
+    def _check_numbers(self) -> None:
+        """Raise TrainingError before anything that is not finite is logged, validated or saved.
+
+        A GPU is asked only at steps at which it is waited for anyway. Weights are looked at before they are kept: the
+        gradient of a finite loss may still spoil them.
+        """
+        recipe, step = self.recipe, self.step
+        keeps = step == recipe.steps or self._stage_ends()
+        keeps = keeps or step % recipe.validate_every == 0 or step % recipe.checkpoint_every == 0
+        if not keeps and step % recipe.log_every and self.fabric.device.type != "cpu":
+            return
+        first = self.losses.first
+        if first is None and (not keeps or faults.all_finite(self.network)):
+            return
+        options = self.recipe.optimiser
+        raise faults.diverged(
+            self.folder.path, step if first is None else first, "weights are" if first is None else "loss is",
+            lr=f"--optimiser.lr (now {options.lr:g})", clip=f"--optimiser.clip (now {options.clip:g}; 0 = none)",
+            kept=self.saved_step, best=self.folder.best if self.folder.best.exists() else None,
+        )  # fmt: skip
 
     def _stage_ends(self) -> bool:
         """Whether the steps of stage 1 are done, and none of stage 2."""
@@ -242,6 +281,7 @@ class Trainer:
         if self.second is not None and batch is not None:
             unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
             loss = supervised + self.second.loss_weight(self.step) * unsupervised
+        self.losses.see(loss, self.step + 1)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()

@@ -5,7 +5,6 @@ The page's YAML head is written as one JSON value a line, which is YAML too, so 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import write_atomically
+from semiuhpe.files import json_text, write_atomically
 from semiuhpe.weights import WeightsFile, hub
 
 CHECKPOINT = "model.safetensors"
@@ -93,7 +92,7 @@ def write_hub_folder(
     if checkpoint is None and not refreshed and (folder / CHECKPOINT).exists():
         raise WeightsError(f"{folder}: has the {CHECKPOINT} of other weights; choose an empty folder")
     kind = _DETECTOR if weights.card.get("task") == "head detection" else _POSE
-    files = {hub.MODEL: weights.content, hub.CARD: (json.dumps(weights.card, indent=2) + "\n").encode()}
+    files = {hub.MODEL: weights.content, hub.CARD: (json_text(weights.card, indent=2) + "\n").encode()}
     if checkpoint is not None:
         files[CHECKPOINT] = checkpoint
     files[EXAMPLE] = kind.example.encode()
@@ -113,7 +112,7 @@ def _head(card: dict[str, Any], kind: _Kind, license_id: str, datasets: Sequence
     entries |= {"datasets": list(datasets), "metrics": sorted({metric for metric, _, _ in results})}
     if results:
         entries["model-index"] = [{"name": kind.title, "results": [_result(kind.task, *r) for r in results]}]
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items() if value]
+    lines = [f"{key}: {json_text(value, ensure_ascii=False)}" for key, value in entries.items() if value]
     return "\n".join(["---", *lines, "---", "", ""])
 
 
