@@ -91,7 +91,8 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
         read_yaml(path)  # before the parser writes its aliases out
     values = parser.parse_args(argv)
 
-    objects = parser.instantiate_classes(values)
+    # By its name since jsonargparse 4.49, or by that of the versions before.
+    objects = parser.instantiate(values) if hasattr(parser, "instantiate") else parser.instantiate_classes(values)
     fields = {
         key: value for key, value in vars(objects).items() if key not in ("config", "quiet", "__default_config__")
     }
