@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytest.importorskip("jsonargparse", reason="the extra 'train' is not installed")
+
 from semiuhpe.cli.train import read_recipe as read_pose_recipe
 from semiuhpe.errors import RecipeError
 from semiuhpe.training.detector_recipe import read_recipe
