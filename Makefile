@@ -7,9 +7,10 @@ DEMO := demo-output
 LOCK := constraints/training.txt
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= 3.10
+TRACKING := .venv-tracking
 LINTED := src tests benchmarks docs fuzz
 
-.PHONY: demo test test-lowest lint docs wheel sbom lock clean
+.PHONY: demo test test-lowest test-tracking lint docs wheel sbom lock clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -45,6 +46,15 @@ $(LOWEST)/.installed: $(BIN)/python pyproject.toml
 test-lowest: $(LOWEST)/.installed
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --torch-free
 
+# The real ByteTrack: apart, because its package brings a second OpenCV.
+$(TRACKING)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m venv --clear $(TRACKING)
+	$(TRACKING)/bin/python -m pip install --quiet --editable '.[tracking]' pytest pytest-timeout hypothesis
+	touch $@
+
+test-tracking: $(TRACKING)/.installed
+	OMP_NUM_THREADS=1 $(TRACKING)/bin/python -m pytest tests/inference/test_tracking.py
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/ruff format --check $(LINTED)
@@ -74,4 +84,4 @@ lock: $(VENV)/.dev
 	mv $(LOCK).tmp $(LOCK)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(DEMO) build dist site
+	rm -rf $(VENV) $(TRACKING) $(LOWEST) $(DEMO) build dist site
