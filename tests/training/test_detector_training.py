@@ -193,7 +193,7 @@ def test_learns_two_pictures(tmp_path: Path) -> None:
     for _ in range(recipe.steps):
         training.advance()
     after = losses_on_the_same_views(training)
-    assert (after < 0.9 * before).all(), (before, after)
+    assert (after < [0.7, 0.85] * before).all(), (before, after)  # 0.25 to 0.32 and 0.53 to 0.70 of it with three seeds
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

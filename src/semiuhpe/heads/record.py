@@ -13,6 +13,10 @@ from semiuhpe.geometry.rotation import Float
 
 SPLITS = ("train", "val", "test", "unlabelled")
 
+LABEL_BELIEF, LABEL_SIGMA = "belief", "label_sigma_deg"
+"""Extras that state the noise of a label: a matrix Fisher parameter, nine numbers by rows, camera←head; and the root mean
+square angle between the label and the truth, degrees."""
+
 
 @dataclass(frozen=True)
 class HeadRecord:

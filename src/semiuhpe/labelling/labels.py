@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from semiuhpe.geometry.rotation import Float, geodesic_distance, to_quaternion
-from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.record import LABEL_BELIEF, LABEL_SIGMA, HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.inference.belief import expected_error_deg
 from semiuhpe.labelling.committee import Verdict
@@ -31,7 +31,7 @@ from semiuhpe.labelling.teachers import Teacher
 Given = Literal["keep", "replace"]
 """What becomes of a label that the store has: it stays, or the committee's answer takes its place."""
 
-BELIEF, SIGMA, GIVEN, LABELLING = "belief", "label_sigma_deg", "given_rotation", "labelling"
+GIVEN, LABELLING = "given_rotation", "labelling"
 COMMITTEE, KEPT, NOBODY = "committee", "given", "nobody"
 DAMAGED = "picture damaged"
 
@@ -47,7 +47,7 @@ def labelled(
     known = record.rotation
     if known is not None and (given == "keep" or record.split == "test"):
         return dataclasses.replace(record, extras={**record.extras, LABELLING: {**provenance, "by": KEPT}})
-    extras = {key: value for key, value in record.extras.items() if key not in (BELIEF, SIGMA)}
+    extras = {key: value for key, value in record.extras.items() if key not in (LABEL_BELIEF, LABEL_SIGMA)}
     if known is not None:
         extras[GIVEN] = _numbers(known)
     if verdict.parameter is None:
@@ -56,8 +56,8 @@ def labelled(
         return dataclasses.replace(record, rotation=None, split=split, extras=extras)
     split = record.split if record.split != "unlabelled" else split_by_subject(_who(record), val=val)
     extras |= {
-        BELIEF: _numbers(verdict.parameter),
-        SIGMA: float(expected_error_deg(verdict.parameter, overreg=1.0)),
+        LABEL_BELIEF: _numbers(verdict.parameter),
+        LABEL_SIGMA: float(expected_error_deg(verdict.parameter, overreg=1.0)),
         LABELLING: {**provenance, "by": COMMITTEE},
     }
     return dataclasses.replace(record, rotation=verdict.rotation, split=split, extras=extras)

@@ -24,9 +24,9 @@ from semiuhpe.geometry.rotation import (
     project_to_rotation,
     rotation_vector,
 )
-from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.record import LABEL_SIGMA, HeadRecord
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.labelling.labels import COMMITTEE, GIVEN, KEPT, LABELLING, SIGMA
+from semiuhpe.labelling.labels import COMMITTEE, GIVEN, KEPT, LABELLING
 
 BANDS_DEG = ((0, 30), (30, 60), (60, 90), (90, 120), (120, 180))
 """Of the |azimuth| of the committee's answer, or of the given label where two of those are compared."""
@@ -76,7 +76,7 @@ def report_of(store: HeadStore) -> dict[str, Any]:
     heads = heads_of(store)
     by = Counter(head.record.extras[LABELLING]["by"] for head in heads)
     reasons = Counter(head.record.extras[LABELLING]["reason"] for head in heads if head.answer is None)
-    sigma = [head.record.extras[SIGMA] for head in heads if head.record.extras[LABELLING]["by"] == COMMITTEE]
+    sigma = [head.record.extras[LABEL_SIGMA] for head in heads if head.record.extras[LABELLING]["by"] == COMMITTEE]
     labelled = sum(head.record.rotation is not None for head in heads)
     return {
         "heads": len(heads),

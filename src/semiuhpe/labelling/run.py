@@ -23,7 +23,7 @@ from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.inference.checks import InputError
 from semiuhpe.labelling.committee import Rules, Verdict, verdicts
 from semiuhpe.labelling.labels import DAMAGED, Given, labelled, provenance_of
-from semiuhpe.labelling.teachers import Teacher
+from semiuhpe.labelling.teachers import SCALES, Teacher
 from semiuhpe.sources.importing import Made, in_order
 
 GROUP = 16
@@ -38,7 +38,7 @@ class LabelSettings:
     that the store has. val: share of subjects whose first label makes them `val`. Raises InputError for values out of range.
     """
 
-    scales: tuple[float, ...] = (0.9, 1.0, 1.1)
+    scales: tuple[float, ...] = SCALES
     mirrored: bool = True
     given: Given = "keep"
     val: float = 0.1

@@ -34,6 +34,9 @@ LIMITS: dict[str, Limits] = {
 """How far each is trusted. Above 10° of stated error opentrack's network says nothing of a head; beyond 45° of azimuth the
 mesh shrinks the turn. Networks that know faces alone and state no error answer "front" to the back of a head."""
 
+SCALES = (0.9, 1.0, 1.1)
+"""Crop sizes over the one that suits a teacher, at which it looks at each head unless told otherwise."""
+
 _MESH_MARGIN = 1.6  # its own detector wants what is around the face
 _RMS_OF_MEAN = 1.085  # RMS over mean angle of a small isotropic error, √(3π/8)
 

@@ -14,12 +14,11 @@ import numpy as np
 from semiuhpe.geometry.rotation import Float, azimuth_elevation_tilt, project_to_rotation, rotation_vector
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.labelling.opinion import Opinion
-from semiuhpe.labelling.teachers import Teacher
+from semiuhpe.labelling.teachers import SCALES, Teacher
 
 FRONT_DEG = 35.0
 """Largest azimuth, elevation and tilt of the heads that are compared: there every teacher is at its best."""
 
-_SCALES = (0.9, 1.0, 1.1)
 _AT_ONCE = 32
 _ROBUST_DEG = 5.0  # answers much further away than this count little
 _ROUNDS = 20
@@ -65,10 +64,14 @@ def zero_offset(labels: Float, answers: Float) -> ZeroOffset:
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(labels), (_RESAMPLES, len(labels)))
     spread = np.std([mean_turn(labels[rows], answers[rows]) for rows in drawn], axis=0)
-    down, left, tilt = np.degrees(mean_turn(labels, answers)) * _SIGNS
+    elevation, azimuth, tilt = np.degrees(mean_turn(labels, answers)) * _SIGNS
     errors = np.degrees(spread)
     return ZeroOffset(
-        float(down), float(left), float(tilt), (float(errors[0]), float(errors[1]), float(errors[2])), len(labels)
+        float(elevation),
+        float(azimuth),
+        float(tilt),
+        (float(errors[0]), float(errors[1]), float(errors[2])),
+        len(labels),
     )
 
 
@@ -91,7 +94,7 @@ def offset_of_store(store: HeadStore, teacher: Teacher, indices: Sequence[int]) 
     for start in range(0, len(indices), _AT_ONCE):
         chosen = indices[start : start + _AT_ONCE]
         pairs = [(store.image(index), store.record(index).box) for index in chosen]
-        opinion = teacher.opinion(pairs, _SCALES, mirrored=True)
+        opinion = teacher.opinion(pairs, SCALES, mirrored=True)
         sure = opinion.found & _is_sure(opinion)
         labels.append(store.rotations[list(chosen)][sure])
         answers.append(opinion.rotation[sure])

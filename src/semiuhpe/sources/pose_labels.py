@@ -19,6 +19,7 @@ import numpy as np
 
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float, circular_difference
+from semiuhpe.heads.record import LABEL_SIGMA
 from semiuhpe.sources.pictures import Rejected
 from semiuhpe.sources.rotation_columns import EULER, check_convention
 from semiuhpe.sources.tables import numbers, read_table
@@ -59,7 +60,7 @@ def pose_label(row: Mapping[str, Any], convention: str = CONVENTION) -> PoseLabe
     by_hand = numbers(row, ("yaw_hand_deg",))[0] if row.get("yaw_hand_deg") not in (None, "") else float("nan")
     if not np.all(np.isfinite([pitch, yaw, roll, sigma, spread])):
         raise Rejected("row", f"{row.get('file')}: {', '.join(_COLUMNS)} must be finite numbers")
-    extras: dict[str, Any] = {"label_sigma_deg": sigma, "label_spread_deg": spread}
+    extras: dict[str, Any] = {LABEL_SIGMA: sigma, "label_spread_deg": spread}
     if np.isfinite(by_hand):
         extras["yaw_hand_deg"] = by_hand
     doubt = _doubt(sigma, spread, yaw, by_hand)

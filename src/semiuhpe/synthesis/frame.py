@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from semiuhpe.geometry.rotation import project_to_rotation, rotation_x
+from semiuhpe.geometry.rotation import rotation_x
 from semiuhpe.synthesis.formats import Float, Int
 
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -39,20 +39,3 @@ def _landmark_table() -> tuple[int, ...]:
 def landmark_vertices() -> Int:
     """Vertices of MakeHuman's base mesh (hm08) at the 68 iBUG landmarks, in iBUG's order. (68,)"""
     return np.array(_landmark_table(), dtype=np.int64)
-
-
-def similarity_fit(source: Float, target: Float, weights: Float | None = None) -> tuple[float, Float, Float, float]:
-    """Least-squares similarity target ≈ s·R·source + t (Umeyama 1991). source, target (n, 3); weights (n,).
-
-    Returns s, R (3, 3), t (3,) and the root-mean-square residual in units of the target.
-    """
-    w = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
-    w = w / w.sum()
-    source_mean, target_mean = w @ source, w @ target
-    a, b = source - source_mean, target - target_mean
-    covariance = (b * w[:, None]).T @ a
-    rotation = project_to_rotation(covariance)
-    scale = float(np.sum(rotation * covariance) / np.sum(w[:, None] * a * a))
-    shift = target_mean - scale * rotation @ source_mean
-    residual = target - (scale * source @ rotation.T + shift)
-    return scale, rotation, shift, float(np.sqrt(np.sum(w[:, None] * residual**2)))

@@ -21,12 +21,9 @@ from semiuhpe.distributions.isotropic import kappa_of_resultant, kappa_of_sigma,
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.errors import StoreError
 from semiuhpe.geometry.rotation import Float
-from semiuhpe.heads.record import HeadRecord
+from semiuhpe.heads.record import LABEL_BELIEF, LABEL_SIGMA, HeadRecord
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.recipe import LabelledData
-
-BELIEF = "belief"
-SIGMA = "label_sigma_deg"
 
 
 def label_sigmas_deg(store: HeadStore) -> Float:
@@ -68,16 +65,16 @@ def _stated(store: HeadStore) -> tuple[Float, Float]:
     for index, record in enumerate(store):
         if record.rotation is None:
             continue
-        if record.extras.get(BELIEF) is not None:
+        if record.extras.get(LABEL_BELIEF) is not None:
             beliefs[index] = _belief(store, record)
-        elif record.extras.get(SIGMA) is not None:
+        elif record.extras.get(LABEL_SIGMA) is not None:
             sigmas[index] = _sigma(store, record)
     return beliefs, sigmas
 
 
 def _belief(store: HeadStore, record: HeadRecord) -> Float:
     try:
-        parameter = np.asarray(record.extras[BELIEF], dtype=np.float64).reshape(3, 3)
+        parameter = np.asarray(record.extras[LABEL_BELIEF], dtype=np.float64).reshape(3, 3)
     except (TypeError, ValueError):
         parameter = np.full((3, 3), np.nan)
     if not np.isfinite(parameter).all():
@@ -88,9 +85,9 @@ def _belief(store: HeadStore, record: HeadRecord) -> Float:
 
 
 def _sigma(store: HeadStore, record: HeadRecord) -> float:
-    value = record.extras[SIGMA]
+    value = record.extras[LABEL_SIGMA]
     if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise StoreError(
-            f"{store.path}: {SIGMA} of head {record.id} must be 0 or more, got {value!r}; label the store again"
+            f"{store.path}: {LABEL_SIGMA} of head {record.id} must be 0 or more, got {value!r}; label the store again"
         )
     return float(value)
