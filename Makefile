@@ -53,7 +53,7 @@ $(TRACKING)/.installed: $(BIN)/python pyproject.toml
 	touch $@
 
 test-tracking: $(TRACKING)/.installed
-	OMP_NUM_THREADS=1 $(TRACKING)/bin/python -m pytest tests/inference/test_tracking.py
+	OMP_NUM_THREADS=1 $(TRACKING)/bin/python -m pytest tests/tracking/test_tracker.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(LINTED)

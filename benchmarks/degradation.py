@@ -19,7 +19,7 @@ import numpy as np
 from semiuhpe import HeadPoseEstimator
 from semiuhpe.evaluation.metrics import geodesic_errors_deg
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.inference.results import HeadPoses
+from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.synthesis.generate import Studio, SynthesisSettings, find_assets, pictures_of, split_of
 from semiuhpe.synthesis.picture import apparent_size, over
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from semiuhpe.evaluation.detection import Detections, precision_recall
-from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
+from semiuhpe.detection.average_precision import Detections, precision_recall
+from semiuhpe.detection.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.sources.apart import photo_appearances
 from semiuhpe.sources.photo_splits import shown_in
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
-from semiuhpe.training.detector_data import excluded_photos
+from semiuhpe.training.detector.data import excluded_photos
 
 BANDS = {
     "all >= 10 px": (10.0, float("inf")),

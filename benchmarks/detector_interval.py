@@ -21,7 +21,7 @@ from clips import write_clip
 from semiuhpe import HeadPoseEstimator
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.rotation import geodesic_distance
-from semiuhpe.inference.results import HeadPoses
+from semiuhpe.poses.head_poses import HeadPoses
 
 WIDTH, HEIGHT, HEADS, FPS = 1280, 720, 4, 25
 

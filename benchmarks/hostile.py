@@ -52,7 +52,7 @@ def _save(form: str, mode: str = "RGB", **options: object) -> Maker:
 
 def _many_scans(path: Path, side: int, scans: int | None = None) -> None:
     """A progressive JPEG of one colour, whose last scan is repeated as often as is allowed."""
-    from semiuhpe.inference.picture_limits import MAX_PASSES, MAX_PIXELS, MAX_SCANS
+    from semiuhpe.images.limits import MAX_PASSES, MAX_PIXELS, MAX_SCANS
 
     buffer = io.BytesIO()
     Image.new("RGB", (side, side), (90, 120, 30)).save(buffer, "JPEG", progressive=True)
@@ -110,7 +110,7 @@ def peak() -> int:
 
 def read(path: Path) -> dict[str, float | str]:
     """Read a picture or a MATLAB file in this process, and tell what that took."""
-    from semiuhpe.inference.media import load_image
+    from semiuhpe.images.load import load_image
     from semiuhpe.sources.matlab import read_mat
 
     load_image(np.zeros((2, 2, 3), np.uint8))
@@ -133,7 +133,7 @@ def child(*arguments: str) -> dict[str, float]:
 
 def measure_kinds(folder: Path, side: int) -> None:
     """Print the table of large pictures."""
-    from semiuhpe.inference.picture_limits import allowed_pixels
+    from semiuhpe.images.limits import allowed_pixels
 
     print("| picture | file MiB | bytes a pixel | ns a pixel | largest, megapixels | its memory, GiB | its seconds |")
     print("|---|---|---|---|---|---|---|")

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from semiuhpe import HeadDetector, HeadPoseEstimator
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 
 PHOTO = Path(__file__).resolve().parents[1] / "docs" / "demo" / "astronaut.jpg"
 

@@ -32,11 +32,11 @@ from semiuhpe.geometry.crop import MARGIN, Image
 from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
-from semiuhpe.training import data, unlabelled
-from semiuhpe.training.data import HeadSubset, LabelledViews, one_thread_per_worker
-from semiuhpe.training.recipe import LabelledData, SemiSupervisedRecipe
-from semiuhpe.training.sampler import SampleKey
-from semiuhpe.training.unlabelled import UnlabelledViews
+from semiuhpe.training.pose import data, unlabelled
+from semiuhpe.training.pose.batches import SampleKey
+from semiuhpe.training.pose.data import HeadSubset, LabelledViews, one_thread_per_worker
+from semiuhpe.training.pose.recipe import LabelledData, SemiSupervisedRecipe
+from semiuhpe.training.pose.unlabelled import UnlabelledViews
 from semiuhpe.views import occlusion, photometric
 
 BATCH = 32

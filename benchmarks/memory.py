@@ -53,8 +53,8 @@ def make_photo(path: Path, megapixels: float) -> tuple[int, int]:
 def run_step(step: str, path: Path) -> dict[str, float]:
     """Everything up to a step, in this process; → peak in MiB and seconds."""
     begin = time.perf_counter()
-    import semiuhpe.inference.estimator as inference
-    from semiuhpe.inference.media import load_image
+    import semiuhpe.estimator as inference
+    from semiuhpe.images.load import load_image
 
     if STEPS.index(step) >= 1:
         estimator = inference.HeadPoseEstimator(threads=1)

@@ -25,13 +25,13 @@ import numpy as np
 from semiuhpe.cli.train import read_recipe
 from semiuhpe.evaluation.metrics import bootstrap_interval
 from semiuhpe.evaluation.tables import json_text
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
+from semiuhpe.models.checkpoint import LAST
 from semiuhpe.models.export import network_of
-from semiuhpe.training.recipe import Recipe, SemiSupervisedRecipe
-from semiuhpe.training.run_folder import LAST
-from semiuhpe.training.threshold import BAND_NAMES, BANDS_DEG
-from semiuhpe.training.trainer import Trainer
-from semiuhpe.training.validation import head_errors_deg, validation_sets
+from semiuhpe.training.pose.recipe import Recipe, SemiSupervisedRecipe
+from semiuhpe.training.pose.threshold import BAND_NAMES, BANDS_DEG
+from semiuhpe.training.pose.trainer import Trainer
+from semiuhpe.training.pose.validation import head_errors_deg, validation_sets
 
 
 def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:

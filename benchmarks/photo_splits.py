@@ -15,7 +15,7 @@ from semiuhpe.heads.duplicates import find_twins
 from semiuhpe.sources.apart import photo_appearances
 from semiuhpe.sources.photo_splits import SAME_ROOM, detail_correlations
 from semiuhpe.sources.scut_head import PhotoSet, SplitBy, read_scut_head
-from semiuhpe.training.detector_data import excluded_photos
+from semiuhpe.training.detector.data import excluded_photos
 
 
 def shared(photos: PhotoSet) -> dict[str, Any]:

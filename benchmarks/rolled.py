@@ -21,12 +21,12 @@ import numpy as np
 from semiuhpe.evaluation.calibration import coverage
 from semiuhpe.evaluation.labels import choose
 from semiuhpe.evaluation.metrics import geodesic_errors_deg, summary
+from semiuhpe.evaluation.models import open_model
 from semiuhpe.evaluation.peers import PRESETS, PeerModel
-from semiuhpe.evaluation.pose_models import open_model
 from semiuhpe.evaluation.predictions import PoseModel
 from semiuhpe.evaluation.run import predict_heads
 from semiuhpe.evaluation.tables import json_text
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
 from semiuhpe.geometry.crop import MARGIN, Image, crop_square
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore

@@ -24,8 +24,8 @@ from trapezoid import trapezoid_belief, trapezoid_cross_entropy, trapezoid_nll
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss, nll
 from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.optimisation import parameter_groups
-from semiuhpe.training.teacher import AveragedNetwork
+from semiuhpe.training.ema import AveragedNetwork
+from semiuhpe.training.optimizer import parameter_groups
 
 
 @dataclass(frozen=True)

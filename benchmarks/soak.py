@@ -29,7 +29,7 @@ import numpy as np
 from clips import scenes, write_clip
 from PIL import Image
 
-from semiuhpe.locks import LOCK
+from semiuhpe.files.locks import LOCK
 
 STRIKES = {
     "SIGKILL": [signal.SIGKILL], "SIGINT": [signal.SIGINT], "SIGINT twice": [signal.SIGINT] * 2,
@@ -57,7 +57,7 @@ def networks(folder: Path, name: str) -> list[str]:
     if name == "default":
         return []
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from tiny_onnx import write_weight_options
+    from helpers.tiny_onnx import write_weight_options
 
     return list(write_weight_options(folder, [[100.0, 40, 220, 170]], [0.9]))
 

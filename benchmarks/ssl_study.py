@@ -21,16 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from semiuhpe.evaluation.benchmarks import protocol
 from semiuhpe.evaluation.labels import labels_of
-from semiuhpe.evaluation.pose_models import ExportedModel
-from semiuhpe.evaluation.protocols import protocol
+from semiuhpe.evaluation.models import ExportedModel
 from semiuhpe.evaluation.run import evaluate, predict_heads
 from semiuhpe.evaluation.tables import document_text
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.models.checkpoint import BEST
 from semiuhpe.models.export import export
-from semiuhpe.training.data import labelled_heads
-from semiuhpe.training.recipe import (
+from semiuhpe.training.pose.data import labelled_heads
+from semiuhpe.training.pose.recipe import (
     LabelledData,
     ModelRecipe,
     OptimiserRecipe,
@@ -38,8 +39,7 @@ from semiuhpe.training.recipe import (
     SemiSupervisedRecipe,
     UnlabelledData,
 )
-from semiuhpe.training.run_folder import BEST
-from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.views.warp import ViewRange
 
 LABELLED = {"synth": 0.6, "faces68_helen_afw": 0.22, "faces68_yt": 0.18}

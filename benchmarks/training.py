@@ -26,12 +26,12 @@ from loader import RECIPE, make_store
 from torch import Tensor
 
 from semiuhpe.cli.train import read_recipe
-from semiuhpe.training import second_stage, trainer
-from semiuhpe.training.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
-from semiuhpe.training.teacher import AveragedNetwork
-from semiuhpe.training.teachers import Teachers
-from semiuhpe.training.threshold import Threshold
-from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.ema import AveragedNetwork
+from semiuhpe.training.pose import second_stage, trainer
+from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.pose.teachers import Teachers
+from semiuhpe.training.pose.threshold import Threshold
+from semiuhpe.training.pose.trainer import Trainer
 
 PARTS = ("data wait", "teacher", "student forward", "distribution", "backward", "optimiser, average")
 TARGETS = {"data wait": 0.05, "distribution": 0.03}

@@ -124,10 +124,14 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     import cv2
 
     from semiuhpe.cli import main, predict, predict_video
-    from semiuhpe.inference import stream, tracking, video_folder, video_reader, video_writer
-    from semiuhpe.inference.estimator import HeadPoseEstimator
-    from semiuhpe.inference.results import HeadPoses
-    from semiuhpe.inference.smoothing import RotationSmoother
+    from semiuhpe.estimator import HeadPoseEstimator
+    from semiuhpe.poses.head_poses import HeadPoses
+    from semiuhpe.predict import video_folder
+    from semiuhpe.tracking import stream
+    from semiuhpe.tracking import tracker as tracking
+    from semiuhpe.tracking.smoothing import RotationSmoother
+    from semiuhpe.video import decode as video_reader
+    from semiuhpe.video import writer as video_writer
 
     cv2.setNumThreads(1)
     open_video, open_encoder = video_reader.VideoSource.__init__, video_writer._encoder

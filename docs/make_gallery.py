@@ -11,7 +11,7 @@ from semiuhpe import HeadPoseEstimator, HeadPoses
 from semiuhpe.drawing.poses import STYLES, draw_poses
 from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 
 DOCS = Path(__file__).parent
 PHOTOS = ("astronaut.jpg", "grace_hopper.jpg")

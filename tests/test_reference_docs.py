@@ -21,7 +21,7 @@ def test_no_row_is_empty() -> None:
         assert all(cells), row
 
 
-PARTS = {"drawing/test_mesh.py", "inference/test_tracking.py", "inference/test_smoothing.py"}
+PARTS = {"drawing/test_mesh.py", "tracking/test_tracker.py", "tracking/test_smoothing.py"}
 """Tests of parts that may be left out of a source tree."""
 
 

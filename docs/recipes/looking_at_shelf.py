@@ -42,7 +42,7 @@ if __name__ == "__main__":
     import sys
 
     from semiuhpe import HeadPoseEstimator
-    from semiuhpe.inference.media import load_image
+    from semiuhpe.images.load import load_image
 
     image = load_image(sys.argv[1])
     heads = HeadPoseEstimator()(image)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from semiuhpe._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from semiuhpe.inference.detector import HeadDetector
-    from semiuhpe.inference.estimator import HeadPoseEstimator
-    from semiuhpe.inference.foreign_detector import ForeignDetector
-    from semiuhpe.inference.results import HeadPoses
+    from semiuhpe.detection.detector import HeadDetector
+    from semiuhpe.detection.foreign import ForeignDetector
+    from semiuhpe.estimator import HeadPoseEstimator
+    from semiuhpe.poses.head_poses import HeadPoses
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
-    "ForeignDetector": "semiuhpe.inference.foreign_detector",
-    "HeadDetector": "semiuhpe.inference.detector",
-    "HeadPoseEstimator": "semiuhpe.inference.estimator",
-    "HeadPoses": "semiuhpe.inference.results",
+    "ForeignDetector": "semiuhpe.detection.foreign",
+    "HeadDetector": "semiuhpe.detection.detector",
+    "HeadPoseEstimator": "semiuhpe.estimator",
+    "HeadPoses": "semiuhpe.poses.head_poses",
 }
 
 __all__ = ["ForeignDetector", "HeadDetector", "HeadPoseEstimator", "HeadPoses", "__version__"]

@@ -72,3 +72,23 @@ class ConventionError(SemiUHPEError, ValueError):
 
     def __init__(self, name: object, valid: Iterable[str]) -> None:
         super().__init__(f"unknown rotation convention {name!r}; choose one of: {', '.join(valid)}")
+
+
+class InputError(SemiUHPEError, ValueError):
+    """An argument has the wrong shape, type or value."""
+
+
+class ProtocolError(SemiUHPEError, ValueError):
+    """A protocol was asked for that does not exist."""
+
+
+class Rejected(SourceError):
+    """One head that is left out. kind: a word to count by; the message names the file and the reason."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class FilteredOut(Rejected):
+    """A sound head that the import was told to leave out (too small, a depiction, ...): counted, but not listed."""

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from axes_heads import recipe_for, semi_for
+from helpers.axes_heads import recipe_for, semi_for
 
-from semiuhpe.training.recipe import check, to_dict
+from semiuhpe.training.pose.recipe import check, to_dict
 
 pytest.importorskip("torch")
 
@@ -68,7 +68,7 @@ def test_every_variant_is_a_recipe_that_can_run(study: ModuleType, tmp_path: Pat
 def test_two_trainings_are_compared_head_by_head(
     study: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semiuhpe.training.trainer.draw_curves", lambda _: None)
+    monkeypatch.setattr("semiuhpe.training.pose.trainer.draw_curves", lambda _: None)
     recipe = recipe_for(tmp_path, steps=3)
     recipe.labelled[0].sigma_deg = 20.0
     config = tmp_path / "recipe.yml"

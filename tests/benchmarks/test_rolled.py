@@ -11,9 +11,9 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from axes_heads import draw_axes, make_store
-from coloured_heads import colours, poses_of, write_store
-from tiny_onnx import write_pose_weights
+from helpers.axes_heads import draw_axes, make_store
+from helpers.coloured_heads import colours, poses_of, write_store
+from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.geometry.rotation import geodesic_distance, image_rotation
 from semiuhpe.heads.store import HeadStore

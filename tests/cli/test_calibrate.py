@@ -6,13 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tiny_onnx import write_pose_weights
+from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.inference.estimator import HeadPoseEstimator
 from semiuhpe.weights.graph_metadata import read_metadata
 
 

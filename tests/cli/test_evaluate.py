@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from coloured_heads import SIDE, colours, poses_of, write_store
-from tiny_onnx import write_detector_weights, write_pose_weights
+from helpers.coloured_heads import SIDE, colours, poses_of, write_store
+from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 
 from semiuhpe.cli.main import main
-from semiuhpe.evaluation.protocols import PROTOCOLS
-from semiuhpe.inference.tiling import plan_views
+from semiuhpe.detection.tiling import plan_views
+from semiuhpe.evaluation.benchmarks import PROTOCOLS
 
 
 def test_protocols_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

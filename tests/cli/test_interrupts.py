@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moments import Moments
-from moving_pictures import wandering
-from tiny_onnx import write_weight_options
+from helpers.moments import Moments
+from helpers.moving_pictures import wandering
+from helpers.tiny_onnx import write_weight_options
 
 from semiuhpe.cli.main import main
-from semiuhpe.inference.stream import PoseStream
-from semiuhpe.inference.tracking import MotionTracker
-from semiuhpe.inference.video_folder import VideoFolder
-from semiuhpe.inference.video_writer import SegmentWriter
-from semiuhpe.journal import Journal
+from semiuhpe.files.journal import Journal
+from semiuhpe.predict.video_folder import VideoFolder
+from semiuhpe.tracking.stream import PoseStream
+from semiuhpe.tracking.tracker import MotionTracker
+from semiuhpe.video.writer import SegmentWriter
 
 INTERRUPTS, SEGMENT_FRAMES, FRAMES = 50, 2, 150
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from time_limits import within
+from helpers.time_limits import within
 
 import semiuhpe
 from semiuhpe.cli.main import COMMANDS, main

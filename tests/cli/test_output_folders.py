@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from moments import Moments
-from moving_pictures import scene, wandering
+from helpers.moments import Moments
+from helpers.moving_pictures import scene, wandering
+from helpers.tiny_onnx import write_weight_options
 from PIL import Image
-from tiny_onnx import write_weight_options
 
 from semiuhpe.cli.main import main
-from semiuhpe.inference.prediction_folder import PredictionFolder
-from semiuhpe.inference.source_kind import MovingSource
-from semiuhpe.inference.video_folder import VideoFolder
-from semiuhpe.locks import FolderLock
+from semiuhpe.files.locks import FolderLock
+from semiuhpe.predict.photo_folder import PredictionFolder
+from semiuhpe.predict.video_folder import VideoFolder
+from semiuhpe.video.sources import MovingSource
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and bytes in names")
 
@@ -164,7 +164,7 @@ def test_a_file_system_without_locks_is_told(
     def unknown(descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr("semiuhpe.locks._lock", unknown)
+    monkeypatch.setattr("semiuhpe.files.locks._lock", unknown)
     assert main(["predict", str(photo(tmp_path / "a.jpg")), "-o", str(tmp_path / "out"), *weights]) == 0
     assert "no locks here; see that no two runs write to it" in capsys.readouterr().err
 

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from time_limits import within
-from tiny_onnx import write_weight_options
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli.main import main
-from semiuhpe.inference.detector import HeadDetector
+from semiuhpe.detection.detector import HeadDetector
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -92,7 +92,7 @@ def test_bad_files_are_told_and_the_rest_is_done(
 def test_an_unforeseen_failure_costs_one_picture(
     tmp_path: Path, weights: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from semiuhpe.inference import detector
+    from semiuhpe.detection import detector
 
     seen: list[int] = []
     original = detector.HeadDetector.__call__

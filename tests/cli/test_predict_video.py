@@ -17,13 +17,13 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from moving_pictures import scene, wandering, write_video
-from time_limits import within
-from tiny_onnx import write_weight_options
+from helpers.moving_pictures import scene, wandering, write_video
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli.main import main
-from semiuhpe.inference.video_folder import VideoFolder, folder_for
+from semiuhpe.predict.video_folder import VideoFolder, folder_for
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -133,7 +133,7 @@ def test_odd_sizes_and_no_drawing(tmp_path: Path, weights: list[str]) -> None:
         main(["predict", str(source), "-o", str(tmp_path / "a"), *weights, "--style", "none", "--format", "csv"]) == 0
     )
     assert sorted(p.name for p in (tmp_path / "a" / "odd").iterdir()) == ["heads.csv", "video.json"]
-    from semiuhpe.inference.video_writer import SegmentWriter, even_size, join
+    from semiuhpe.video.writer import SegmentWriter, even_size, join
 
     assert even_size(images[0]) == (84, 58)
     writer = SegmentWriter(tmp_path / "s.mp4", 84, 58, 25.0)
@@ -206,7 +206,7 @@ def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
 ) -> None:
     source = wandering(tmp_path / "clip.mp4", 40, sound_s=1.5)
     code = (
-        "import sys, time, semiuhpe.inference.video_folder as v\n"
+        "import sys, time, semiuhpe.predict.video_folder as v\n"
         "v.VideoFolder.__init__.__kwdefaults__['segment_frames'] = 7\n"
         "add = v.VideoFolder.add\n"
         "v.VideoFolder.add = lambda *a: (add(*a), time.sleep(0.05))\n"
@@ -255,9 +255,9 @@ def test_results_of_another_video_are_left_alone(tmp_path: Path, weights: list[s
 
 
 def test_gaps_are_lines_of_their_own(tmp_path: Path) -> None:
-    from semiuhpe.inference.frames import Gap
-    from semiuhpe.inference.results import HeadPoses
-    from semiuhpe.inference.stream import Frame
+    from semiuhpe.poses.head_poses import HeadPoses
+    from semiuhpe.tracking.stream import Frame
+    from semiuhpe.video.frames import Gap
 
     folder = VideoFolder(tmp_path / "a", {"source": "x"}, "fresh")
     gap = Gap("stalled", 2.5, 0, "cable")

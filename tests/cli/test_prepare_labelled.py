@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from source_files import (
+from helpers.source_files import (
     write_300w_lp,
     write_aflw,
     write_aflw2000,

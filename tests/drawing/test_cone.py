@@ -7,7 +7,7 @@ import pytest
 
 from semiuhpe.drawing.cone import LENGTH, NARROWEST_DEG, WIDEST_DEG, cone_points, draw_cones
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt, random_rotations
-from semiuhpe.inference.results import HeadPoses
+from semiuhpe.poses.head_poses import HeadPoses
 
 BOX = np.array([[160.0, 160, 240, 240]])
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.tiny_onnx import write_pose_weights
 from scipy.stats import chi2
-from tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.evaluation.calibration import (
     aurc,
     coverage,
@@ -26,8 +27,7 @@ from semiuhpe.evaluation.calibration import (
 from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.inference.error_model import ErrorModel
-from semiuhpe.inference.estimator import HeadPoseEstimator
+from semiuhpe.poses.error_bars import ErrorModel
 
 
 def isotonic_oracle(values: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coloured_heads import colours, poses_of, write_store
-from tiny_onnx import write_pose_weights
+from helpers.coloured_heads import colours, poses_of, write_store
+from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import SourceError

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coloured_heads import colours, write_store
+from helpers.coloured_heads import colours, write_store
 
 from semiuhpe.errors import StoreError
 from semiuhpe.evaluation.labels import choose, labels_of

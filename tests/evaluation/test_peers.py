@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from coloured_heads import colours, write_store
+from helpers.coloured_heads import colours, write_store
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_opentrack_network
 from onnx import TensorProto, helper, numpy_helper
-from time_limits import within
-from tiny_onnx import write_opentrack_network
 
 import semiuhpe
 from semiuhpe.cli.main import main
@@ -34,7 +34,7 @@ from semiuhpe.geometry.rotation import (
     rotation_y,
     rotation_z,
 )
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "peers.py"
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coloured_heads import BOX, SIDE, colours, poses_of, write_store
+from helpers.coloured_heads import BOX, SIDE, colours, poses_of, write_store
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_pose_weights
 from PIL import Image
-from time_limits import within
-from tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
 from semiuhpe.drawing.axes import draw_axes
-from semiuhpe.evaluation.pose_models import ExportedModel
-from semiuhpe.evaluation.protocols import protocol
+from semiuhpe.evaluation.benchmarks import protocol
+from semiuhpe.evaluation.models import ExportedModel
 from semiuhpe.evaluation.report import html_page
 from semiuhpe.evaluation.run import evaluate
 from semiuhpe.evaluation.worst_heads import TILE, worst_heads

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coloured_heads import BOX, SIDE, colours, poses_of, write_store
-from time_limits import within
-from tiny_onnx import write_pose_weights
+from helpers.coloured_heads import BOX, SIDE, colours, poses_of, write_store
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_pose_weights
 
 import semiuhpe
 from semiuhpe import HeadPoseEstimator
 from semiuhpe.errors import StoreError, WeightsError
 from semiuhpe.evaluation import metrics
-from semiuhpe.evaluation.detected import best_match
-from semiuhpe.evaluation.pose_models import ExportedModel, open_model
+from semiuhpe.evaluation.benchmarks import protocol
+from semiuhpe.evaluation.models import ExportedModel, open_model
 from semiuhpe.evaluation.predictions import predict
-from semiuhpe.evaluation.protocols import protocol
-from semiuhpe.evaluation.run import evaluate, predict_heads
+from semiuhpe.evaluation.run import best_match, evaluate, predict_heads
 from semiuhpe.geometry.rotation import random_rotations, rotation_x
 from semiuhpe.heads.store import HeadStore
 

@@ -14,7 +14,6 @@ from semiuhpe.geometry.rotation import (
     rotation_vector,
     rotation_y,
 )
-from semiuhpe.inference.belief import expected_error_deg, parameter_of_covariance
 from semiuhpe.labelling.committee import (
     APART,
     NO_ANSWER,
@@ -33,6 +32,7 @@ from semiuhpe.labelling.committee import (
     verdicts,
 )
 from semiuhpe.labelling.opinion import Opinion, isotropic, rms_angle_deg
+from semiuhpe.poses.uncertainty import expected_error_deg, parameter_of_covariance
 
 GRID = np.stack(np.meshgrid(*[np.linspace(-0.6, 0.6, 41)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 """Rotation vectors around a mode, 0.03 rad apart."""

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from semiuhpe.errors import MissingExtraError
-from semiuhpe.geometry.landmarks import LANDMARKS, MIRRORED, default_face_model
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.rotation import geodesic_distance, random_rotations, rotation_of_vector, rotation_y
-from semiuhpe.inference.estimator import HeadPoseEstimator
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 from semiuhpe.labelling.face_mesh import MESH_TO_68, POINTS, SIZE, FaceMesh, pose_of_points
 from semiuhpe.labelling.teachers import open_teachers
+from semiuhpe.sources.landmarks.face_model import LANDMARKS, MIRRORED, default_face_model
 
 MEAN = default_face_model().mean
 

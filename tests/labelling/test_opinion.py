@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from semiuhpe.geometry.rotation import geodesic_distance, mirror, random_rotations, rotation_of_vector, rotation_y
-from semiuhpe.inference.belief import FLOOR_DEG
 from semiuhpe.labelling.opinion import ViewAnswer, combine_views, isotropic, rms_angle_deg
+from semiuhpe.poses.uncertainty import FLOOR_DEG
 
 
 def view(rotation: np.ndarray, covariance: np.ndarray | None = None) -> ViewAnswer:

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.tiny_onnx import write_opentrack_network, write_pose_weights
 from PIL import Image as Pillow
-from tiny_onnx import write_opentrack_network, write_pose_weights
 
 from semiuhpe.cli.main import main
 from semiuhpe.geometry.rotation import project_to_rotation, rotation_x

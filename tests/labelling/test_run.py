@@ -13,21 +13,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tiny_onnx import write_opentrack_network, write_pose_weights
+from helpers.tiny_onnx import write_opentrack_network, write_pose_weights
 
 import semiuhpe
-from semiuhpe.errors import StoreError, WeightsError
+from semiuhpe.errors import InputError, StoreError, WeightsError
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation, rotation_x, rotation_y
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
-from semiuhpe.inference.belief import expected_error_deg
-from semiuhpe.inference.checks import InputError
 from semiuhpe.labelling.committee import NOBODY, OWN_SIGMA, Limits, Rules
 from semiuhpe.labelling.labels import DAMAGED
 from semiuhpe.labelling.opinion import ViewAnswer
 from semiuhpe.labelling.run import GROUP, LabelSettings, label_store
 from semiuhpe.labelling.teachers import Teacher, open_teachers
+from semiuhpe.poses.uncertainty import expected_error_deg
 
 BOX = (40.0, 40.0, 88.0, 88.0)
 SOURCE = str(Path(semiuhpe.__file__).parents[1])

@@ -10,13 +10,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from helpers.published_networks import Published
 from onnx import numpy_helper
-from published_networks import Published
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import WeightsError
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.crop import MARGIN
-from semiuhpe.inference.estimator import HeadPoseEstimator
 from semiuhpe.models.backbones import BACKBONES
 from semiuhpe.models.checkpoint import save_checkpoint, with_prefix
 from semiuhpe.models.export import LEAST_HEADS, drift_deg, export, to_onnx

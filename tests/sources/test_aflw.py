@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.source_files import landmarks, skull_box, write_aflw
 from scipy.io import savemat
-from source_files import landmarks, skull_box, write_aflw
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.boxes import iou

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.source_files import F, skull_box, write_aflw2000
 from scipy.io import loadmat, savemat
-from source_files import F, skull_box, write_aflw2000
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.rotation import facing_direction, geodesic_distance

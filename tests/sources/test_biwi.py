@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from source_files import write_biwi, write_biwi_npz
+from helpers.source_files import write_biwi, write_biwi_npz
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.crop import crop_head

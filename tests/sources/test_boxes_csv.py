@@ -15,7 +15,7 @@ from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import CONVENTIONS, euler_deg, from_euler_deg
 from semiuhpe.geometry.rotation import to_quaternion
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.inference.results import HeadPoses, rows_to_csv
+from semiuhpe.poses.head_poses import HeadPoses, rows_to_csv
 from semiuhpe.sources.boxes_csv import import_boxes_csv
 
 

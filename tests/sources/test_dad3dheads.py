@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from source_files import model_view, write_dad
+from helpers.source_files import model_view, write_dad
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.rotation import facing_direction, geodesic_distance, random_rotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from source_files import write_directmhp
+from helpers.source_files import write_directmhp
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures_on_disk import records, save_picture, white_box
+from helpers.pictures_on_disk import records, save_picture, white_box
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import euler_deg

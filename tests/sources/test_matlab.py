@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse
-from hostile import bombs, forget_peak, peak
+from helpers.hostile import bombs, forget_peak, peak
 from scipy.io import loadmat, savemat
 
 from semiuhpe.errors import MissingExtraError

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from semiuhpe.errors import SourceError
-from semiuhpe.geometry.landmarks import default_face_model
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.sources.landmarks.face_model import default_face_model
 from semiuhpe.sources.mtfl import FIVE, head_box_of_five_points, import_mtfl
 
 HEADER = "file," + ",".join(f"x{i},y{i}" for i in range(1, 6)) + ",pose_class\n"

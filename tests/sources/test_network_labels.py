@@ -9,16 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures_on_disk import records
+from helpers.pictures_on_disk import records
+from helpers.source_files import F, landmarks, picture, poses
 from scipy.spatial.transform import Rotation
-from source_files import F, landmarks, picture, poses
 
 from semiuhpe.cli.main import main
-from semiuhpe.errors import SourceError
+from semiuhpe.errors import Rejected, SourceError
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.aflw_faces import import_aflw_faces
 from semiuhpe.sources.mtfl import FIVE, import_mtfl, subject_of
-from semiuhpe.sources.pictures import Rejected
 from semiuhpe.sources.pose_labels import PoseLabels, pose_label
 from semiuhpe.sources.pts68 import import_pts68
 

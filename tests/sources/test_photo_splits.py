@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures_on_disk import records
-from source_files import picture
+from helpers.pictures_on_disk import records
+from helpers.source_files import picture
 
 from semiuhpe.errors import SourceError
 from semiuhpe.heads.appearance import Appearances, thumbnail_of_photo

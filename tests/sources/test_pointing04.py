@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures_on_disk import records, save_picture
+from helpers.pictures_on_disk import records, save_picture
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import SourceError, StoreError

@@ -10,9 +10,9 @@ from PIL import Image
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import SemiUHPEError
-from semiuhpe.geometry.landmarks import HAND_PITCH_DEG, default_face_model
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, geodesic_distance
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.sources.landmarks.face_model import HAND_PITCH_DEG, default_face_model
 from semiuhpe.sources.pts68 import import_pts68
 
 POSES_DEG = {"Ann_01": (40, 0, 0), "Ann_02": (-40, 10, 0), "Ben_01": (0, -20, 15), "Cy_7": (5, 20, -10)}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from semiuhpe.errors import AssetsError, ImageError
-from semiuhpe.sources.portraits import head_box_of_landmarks, read_portraits
 from semiuhpe.sources.scut_head import TEST_SHARE, VAL_SHARE, PhotoSet, read_scut_head, read_voc_boxes, split_by_number
+from semiuhpe.training.detector.portraits import head_box_of_landmarks, read_portraits
 
 OBJECT = (
     "<object><name>head</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"

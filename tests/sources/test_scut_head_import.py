@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures_on_disk import records, save_picture, white_box
+from helpers.pictures_on_disk import records, save_picture, white_box
 
 from semiuhpe.cli.main import main
 from semiuhpe.errors import SemiUHPEError, SourceError

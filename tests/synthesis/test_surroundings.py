@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from semiuhpe.errors import AssetsError
+from semiuhpe.errors import AssetsError, InputError
 from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
-from semiuhpe.inference.checks import InputError
 from semiuhpe.synthesis.background_photos import PhotoBackgrounds, find_photos, fingerprint, free_square
 from semiuhpe.synthesis.backgrounds import procedural
 from semiuhpe.synthesis.crowd import Crowd

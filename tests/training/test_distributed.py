@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from axes_heads import make_store, recipe_for, semi_for
-from rank_processes import run_ranks, train_and_compare, train_until_a_rank_dies
-from time_limits import within
+from helpers.axes_heads import make_store, recipe_for, semi_for
+from helpers.rank_processes import run_ranks, train_and_compare, train_until_a_rank_dies
+from helpers.time_limits import within
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.launch import start
+from semiuhpe.training.pose.batches import StepSampler
+from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.ranks import Ranks, _with_strides
-from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
-from semiuhpe.training.sampler import StepSampler
-from semiuhpe.training.trainer import Trainer
 from semiuhpe.views.occlusion import cut_mix, cut_patches, paste_patches, plan_mix
 
 STEPS, STAGE1 = 6, 3

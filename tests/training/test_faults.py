@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import torch
-from axes_heads import recipe_for
+from helpers.axes_heads import recipe_for
 
 from semiuhpe.errors import RecipeError, TrainingError
-from semiuhpe.locks import FolderLock
+from semiuhpe.files.locks import FolderLock
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.training.faults import LossWatch, all_finite
-from semiuhpe.training.recipe import ModelRecipe, check_shares
-from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.pose.recipe import ModelRecipe, check_shares
+from semiuhpe.training.pose.trainer import Trainer
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -121,7 +121,7 @@ _COMMAND = """
 import sys; sys.path[:0] = sys.argv[2:]
 import os, resource, signal
 from pathlib import Path
-from axes_heads import recipe_for
+from helpers.axes_heads import recipe_for
 from semiuhpe.cli import train
 from semiuhpe.cli.main import main
 train.read_recipe = lambda argv: (recipe_for(Path(sys.argv[1]), run=sys.argv[1] + "/{run}"), True)
@@ -130,9 +130,9 @@ sys.exit(main(["train"]))
 """
 _TOO_LARGE = "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))"
 _KILLED_IN_A_SAVE = """
-import semiuhpe.files
+import semiuhpe.files.atomic
 kept = os.fsync
-semiuhpe.files.os.fsync = lambda n: os.kill(os.getpid(), 9) if os.fstat(n).st_size > 1_000_000 else kept(n)
+semiuhpe.files.atomic.os.fsync = lambda n: os.kill(os.getpid(), 9) if os.fstat(n).st_size > 1_000_000 else kept(n)
 """
 
 
@@ -189,7 +189,7 @@ def test_a_failed_save_leaves_the_checkpoint_that_was_there(tmp_path: Path, monk
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("semiuhpe.files.os.fsync", full)
+    monkeypatch.setattr("semiuhpe.files.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(path, {"x": torch.zeros(3)}, {"step": 2})
     assert load_checkpoint(path)[1] == {"step": 1}

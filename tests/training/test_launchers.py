@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axes_heads import make_store, recipe_for
-from rank_processes import free_port
-from time_limits import within
+from helpers.axes_heads import make_store, recipe_for
+from helpers.rank_processes import free_port
+from helpers.time_limits import within
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
-from semiuhpe.training import recipe as recipes
 from semiuhpe.training.launch import _launched, start
-from semiuhpe.training.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
-from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.pose import recipe as recipes
+from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.trainer import Trainer
 
 STEPS = 2
 

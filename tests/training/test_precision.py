@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from axes_heads import recipe_for, semi_for
+from helpers.axes_heads import recipe_for, semi_for
 
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.export import export
-from semiuhpe.training.recipe import ModelRecipe, OptimiserRecipe, Recipe
-from semiuhpe.training.trainer import Trainer
+from semiuhpe.training.pose.recipe import ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.trainer import Trainer
 
 TINY = ModelRecipe(
     "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32

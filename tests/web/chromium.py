@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from time_limits import within
+from helpers.time_limits import within
 
 EXECUTABLE = next((p for p in ("/usr/bin/chromium", shutil.which("chromium-browser")) if p and Path(p).exists()), None)
 

@@ -11,11 +11,11 @@ import time
 
 import numpy as np
 import pytest
-from hostile import icon, scans, zero_png
+from helpers.hostile import icon, scans, zero_png
 from PIL import Image
 
 from semiuhpe.errors import ImageError
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 from semiuhpe.web import decode_worker, decoding
 from semiuhpe.web.decode_worker import ANSWER, JOB, PICTURE, REFUSED, serve
 from semiuhpe.web.decoding import Decoders, TooSlowError

@@ -14,7 +14,7 @@ from PIL import Image
 from web.chromium import EXECUTABLE, Chromium
 
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
-from semiuhpe.inference.results import HeadPoses
+from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.web.server import Server
 
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="needs chromium")

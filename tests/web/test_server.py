@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.time_limits import within
 from PIL import Image
-from time_limits import within
 
 from semiuhpe.cli.demo import main as demo
-from semiuhpe.inference.checks import InputError
-from semiuhpe.inference.results import HeadPoses
+from semiuhpe.errors import InputError
+from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.web import decoding
 from semiuhpe.web.api import Limits
 from semiuhpe.web.server import Server

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from helpers.tiny_onnx import write_detector_weights, write_foreign_detector, write_pose_weights
 from onnx import TensorProto, helper, numpy_helper
-from tiny_onnx import write_detector_weights, write_foreign_detector, write_pose_weights
 
+from semiuhpe.detection.detector import HeadDetector
+from semiuhpe.detection.foreign import ForeignDetector
 from semiuhpe.errors import WeightsError
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.evaluation.peers import PRESETS, PeerModel
-from semiuhpe.inference.detector import HeadDetector
-from semiuhpe.inference.estimator import HeadPoseEstimator
-from semiuhpe.inference.foreign_detector import ForeignDetector
 from semiuhpe.weights import EMBEDDED, external_data, open_weights
 from semiuhpe.weights.external_data import refuse_external_data
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import onnx
 import onnxruntime
 import pytest
+from helpers.tiny_onnx import write_pose_weights
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
-from tiny_onnx import write_pose_weights
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.weights.graph_metadata import read_metadata, with_metadata

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from time_limits import within
-from tiny_onnx import write_detector_weights, write_pose_weights
+from helpers.time_limits import within
+from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 
 import semiuhpe
 from semiuhpe.cli.main import main

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import json_text, write_atomically
+from semiuhpe.files.atomic import json_text, write_atomically
 
 LEAST = 200
 
@@ -31,12 +31,12 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     import numpy as np
 
+    from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.evaluation.calibration import aurc, coverage, fit_calibration
     from semiuhpe.evaluation.metrics import geodesic_errors_deg
     from semiuhpe.heads.store import HeadStore
-    from semiuhpe.inference.error_model import KEY, ErrorModel
-    from semiuhpe.inference.estimator import HeadPoseEstimator
-    from semiuhpe.inference.results import HeadPoses
+    from semiuhpe.poses.error_bars import KEY, ErrorModel
+    from semiuhpe.poses.head_poses import HeadPoses
     from semiuhpe.weights import card_path
     from semiuhpe.weights.graph_metadata import with_metadata
 

@@ -31,9 +31,9 @@ def main(argv: list[str]) -> int:
     """Serve until interrupted. Returns 0. Raises SemiUHPEError where weights or the address cannot be had."""
     args = _parser().parse_args(argv)
 
-    from semiuhpe.inference.checks import InputError
-    from semiuhpe.inference.detector import HeadDetector
-    from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.detection.detector import HeadDetector
+    from semiuhpe.errors import InputError
+    from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.web.api import Limits
     from semiuhpe.web.server import Server
 

@@ -45,7 +45,7 @@ def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection
 
     from tqdm import tqdm
 
-    from semiuhpe.evaluation.protocols import protocol
+    from semiuhpe.evaluation.benchmarks import protocol
     from semiuhpe.evaluation.run import evaluate
     from semiuhpe.evaluation.tables import document_text, text_table
     from semiuhpe.heads.store import HeadStore
@@ -89,7 +89,7 @@ def _write(args: argparse.Namespace, evaluation: Evaluation, document: dict[str,
 
 def list_protocols() -> int:
     """Print the name and the summary of every protocol; returns the exit code."""
-    from semiuhpe.evaluation.protocols import PROTOCOLS
+    from semiuhpe.evaluation.benchmarks import PROTOCOLS
 
     for name, chosen in PROTOCOLS.items():
         print(f"{name:<17}{chosen.summary} (split {chosen.split})")
@@ -132,13 +132,13 @@ def main(argv: list[str]) -> int:
         parser.error(f"--margin is above 0 and at most 10, got {args.margin}")
     if args.peer and args.weights:
         parser.error("give either weights or --peer, not both")
-    from semiuhpe.evaluation.protocols import protocol
+    from semiuhpe.evaluation.benchmarks import protocol
 
     protocol(args.protocol)  # an unknown name fails before the weights are opened
     model, margin = _model(args)
     detection = None
     if args.detect or args.detector:
-        from semiuhpe.inference.detector import HeadDetector
+        from semiuhpe.detection.detector import HeadDetector
 
         detector = HeadDetector(args.detector or "default", threads=args.threads)
         described = f"detected by {detector.weights.sha256[:12]}, IoU from {args.iou:g}"
@@ -162,7 +162,7 @@ def _model(args: argparse.Namespace) -> tuple[PoseModel, float]:
         name, files = args.peer
         peer = PeerModel(files, preset(name), mirrored=bool(args.mirrored), threads=args.threads)
         return peer, peer.spec.margin
-    from semiuhpe.evaluation.pose_models import open_model
+    from semiuhpe.evaluation.models import open_model
     from semiuhpe.geometry.crop import MARGIN
 
     model = open_model(

@@ -99,7 +99,7 @@ def _to_hub_folder(args: argparse.Namespace) -> int:
 
 
 def _checkpoint(args: argparse.Namespace) -> Path:
-    from semiuhpe.training.run_folder import BEST
+    from semiuhpe.models.checkpoint import BEST
 
     path = Path(args.checkpoint)
     return path / BEST if path.is_dir() else path
@@ -108,7 +108,7 @@ def _checkpoint(args: argparse.Namespace) -> Path:
 def _export(args: argparse.Namespace, output: Path) -> None:
     try:
         from semiuhpe.models.export import export, image_size_of
-        from semiuhpe.training.data import canonical_crops, labelled_heads
+        from semiuhpe.training.pose.data import canonical_crops, labelled_heads
     except ImportError as error:
         raise MissingExtraError("exporting", "train") from error
     checkpoint = _checkpoint(args)

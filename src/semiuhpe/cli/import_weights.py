@@ -35,8 +35,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--licence", help="licence of the weights, kept in every export (default: of their data)")
     args = parser.parse_args(argv)
     try:
-        from semiuhpe.models.reference_import import import_checkpoint, import_classifier, is_classifier
-        from semiuhpe.models.reference_weights import convention_of_name, read_pickled
+        from semiuhpe.models.published.convert import import_checkpoint, import_classifier, is_classifier
+        from semiuhpe.models.published.read import convention_of_name, read_pickled
     except ImportError as error:
         raise MissingExtraError("importing weights", "train") from error
     if is_classifier(read_pickled(args.checkpoint)):

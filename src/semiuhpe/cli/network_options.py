@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from semiuhpe.errors import DeviceError
-from semiuhpe.inference.devices import DEVICES, card_number
+from semiuhpe.weights.devices import DEVICES, card_number
 
 DEVICE_HELP = f"where detector and pose network run: {DEVICES} (default: %(default)s)"
 

@@ -19,13 +19,13 @@ from semiuhpe.cli.network_options import (
 from semiuhpe.cli.predict_video import add_video_options, check_video_options, predict_videos, verdict_on_videos
 
 if TYPE_CHECKING:
-    from semiuhpe.inference.boxes_file import Boxes
-    from semiuhpe.inference.detector import HeadDetector
-    from semiuhpe.inference.estimator import HeadPoseEstimator
-    from semiuhpe.inference.foreign_detector import ForeignDetector
-    from semiuhpe.inference.results import HeadPoses
-    from semiuhpe.inference.run_settings import Start
-    from semiuhpe.interruption import Interruption
+    from semiuhpe.detection.detector import HeadDetector
+    from semiuhpe.detection.foreign import ForeignDetector
+    from semiuhpe.estimator import HeadPoseEstimator
+    from semiuhpe.files.interruption import Interruption
+    from semiuhpe.poses.head_poses import HeadPoses
+    from semiuhpe.predict.boxes_file import Boxes
+    from semiuhpe.predict.run_settings import Start
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,14 +107,14 @@ def main(argv: list[str]) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from semiuhpe.inference.boxes_file import read_boxes
-    from semiuhpe.inference.checks import InputError
-    from semiuhpe.inference.output_folder import OutputFolder, numbered_folders, verdict_of
-    from semiuhpe.inference.prediction_folder import earlier_drawings, verdict_on_predictions
-    from semiuhpe.inference.source_kind import list_sources
-    from semiuhpe.inference.tables import check_parquet, csv_columns
-    from semiuhpe.inference.video_folder import is_annotated
-    from semiuhpe.interruption import Interruption
+    from semiuhpe.errors import InputError
+    from semiuhpe.files.interruption import Interruption
+    from semiuhpe.poses.exchange import check_parquet, csv_columns
+    from semiuhpe.predict.boxes_file import read_boxes
+    from semiuhpe.predict.output_folder import OutputFolder, numbered_folders, verdict_of
+    from semiuhpe.predict.photo_folder import earlier_drawings, verdict_on_predictions
+    from semiuhpe.predict.video_folder import is_annotated
+    from semiuhpe.video.sources import list_sources
 
     csv_columns(args.euler)  # an unknown convention fails now, not after the first photo
     drawn = {path for folder in numbered_folders(args.output) for path in earlier_drawings(folder)}
@@ -158,7 +158,7 @@ def _photos(
     from tqdm import tqdm
 
     from semiuhpe import __version__
-    from semiuhpe.inference.prediction_folder import PredictionFolder
+    from semiuhpe.predict.photo_folder import PredictionFolder
 
     failed = count = 0
     with PredictionFolder(args.output, settings, start, paths) as folder:
@@ -183,7 +183,7 @@ def _photos(
 
 def _estimator(args: argparse.Namespace) -> tuple[HeadPoseEstimator, dict[str, Any]]:
     """The estimator, and the settings that results depend on."""
-    from semiuhpe.inference.estimator import HeadPoseEstimator
+    from semiuhpe.estimator import HeadPoseEstimator
 
     detector: Any = None
     settings: dict[str, Any] = {"heads": "crops" if args.crops else "boxes" if args.boxes else "detected"}
@@ -203,18 +203,18 @@ def _estimator(args: argparse.Namespace) -> tuple[HeadPoseEstimator, dict[str, A
 
 def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
     """The detector that the options name."""
-    from semiuhpe.inference.checks import InputError
+    from semiuhpe.errors import InputError
 
     options: dict[str, Any] = {} if args.score is None else {"score_threshold": args.score}
     if args.detector_layout is None:
-        from semiuhpe.inference.detector import HeadDetector
+        from semiuhpe.detection.detector import HeadDetector
 
         if args.detector_class is not None:
             raise InputError("--detector-class goes with --detector-layout, which is missing")
         if args.detector_side is not None:
             options["max_side"] = args.detector_side
         return HeadDetector(args.detector or "default", device=args.device, threads=args.threads, **options)
-    from semiuhpe.inference.foreign_detector import ForeignDetector
+    from semiuhpe.detection.foreign import ForeignDetector
 
     if args.detector is None:
         raise InputError("--detector-layout goes with --detector FILE.onnx, which is missing")
@@ -226,8 +226,8 @@ def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
 
 def _without_boxes(paths: list[Path], boxes: dict[str, Boxes], source: Path) -> int:
     """How many photos the boxes file does not name. Raises InputError if it names none of them."""
-    from semiuhpe.inference.boxes_file import boxes_of
-    from semiuhpe.inference.checks import InputError
+    from semiuhpe.errors import InputError
+    from semiuhpe.predict.boxes_file import boxes_of
 
     missing = sum(boxes_of(path, boxes) is None for path in paths)
     if missing == len(paths):
@@ -242,8 +242,8 @@ def _one(
 ) -> tuple[dict[str, Any], Any]:
     """The entry and the drawing of one picture; one that fails becomes an entry with its error, and no drawing."""
     from semiuhpe.errors import SemiUHPEError
-    from semiuhpe.inference.media import load_image
-    from semiuhpe.inference.prediction_folder import identity_of
+    from semiuhpe.images.load import load_image
+    from semiuhpe.predict.photo_folder import identity_of
 
     try:
         identity = identity_of(path)  # before it is read: one that changes meanwhile is seen to have changed
@@ -270,8 +270,8 @@ def _one(
 def _heads(
     path: Path, image: Any, args: argparse.Namespace, estimator: HeadPoseEstimator, boxes: dict[str, Boxes] | None
 ) -> HeadPoses:
-    from semiuhpe.inference.boxes_file import boxes_of
-    from semiuhpe.inference.results import HeadPoses
+    from semiuhpe.poses.head_poses import HeadPoses
+    from semiuhpe.predict.boxes_file import boxes_of
 
     if args.crops:
         return estimator.estimate_crops([image])

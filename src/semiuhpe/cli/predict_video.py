@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from semiuhpe.inference.estimator import HeadPoseEstimator
-    from semiuhpe.inference.frame_reader import FrameReader
-    from semiuhpe.inference.run_settings import Start
-    from semiuhpe.inference.source_kind import MovingSource
-    from semiuhpe.inference.stream import PoseStream
-    from semiuhpe.inference.video_folder import VideoFolder
-    from semiuhpe.interruption import Interruption
+    from semiuhpe.estimator import HeadPoseEstimator
+    from semiuhpe.files.interruption import Interruption
+    from semiuhpe.predict.run_settings import Start
+    from semiuhpe.predict.video_folder import VideoFolder
+    from semiuhpe.tracking.stream import PoseStream
+    from semiuhpe.video.reader import FrameReader
+    from semiuhpe.video.sources import MovingSource
 
 _FPS = 30.0
 """Of a source that does not tell its rate."""
@@ -54,10 +54,10 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
 
 def check_video_options(args: argparse.Namespace, videos: Sequence[MovingSource]) -> None:
     """Raise InputError or MissingExtraError for options that cannot work, before any of it."""
-    from semiuhpe.inference.checks import InputError
-    from semiuhpe.inference.pace import Pace
-    from semiuhpe.inference.smoothing import RotationSmoother
-    from semiuhpe.inference.tables import check_parquet
+    from semiuhpe.errors import InputError
+    from semiuhpe.poses.exchange import check_parquet
+    from semiuhpe.tracking.pace import Pace
+    from semiuhpe.tracking.smoothing import RotationSmoother
 
     live = [video.public_name for video in videos if video.kind != "file"]
     if args.resume and live:
@@ -74,7 +74,7 @@ def check_video_options(args: argparse.Namespace, videos: Sequence[MovingSource]
     if "parquet" in args.formats:
         check_parquet()
     if args.tracker == "bytetrack":
-        from semiuhpe.inference.tracking import ByteTracker
+        from semiuhpe.tracking.tracker import ByteTracker
 
         ByteTracker()
 
@@ -106,8 +106,8 @@ def verdict_on_videos(
 ) -> list[str | None]:
     """An `output_folder.Verdict` on the folder of each video in an output folder."""
     from semiuhpe.errors import VideoError
-    from semiuhpe.inference.source_kind import check_source
-    from semiuhpe.inference.video_folder import verdict_on_video
+    from semiuhpe.predict.video_folder import verdict_on_video
+    from semiuhpe.video.sources import check_source
 
     verdicts = []
     for video in videos:
@@ -121,8 +121,8 @@ def verdict_on_videos(
 
 
 def _folder_of(output: Path, video: MovingSource) -> Path:
-    from semiuhpe.file_names import safe_name
-    from semiuhpe.inference.video_folder import folder_for
+    from semiuhpe.files.names import safe_name
+    from semiuhpe.predict.video_folder import folder_for
 
     return folder_for(output, safe_name(video.stem), _name_of(video))
 
@@ -133,7 +133,7 @@ def _name_of(video: MovingSource) -> str:
 
 def _settings_of(video: MovingSource, args: argparse.Namespace) -> dict[str, Any]:
     """What a video's results depend on, beside the networks."""
-    from semiuhpe.inference.pace import DETECTIONS_HZ
+    from semiuhpe.tracking.pace import DETECTIONS_HZ
 
     settings = {
         "source": _name_of(video), "every": args.every, "track": args.track, "tracker": args.tracker,
@@ -154,9 +154,9 @@ def _one(
     start: Start,
     interruption: Interruption,
 ) -> None:
-    from semiuhpe.inference.frame_reader import FrameReader
-    from semiuhpe.inference.source_kind import check_source
-    from semiuhpe.inference.video_folder import VideoFolder
+    from semiuhpe.predict.video_folder import VideoFolder
+    from semiuhpe.video.reader import FrameReader
+    from semiuhpe.video.sources import check_source
 
     check_source(video)
     settings = {**settings, **_settings_of(video, args)}
@@ -188,7 +188,7 @@ def _one(
 
 def _start_of(video: MovingSource, args: argparse.Namespace, start: Start) -> Start:
     """How to open a video's folder: what has no state to go on with is not gone on with in the middle."""
-    from semiuhpe.inference.video_folder import read_status
+    from semiuhpe.predict.video_folder import read_status
 
     if video.kind != "file" and start == "resume":
         return "fresh"
@@ -240,7 +240,7 @@ def _frames(
 
 def _every(args: argparse.Namespace, reader: FrameReader) -> int | None:
     """The detector looks at each so-many-th frame; None for a live source, which is kept up with."""
-    from semiuhpe.inference.pace import fixed_interval
+    from semiuhpe.tracking.pace import fixed_interval
 
     if args.every is not None or not args.track:
         return int(args.every or 1)
@@ -248,8 +248,8 @@ def _every(args: argparse.Namespace, reader: FrameReader) -> int | None:
 
 
 def _pose_stream(args: argparse.Namespace, estimator: HeadPoseEstimator, reader: FrameReader) -> PoseStream:
-    from semiuhpe.inference.stream import PoseStream
-    from semiuhpe.inference.tracking import ByteTracker
+    from semiuhpe.tracking.stream import PoseStream
+    from semiuhpe.tracking.tracker import ByteTracker
 
     fps, every = reader.fps or _FPS, _every(args, reader)
     tracker = ByteTracker(fps / (every or 1)) if args.tracker == "bytetrack" else None

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
-from semiuhpe.files import json_text
+from semiuhpe.files.atomic import json_text
 
 
 def main(argv: list[str]) -> int:
@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
 
     from semiuhpe.evaluation import dad3dheads
     from semiuhpe.evaluation.labels import choose
-    from semiuhpe.evaluation.pose_models import open_model
+    from semiuhpe.evaluation.models import open_model
     from semiuhpe.evaluation.run import predict_heads
-    from semiuhpe.files import write_atomically
+    from semiuhpe.files.atomic import write_atomically
     from semiuhpe.heads.store import HeadStore
 
     store = HeadStore(args.store)

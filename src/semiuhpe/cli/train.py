@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from semiuhpe.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
-    from semiuhpe.training.recipe import Recipe
+    from semiuhpe.training.pose.recipe import Recipe
 
 
 _PUBLISHED_OPTIONS = {
@@ -54,7 +54,7 @@ def _parser() -> Any:
     try:
         from jsonargparse import ArgumentParser
 
-        from semiuhpe.training.recipe import Recipe
+        from semiuhpe.training.pose.recipe import Recipe
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     parser = ArgumentParser(
@@ -84,8 +84,8 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
     """
     _refuse_published_options(argv)
     parser = _parser()
-    from semiuhpe.training.recipe import Recipe
-    from semiuhpe.training.recipe_text import read_yaml
+    from semiuhpe.training.pose.recipe import Recipe
+    from semiuhpe.training.recipe_io import read_yaml
 
     for path in _files(argv):
         read_yaml(path)  # before the parser writes its aliases out
@@ -102,7 +102,7 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
 def main(argv: list[str]) -> int:
     """Run a training; returns the exit code."""
     recipe, quiet = read_recipe(argv)
-    from semiuhpe.training.trainer import Trainer
+    from semiuhpe.training.pose.trainer import Trainer
 
     trainer = Trainer(recipe, progress=not quiet and sys.stderr.isatty())
     scores = trainer.train()

@@ -7,7 +7,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from semiuhpe.training.detector_recipe import DetectorRecipe, read_recipe
+from semiuhpe.training.detector.recipe import DetectorRecipe, read_recipe
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,9 +33,9 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit status. Raises SemiUHPEError for bad input."""
     from tqdm import tqdm
 
-    from semiuhpe.training import detector_data as data
-    from semiuhpe.training.detector_loop import DetectorTraining
-    from semiuhpe.training.detector_scenes import Mix, SceneMaker
+    from semiuhpe.training.detector import data
+    from semiuhpe.training.detector.loop import DetectorTraining
+    from semiuhpe.training.detector.scenes import Mix, SceneMaker
 
     args = _parser().parse_args(argv)
     recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
@@ -61,8 +61,8 @@ def main(argv: list[str]) -> int:
         training.run(photos.val, report)
     if args.output:
         from semiuhpe.models.detector_export import export_detector
-        from semiuhpe.training.detector_calibration import calibrate
-        from semiuhpe.training.detector_card import detector_card
+        from semiuhpe.training.detector.calibration import calibrate
+        from semiuhpe.training.detector.card import detector_card
 
         counts = {
             "train_photos": len(photos.train),

@@ -39,7 +39,7 @@ def isotonic(values: ArrayLike, weights: ArrayLike | None = None) -> Float:
 
 
 def fit_calibration(entropy: ArrayLike, errors_deg: ArrayLike) -> dict[str, Any]:
-    """The calibration of a model card (see `semiuhpe.inference.error_model`) from beliefs whose errors are known.
+    """The calibration of a model card (see `semiuhpe.poses.error_bars`) from beliefs whose errors are known.
 
     entropy, errors_deg: (n,), n ≥ 2·`LEAST_A_BIN`. Heads are sorted by entropy and cut into bins of equal counts; each
     gives its mean error and its 50 % and 90 % quantiles, made ascending. Beyond the least sure bin the bars rise to those of

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from semiuhpe.errors import SourceError
 from semiuhpe.evaluation import metrics
-from semiuhpe.files import json_value
+from semiuhpe.files.atomic import json_value
 from semiuhpe.geometry.euler import from_matrix, to_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.evaluation.calibration import radius_50_deg
-from semiuhpe.evaluation.pose_models import mirrored_crops
-from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors
+from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors, mirrored_crops
 from semiuhpe.geometry.crop import MARGIN, Image
 from semiuhpe.geometry.euler import CONVENTIONS, from_euler_deg, from_matrix
 from semiuhpe.geometry.rotation import from_quaternion, mirror, project_to_rotation
-from semiuhpe.inference.belief import parameter_of_covariance
-from semiuhpe.inference.error_model import ErrorModel
-from semiuhpe.inference.session import open_on_cpu
+from semiuhpe.poses.error_bars import ErrorModel
+from semiuhpe.poses.uncertainty import parameter_of_covariance
+from semiuhpe.weights.session import open_on_cpu
 
 Output = Literal["euler", "bins", "6d", "matrix", "quaternion"]
 Colour = Literal["rgb", "bgr", "grey"]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
+
+Student = Literal["averaged", "current"]
+"""Which weights of a run: the running average, which is the teacher and what is exported, or the student as it is."""
+
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -119,3 +123,8 @@ def scatter(found: Mask, predictions: Predictions) -> Predictions:
         spread(bars.error_90_deg, 180.0),
     )
     return Predictions(rotation, found, stated, detected=True)
+
+
+def mirrored_crops(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crops (n, S, S, 3) flipped left to right."""
+    return np.ascontiguousarray(crops[:, :, ::-1])

@@ -15,7 +15,7 @@ from semiuhpe.evaluation import tables
 from semiuhpe.evaluation.figures import figures
 from semiuhpe.evaluation.run import Evaluation
 from semiuhpe.evaluation.worst_heads import TILE, WorstHead, worst_heads
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; color: #1b1f24; }

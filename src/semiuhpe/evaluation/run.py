@@ -9,12 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semiuhpe.evaluation.detected import IOU, Detector, best_match
+from semiuhpe.evaluation.benchmarks import Protocol
 from semiuhpe.evaluation.labels import Heads, Kind, Labels, choose, labels_of
-from semiuhpe.evaluation.measures import head_errors_deg
 from semiuhpe.evaluation.predictions import PoseModel, Predictions, predict, scatter
-from semiuhpe.evaluation.protocols import Protocol
+from semiuhpe.evaluation.summaries import head_errors_deg
+from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import MARGIN, Image
+
+Float = NDArray[np.float64]
+
+IOU = 0.5
+"""A detection is of the labelled head from this overlap on."""
+
+Detector = Callable[[Image], tuple[NDArray[Any], NDArray[Any]]]
+"""Picture (H, W, 3) uint8 RGB → boxes (n, 4) and scores (n,): a `HeadDetector`, for one.
+
+The picture of a stored head reaches as far as its context, so heads are looked for there and not in the whole photo.
+"""
+
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
 """Wraps the numbers of heads that are gone through, to show how far it is."""
@@ -99,3 +111,12 @@ def evaluate(
 def _pictures(heads: Heads, numbers: Iterable[int]) -> Iterator[tuple[Image, ArrayLike]]:
     for number in numbers:
         yield heads.image(number), heads.record(number).box
+
+
+def best_match(boxes: ArrayLike, label: ArrayLike, iou: float = IOU) -> Float | None:
+    """The box that overlaps the labelled one most, or None if none reaches `iou`. (n, 4), (4,) → (4,)."""
+    found = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    overlap = box_math.iou(found, np.asarray(label, dtype=np.float64)[None])[:, 0]
+    if not len(found) or overlap.max() < iou:
+        return None
+    return np.asarray(found[int(overlap.argmax())])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from semiuhpe.files import json_text
+from semiuhpe.files.atomic import json_text
 
 
 def rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -10,14 +10,13 @@ import torch
 
 from semiuhpe.errors import DeviceError
 from semiuhpe.evaluation.calibration import radius_50_deg
-from semiuhpe.evaluation.pose_models import Student, mirrored_crops
-from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors
+from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors, Student, mirrored_crops
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
-from semiuhpe.inference.devices import card_number, usable_threads
-from semiuhpe.inference.error_model import ErrorModel
+from semiuhpe.models.checkpoint import BEST, LAST
 from semiuhpe.models.export import network_of
-from semiuhpe.training.run_folder import BEST, LAST
+from semiuhpe.poses.error_bars import ErrorModel
+from semiuhpe.weights.devices import card_number, usable_threads
 
 
 class TrainedModel:

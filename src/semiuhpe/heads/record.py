@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import json_text, json_value
+from semiuhpe.files.atomic import json_text, json_value
 from semiuhpe.geometry.rotation import Float
 
 SPLITS = ("train", "val", "test", "unlabelled")

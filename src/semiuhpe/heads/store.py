@@ -26,11 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semiuhpe.errors import StoreError
-from semiuhpe.files import json_text, json_value, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.inference.picture_limits import MAX_SCANS
+from semiuhpe.images.limits import MAX_SCANS
 
 FORMAT_VERSION = 1
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}

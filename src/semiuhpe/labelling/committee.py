@@ -22,8 +22,8 @@ from semiuhpe.geometry.rotation import (
     project_to_rotation,
     rotation_vector,
 )
-from semiuhpe.inference.belief import expected_error_deg, parameter_of_covariance
 from semiuhpe.labelling.opinion import Opinion
+from semiuhpe.poses.uncertainty import expected_error_deg, parameter_of_covariance
 
 NO_ANSWER, OWN_SIGMA, SPREAD, RANGE = "no answer", "own sigma too large", "views apart", "beyond its range"
 """Why a teacher is not trusted with a head."""

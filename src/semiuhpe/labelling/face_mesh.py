@@ -16,9 +16,9 @@ import numpy as np
 
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.geometry.landmarks import INNER, default_face_model
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.labelling.opinion import ViewAnswer
+from semiuhpe.sources.landmarks.face_model import INNER, default_face_model
 
 SIZE = 256
 POINTS = 468

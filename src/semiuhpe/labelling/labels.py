@@ -23,10 +23,10 @@ import numpy as np
 from semiuhpe.geometry.rotation import Float, geodesic_distance, to_quaternion
 from semiuhpe.heads.record import LABEL_BELIEF, LABEL_SIGMA, HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.inference.belief import expected_error_deg
 from semiuhpe.labelling.committee import Verdict
 from semiuhpe.labelling.opinion import Opinion
 from semiuhpe.labelling.teachers import Teacher
+from semiuhpe.poses.uncertainty import expected_error_deg
 
 Given = Literal["keep", "replace"]
 """What becomes of a label that the store has: it stays, or the committee's answer takes its place."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.geometry.rotation import Float, mirror, project_to_rotation, rotation_vector
-from semiuhpe.inference.belief import FLOOR_DEG
+from semiuhpe.poses.uncertainty import FLOOR_DEG
 
 Mask = NDArray[np.bool_]
 

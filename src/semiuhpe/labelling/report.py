@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
 from semiuhpe.geometry.rotation import (
     Float,
     azimuth_elevation_tilt,

@@ -17,10 +17,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from semiuhpe.errors import StoreError
+from semiuhpe.errors import InputError, StoreError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
-from semiuhpe.inference.checks import InputError
 from semiuhpe.labelling.committee import Rules, Verdict, verdicts
 from semiuhpe.labelling.labels import DAMAGED, Given, labelled, provenance_of
 from semiuhpe.labelling.teachers import SCALES, Teacher

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.errors import WeightsError
+from semiuhpe.errors import InputError, WeightsError
+from semiuhpe.evaluation.models import ExportedModel
 from semiuhpe.evaluation.peers import PRESETS, PeerModel, preset
-from semiuhpe.evaluation.pose_models import ExportedModel, mirrored_crops
+from semiuhpe.evaluation.predictions import mirrored_crops
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
-from semiuhpe.inference.checks import InputError
 from semiuhpe.labelling.committee import Limits
 from semiuhpe.labelling.face_mesh import FaceMesh
 from semiuhpe.labelling.opinion import Opinion, ViewAnswer, combine_views, isotropic

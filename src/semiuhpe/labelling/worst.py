@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from semiuhpe.drawing.axes import draw_axes
 from semiuhpe.drawing.sheet import contact_sheet, head_tile
-from semiuhpe.files import write_atomically
+from semiuhpe.files.atomic import write_atomically
 from semiuhpe.geometry.rotation import Float, from_quaternion, geodesic_distance
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.labelling.report import SHEET, HeadReport, heads_of

@@ -20,9 +20,9 @@ from torch import nn
 
 from semiuhpe.errors import RecipeError, WeightsError
 from semiuhpe.models.depthwise import use_fast_depthwise_gradients
-from semiuhpe.models.lite0_weights import MEAN as LITE0_MEAN
-from semiuhpe.models.lite0_weights import STD as LITE0_STD
-from semiuhpe.models.lite0_weights import load_imagenet_lite0
+from semiuhpe.models.published.lite0 import MEAN as LITE0_MEAN
+from semiuhpe.models.published.lite0 import STD as LITE0_STD
+from semiuhpe.models.published.lite0 import load_imagenet_lite0
 
 Triple = tuple[float, float, float]
 

@@ -13,7 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import json_text, json_value, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, write_atomically
+
+LAST = "last.safetensors"
+
+BEST = "best.safetensors"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

@@ -12,8 +12,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from semiuhpe.files import json_text, write_atomically
-from semiuhpe.inference.preprocess import STEP
+from semiuhpe.detection.canvas import STEP
+from semiuhpe.files.atomic import json_text, write_atomically
 
 OPSET = 18
 

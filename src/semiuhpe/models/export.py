@@ -21,13 +21,13 @@ from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import json_text, write_atomically
+from semiuhpe.files.atomic import json_text, write_atomically
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
-from semiuhpe.inference.session import InferenceSession
 from semiuhpe.models.checkpoint import load_checkpoint, load_module, under_prefix
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.weights.graph_metadata import with_metadata
+from semiuhpe.weights.session import InferenceSession
 
 Precision = Literal["float32", "half", "int8"]
 

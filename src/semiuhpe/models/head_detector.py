@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from semiuhpe.models.lite0_weights import MEAN, STD, load_imagenet_lite0
+from semiuhpe.models.published.lite0 import MEAN, STD, load_imagenet_lite0
 
 STRIDES = (4, 8, 16, 32)
 _TAPS = {1: 24, 2: 40, 4: 112}  # stage → channels at strides 4, 8, 16

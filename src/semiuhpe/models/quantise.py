@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 # Before anything of onnxruntime's: it switches telemetry off.
 # isort: split
-from semiuhpe.inference.session import InferenceSession, session_options
+from semiuhpe.weights.session import InferenceSession, session_options
 
 # isort: split
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static

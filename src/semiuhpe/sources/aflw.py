@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import SourceError
-from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.sources.checks import check_choice
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -26,10 +24,12 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_choice,
     import_heads,
     read_context,
 )
-from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_with_margins
+from semiuhpe.sources.landmarks.boxes import BOX_RULES, TRAINING_MARGIN, box_with_margins
+from semiuhpe.sources.landmarks.face_model import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.sources.matlab import numbers_of, read_mat
 
 LANDMARKS_19 = (

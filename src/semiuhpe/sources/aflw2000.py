@@ -18,9 +18,7 @@ import numpy as np
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import from_euler
-from semiuhpe.geometry.landmarks import LANDMARKS, Float
 from semiuhpe.heads.record import HeadRecord
-from semiuhpe.sources.checks import check_choice
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -28,10 +26,12 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_choice,
     import_heads,
     read_context,
 )
-from semiuhpe.sources.landmark_boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
+from semiuhpe.sources.landmarks.boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
+from semiuhpe.sources.landmarks.face_model import LANDMARKS, Float
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
 

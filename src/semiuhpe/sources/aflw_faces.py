@@ -16,8 +16,7 @@ from semiuhpe.errors import ImageError
 from semiuhpe.heads.appearance import Appearances, Thumbnail, thumbnail_of_head
 from semiuhpe.heads.duplicates import SAME_BOX, grouped, twins_within
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.inference.media import load_image
-from semiuhpe.sources.checks import check_share
+from semiuhpe.images.load import load_image
 from semiuhpe.sources.importing import (
     ApartFrom,
     BoxedHead,
@@ -25,6 +24,7 @@ from semiuhpe.sources.importing import (
     ImportReport,
     Rejected,
     Workers,
+    check_share,
     import_heads,
 )
 from semiuhpe.sources.pose_labels import PoseLabel, doubts, pose_label

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from semiuhpe.errors import ImageError, SourceError
+from semiuhpe.errors import ImageError, Rejected, SourceError
 from semiuhpe.geometry.crop import MARGIN, Image
 from semiuhpe.heads.appearance import (
     Appearances,
@@ -22,8 +22,8 @@ from semiuhpe.heads.appearance import (
 )
 from semiuhpe.heads.duplicates import THRESHOLD, DuplicateIndex, Twin
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.inference.media import list_images, load_image
-from semiuhpe.sources.pictures import Box, Rejected
+from semiuhpe.images.load import list_images, load_image
+from semiuhpe.sources.pictures import Box
 
 
 def box_of_crop(width: int, height: int) -> Box:

@@ -18,12 +18,10 @@ import numpy as np
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import euler_deg, from_matrix
-from semiuhpe.geometry.landmarks import Float, default_face_model
 from semiuhpe.geometry.rotation import project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.biwi_npz import find_npz, import_biwi_npz
-from semiuhpe.sources.checks import check_choice, check_share
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -31,9 +29,12 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_choice,
+    check_share,
     import_heads,
     read_context,
 )
+from semiuhpe.sources.landmarks.face_model import Float, default_face_model
 
 FACE_UNIT_MM = 50.0
 """One unit of the face model: with it the outer corners of the eyes are 86 mm apart, and the head is 164 mm wide."""

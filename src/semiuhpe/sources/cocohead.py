@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.folders import find_file, index_pictures, need_folder
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.pictures import find_file, index_pictures, need_folder
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from semiuhpe.errors import SourceError
-from semiuhpe.files import json_value
-from semiuhpe.sources.folders import find_file, index_pictures, need_folder
+from semiuhpe.files.atomic import json_value
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
+from semiuhpe.sources.pictures import find_file, index_pictures, need_folder
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0

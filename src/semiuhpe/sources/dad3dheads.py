@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from semiuhpe.errors import SourceError
-from semiuhpe.files import json_value
+from semiuhpe.files.atomic import json_value
 from semiuhpe.geometry.euler import from_matrix
 from semiuhpe.geometry.rotation import Float, project_to_rotation
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -31,6 +30,7 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_share,
     import_heads,
     read_context,
 )

@@ -19,12 +19,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from semiuhpe.errors import SourceError
-from semiuhpe.files import json_value
+from semiuhpe.files.atomic import json_value
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -32,6 +31,7 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_share,
     import_heads,
     read_context,
 )

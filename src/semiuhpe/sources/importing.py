@@ -22,26 +22,15 @@ from typing import Annotated, Any, TypeVar
 
 from tqdm import tqdm
 
-from semiuhpe.errors import ImageError, SemiUHPEError, SourceError
-from semiuhpe.files import json_text, write_atomically
+from semiuhpe.errors import FilteredOut, ImageError, Rejected, SemiUHPEError, SourceError
+from semiuhpe.files.atomic import json_text, write_atomically
 from semiuhpe.geometry.crop import Float
+from semiuhpe.heads.context import CONTEXT, LONGEST, QUALITY, context_crop, encode_jpeg
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 from semiuhpe.sources.apart import KeptApart
-from semiuhpe.sources.pictures import (
-    CONTEXT,
-    LONGEST,
-    QUALITY,
-    Box,
-    FilteredOut,
-    Picture,
-    Rejected,
-    context_crop,
-    encode_jpeg,
-    find_pictures,
-    read_context,
-)
+from semiuhpe.sources.pictures import Box, Picture, find_pictures, read_context
 
 __all__ = [
     "CONTEXT", "LONGEST", "QUALITY", "ApartFrom", "BoxedHead", "Candidate", "FilteredOut", "ImportReport", "Made", "Rejected", "Workers",
@@ -276,3 +265,15 @@ def _note(report: ImportReport, identity: str, error: SemiUHPEError) -> None:
         return
     kind = error.kind if isinstance(error, Rejected) else "picture" if isinstance(error, ImageError) else "record"
     report.rejected.append((identity, kind, str(error)))
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise SourceError for a value that is none of the choices."""
+    if value not in choices:
+        raise SourceError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise SourceError for a number that is no share."""
+    if not 0 <= value <= 1:
+        raise SourceError(f"{name} is a share between 0 and 1, got {value}")

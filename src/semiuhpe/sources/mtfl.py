@@ -15,10 +15,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from semiuhpe.geometry.landmarks import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.sources.checks import check_share
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -26,9 +24,11 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_share,
     import_heads,
     read_context,
 )
+from semiuhpe.sources.landmarks.face_model import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.sources.pose_labels import LabelsFile, PoseLabel, PoseLabels, doubts
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.folders import index_pictures, need_folder
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, FilteredOut, ImportReport, Workers, import_heads
-from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.pictures import Box, index_pictures, need_folder
 
 HEAD = "/m/04hgtk"
 MIN_SIDE = 30.0

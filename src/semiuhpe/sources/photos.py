@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from semiuhpe.file_names import readable_name
-from semiuhpe.inference.detector import SCORE_THRESHOLD, HeadDetector
-from semiuhpe.inference.media import list_images
+from semiuhpe.detection.detector import SCORE_THRESHOLD, HeadDetector
+from semiuhpe.files.names import readable_name
+from semiuhpe.images.load import list_images
 from semiuhpe.sources.apart import box_of_crop
 from semiuhpe.sources.importing import (
     ApartFrom,

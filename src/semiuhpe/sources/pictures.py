@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,32 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.errors import ImageError, SourceError
-from semiuhpe.geometry.crop import Float, Image, crop_square
-from semiuhpe.inference.media import image_size_of, load_image
+from semiuhpe.errors import ImageError, Rejected, SourceError
+from semiuhpe.geometry.crop import Image
+from semiuhpe.heads.context import context_crop, encode_jpeg
+from semiuhpe.images.load import image_size_of, load_image
 
-CONTEXT = 2.0
-"""Side of the stored picture over the side of the crop."""
+PICTURES = (".jpg", ".jpeg", ".png")
 
-LONGEST = 512
-"""Longest side of a stored picture, pixels; larger ones are area-averaged down to it."""
-
-QUALITY = 95
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright picture."""
-
-
-class Rejected(SourceError):
-    """One head that is left out. kind: a word to count by; the message names the file and the reason."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class FilteredOut(Rejected):
-    """A sound head that the import was told to leave out (too small, a depiction, ...): counted, but not listed."""
 
 
 class Picture:
@@ -89,42 +74,6 @@ class Picture:
         return plain is not None and plain.shape == self.image.shape
 
 
-def context_crop(image: Image, box: ArrayLike) -> tuple[Image, Float]:
-    """The part of a picture within `CONTEXT` × the crop square of a head, and the head's box in it.
-
-    image (H, W, 3) uint8, box x1, y1, x2, y2 → (h, w, 3) uint8 of whole source pixels (shrunk if longer than
-    `LONGEST`) and (4,) float64. What lies outside the photo is not invented. Raises Rejected if the head does.
-    """
-    box = np.asarray(box, dtype=np.float64)
-    try:
-        x, y, side = crop_square(box)
-    except ValueError as error:
-        raise Rejected("box", str(error)) from error
-    height, width = image.shape[:2]
-    half = CONTEXT * side / 2
-    x1, y1 = max(0, int(np.floor(x - half))), max(0, int(np.floor(y - half)))
-    x2, y2 = min(width, int(np.ceil(x + half))), min(height, int(np.ceil(y + half)))
-    if x2 - x1 < 2 or y2 - y1 < 2 or min(box[2], width) <= max(box[0], 0) or min(box[3], height) <= max(box[1], 0):
-        raise Rejected("box", f"the head box {box.round(1).tolist()} lies outside the {width} × {height} picture")
-    crop = image[y1:y2, x1:x2]
-    inside = box - [x1, y1, x1, y1]
-    factor = LONGEST / max(crop.shape[:2])
-    if factor < 1:
-        size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
-        inside = inside * np.tile([size[0] / crop.shape[1], size[1] / crop.shape[0]], 2)
-        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return crop, inside
-
-
-def encode_jpeg(image: Image, quality: int = QUALITY) -> bytes:
-    """(H, W, 3) uint8 RGB → the bytes of a JPEG without chroma subsampling."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
-    if not done:
-        raise ImageError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
-    return data.tobytes()
-
-
 def read_context(path: Path, box: ArrayLike) -> tuple[bytes, Box]:
     """`Picture.context` of one head of a picture file. Raises ImageError or Rejected."""
     return Picture(path).context(box)
@@ -135,3 +84,30 @@ def find_pictures(root: Path, suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".pn
     if not root.is_dir():
         raise SourceError(f"{root}: no such folder; unpack the data set and name its folder")
     yield from sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes)
+
+
+def find_file(root: Path, name: str, places: Iterable[str] = (".", "annotations", "Annotations")) -> Path | None:
+    """The file of that name in the first of the places (relative to root) that has it, or None."""
+    return next((root / place / name for place in places if (root / place / name).is_file()), None)
+
+
+def need_folder(root: Path) -> Path:
+    """The folder itself. Raises SourceError if it is none."""
+    if not root.is_dir():
+        raise SourceError(f"{root}: no such folder; unpack the data set and name its folder")
+    return root
+
+
+def index_pictures(root: Path, places: Iterable[str]) -> dict[str, Path]:
+    """Stem → path of the picture files that lie directly in the places (glob patterns, relative to root)."""
+    found: dict[str, Path] = {}
+    for place in places:
+        for folder in sorted(root.glob(place)):
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    stem, suffix = os.path.splitext(entry.name)
+                    if suffix.lower() in PICTURES:
+                        found.setdefault(stem, Path(entry.path))
+    return found

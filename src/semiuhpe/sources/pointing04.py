@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.folders import find_file
 from semiuhpe.sources.importing import (
     ApartFrom,
     BoxedHead,
@@ -28,7 +27,7 @@ from semiuhpe.sources.importing import (
     find_pictures,
     import_heads,
 )
-from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.pictures import Box, find_file
 from semiuhpe.sources.tables import Row, numbers, read_table
 
 SOURCE = "Pointing04"

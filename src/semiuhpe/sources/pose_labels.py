@@ -17,10 +17,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from semiuhpe.errors import Rejected
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.geometry.rotation import Float, circular_difference
 from semiuhpe.heads.record import LABEL_SIGMA
-from semiuhpe.sources.pictures import Rejected
 from semiuhpe.sources.rotation_columns import EULER, check_convention
 from semiuhpe.sources.tables import numbers, read_table
 

@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 import numpy as np
 
 from semiuhpe.errors import SourceError
-from semiuhpe.geometry.landmarks import LANDMARKS, Float, default_face_model, fit_faces, head_boxes, official_pose
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources.importing import (
@@ -31,8 +30,16 @@ from semiuhpe.sources.importing import (
     import_heads,
     read_context,
 )
+from semiuhpe.sources.landmarks.boxes import read_points
+from semiuhpe.sources.landmarks.face_model import (
+    LANDMARKS,
+    Float,
+    default_face_model,
+    fit_faces,
+    head_boxes,
+    official_pose,
+)
 from semiuhpe.sources.pose_labels import LabelsFile, PoseLabel, PoseLabels, doubts
-from semiuhpe.sources.pts import read_points
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""

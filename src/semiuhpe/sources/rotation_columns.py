@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from semiuhpe.errors import SourceError
+from semiuhpe.errors import Rejected, SourceError
 from semiuhpe.geometry.euler import CONVENTIONS, from_euler_deg
 from semiuhpe.geometry.rotation import Float, from_quaternion, project_to_rotation
-from semiuhpe.sources.pictures import Rejected
 
 EULER = ("pitch_deg", "yaw_deg", "roll_deg")
 ENTRIES = tuple(f"r{row}{column}" for row in range(3) for column in range(3))

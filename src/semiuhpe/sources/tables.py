@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.errors import SourceError
-from semiuhpe.files import json_value
-from semiuhpe.sources.pictures import Rejected
+from semiuhpe.errors import Rejected, SourceError
+from semiuhpe.files.atomic import json_value
 
 FORMS = (
     'rows [{"file": ..., "x": ...}], {"photo.jpg": [[x1, y1, x2, y2], ...]}, a predictions.json, or COCO with images '

@@ -17,11 +17,9 @@ import numpy as np
 
 from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import from_euler
-from semiuhpe.geometry.landmarks import LANDMARKS, MIRRORED, Float
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.splits import split_by_subject
-from semiuhpe.inference.media import load_image
-from semiuhpe.sources.checks import check_choice, check_share
+from semiuhpe.images.load import load_image
 from semiuhpe.sources.importing import (
     ApartFrom,
     Candidate,
@@ -29,10 +27,13 @@ from semiuhpe.sources.importing import (
     Made,
     Rejected,
     Workers,
+    check_choice,
+    check_share,
     import_heads,
     read_context,
 )
-from semiuhpe.sources.landmark_boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
+from semiuhpe.sources.landmarks.boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
+from semiuhpe.sources.landmarks.face_model import LANDMARKS, MIRRORED, Float
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
 
 SUB_FOLDERS = ("AFW", "HELEN", "IBUG", "LFPW")

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Annotated
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.folders import find_file, need_folder
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
-from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.pictures import Box, find_file, need_folder
 
 MIN_SIDE = 25.0
 MARGIN = 0.15

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semiuhpe.errors import SourceError
-from semiuhpe.sources.folders import PICTURES, need_folder
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
-from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.pictures import PICTURES, Box, need_folder
 
 STORED = 1.2
 """Side of a stored crop over the mean side of its head's box."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError, ImageError
-from semiuhpe.inference.boxes_file import boxes_of, read_boxes
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
+from semiuhpe.predict.boxes_file import boxes_of, read_boxes
 from semiuhpe.sources.scut_head import read_voc_boxes
 from semiuhpe.synthesis.backgrounds import Image
 from semiuhpe.synthesis.formats import Float
@@ -130,7 +130,7 @@ class PhotoBackgrounds:
 
 def head_detector() -> Detector:
     """The package's own head detector, set to find rather too many heads than too few."""
-    from semiuhpe.inference.detector import HeadDetector
+    from semiuhpe.detection.detector import HeadDetector
 
     detector = HeadDetector(score_threshold=0.15, threads=1)
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from semiuhpe.errors import TrainingError
-from semiuhpe.files import remove_leftovers
-from semiuhpe.locks import FolderBusyError, FolderLock
+from semiuhpe.files.atomic import remove_leftovers
+from semiuhpe.files.locks import FolderBusyError, FolderLock
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NEVER = 2**62

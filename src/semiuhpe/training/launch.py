@@ -14,8 +14,8 @@ from torch import distributed as torch_distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from semiuhpe.errors import RecipeError
+from semiuhpe.training.pose.recipe import Recipe
 from semiuhpe.training.ranks import Ranks
-from semiuhpe.training.recipe import Recipe
 
 
 def start(recipe: Recipe) -> tuple[Fabric, Ranks]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.files import json_text, json_value, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, write_atomically
 
 METRICS = "metrics.jsonl"
 

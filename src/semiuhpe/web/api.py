@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.inference.results import UNREADABLE_DEG, HeadPoses
+from semiuhpe.poses.head_poses import UNREADABLE_DEG, HeadPoses
 from semiuhpe.web.decoding import TooSlowError
 
 Estimate = Callable[[Image], HeadPoses]

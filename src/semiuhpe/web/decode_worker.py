@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from semiuhpe.errors import ImageError
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 
 JOB = struct.Struct("<dQQ")
 ANSWER = struct.Struct("<cQQ")

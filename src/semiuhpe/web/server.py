@@ -24,8 +24,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from semiuhpe.files import json_text
-from semiuhpe.inference.checks import InputError
+from semiuhpe.errors import InputError
+from semiuhpe.files.atomic import json_text
 from semiuhpe.web import api
 from semiuhpe.web.api import Limits, Refusal
 from semiuhpe.web.connections import Connections, DeadlineReader

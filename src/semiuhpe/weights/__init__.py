@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import json_value
+from semiuhpe.files.atomic import json_value
 from semiuhpe.weights import hub
 
 EMBEDDED = {"default": "head_pose", "open": "head_pose_open", "head_detector": "head_detector"}

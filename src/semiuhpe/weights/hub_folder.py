@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.errors import WeightsError
-from semiuhpe.files import json_text, write_atomically
+from semiuhpe.files.atomic import json_text, write_atomically
 from semiuhpe.weights import WeightsFile, hub
 
 CHECKPOINT = "model.safetensors"
@@ -63,7 +63,7 @@ import sys
 from pathlib import Path
 
 from semiuhpe import HeadDetector
-from semiuhpe.inference.media import load_image
+from semiuhpe.images.load import load_image
 
 boxes, scores = HeadDetector(Path(__file__).with_name("model.onnx"))(load_image(sys.argv[1]))
 for box, score in zip(boxes, scores, strict=True):

@@ -1,0 +1,155 @@
+"""`HeadDetector`: the box of every head in a photo, whichever way it is turned. Needs onnxruntime, not torch."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semiuhpe.arrays import image_size
+from semiuhpe.detection.canvas import draw, padded
+from semiuhpe.detection.score_calibration import ScoreCalibration, of_card
+from semiuhpe.detection.tiling import View, plan_views
+from semiuhpe.errors import InputError, WeightsError
+from semiuhpe.geometry import boxes as box_math
+from semiuhpe.weights import WeightsFile, open_weights
+from semiuhpe.weights.session import InferenceSession, open_session
+
+SCORE_THRESHOLD = 0.5
+"""Probability from which a box counts: on validation photos 93 % are right there. A false head would get a pose too."""
+_PER_VIEW = 2000
+_PIXELS_AT_ONCE, _ON_CARDS = 1_000_000, 8_000_000
+"""Of the network's input, in one pass. A processor gains nothing by more, and each million takes 170 MB."""
+_LEAST = 0.02
+"""Raw scores below this are not looked at."""
+
+_Found = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Boxes (n, 4) and scores (n,)."""
+
+
+class HeadDetector:
+    """Finds heads, faces and backs of heads alike.
+
+    weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
+    score_threshold: boxes below it are left out, in [0, 1]. max_side: pixels of the longer side at which a photo is
+    seen whole. max_tiles: at most this many closer views of a large photo; 0 for none. overlap_threshold: of two boxes
+    with a larger IoU, the better one stays. device: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or "auto",
+    which is CUDA where it is there. threads: of onnxruntime, at most one a core; None = as many as there are cores.
+    calibration: from the network's score to a probability; None = the model card's.
+
+    Raises WeightsError if the weights are missing, damaged or not a head detector's, DeviceError for a device that is
+    not there, InputError for other wrong settings.
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] = "default",
+        *,
+        score_threshold: float = SCORE_THRESHOLD,
+        max_side: int = 960,
+        max_tiles: int = 16,
+        overlap_threshold: float = 0.5,
+        device: str = "auto",
+        threads: int | None = None,
+        calibration: ScoreCalibration | None = None,
+    ) -> None:
+        if not 0 <= score_threshold <= 1 or not 0 < overlap_threshold <= 1:
+            raise InputError(
+                f"score_threshold and overlap_threshold are between 0 and 1, got {score_threshold}, {overlap_threshold}"
+            )
+        if max_side < 64 or max_tiles < 0 or (threads is not None and threads < 1):
+            raise InputError(
+                "max_side is at least 64, max_tiles at least 0 and threads at least 1, "
+                f"got {max_side}, {max_tiles}, {threads}"
+            )
+        self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
+        self.max_side, self.max_tiles = max_side, max_tiles
+        self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
+        self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
+        self._session = _session(self.weights, device, threads)
+        single = self._session.get_inputs()[0].shape[0] == 1  # as older exports
+        most = _PIXELS_AT_ONCE if self._session.get_providers()[0].startswith("CPU") else _ON_CARDS
+        self._pixels_at_once = 0 if single else most
+
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Find the heads of a photo.
+
+        image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, inside the frame, best first;
+        scores (n,) float32 in [0, 1]. Without heads the shapes are (0, 4) and (0,). Raises InputError otherwise.
+        """
+        (found,) = self.batch([image])
+        return found
+
+    def batch(self, images: Iterable[NDArray[np.uint8]]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """As calling it with each image; what is of like size goes through the network together. Holds all images."""
+        photos = list(images)
+        sizes = [image_size(image) for image in photos]
+        views = [plan_views(height, width, self.max_side, self.max_tiles) for height, width in sizes]
+        seen = iter(self._seen([(image, view) for image, own in zip(photos, views, strict=True) for view in own]))
+        return [
+            self._together(list(itertools.islice(seen, len(own))), size) for own, size in zip(views, sizes, strict=True)
+        ]
+
+    def _together(self, found: list[_Found], size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The heads of a photo from those of its views. size: its height and width."""
+        boxes = box_math.clip(np.concatenate([b for b, _ in found]), *size)
+        scores = np.concatenate([s for _, s in found])
+        solid = box_math.area(boxes) > 0
+        boxes, scores = boxes[solid], scores[solid]
+        kept = box_math.non_maximum_suppression(boxes, scores, self.overlap_threshold, inside_threshold=0.85)
+        return boxes[kept].astype(np.float32), scores[kept].astype(np.float32)
+
+    def look(self, image: NDArray[np.uint8], view: View) -> _Found:
+        """What one view of a photo shows: boxes (n, 4) float64 in the photo's pixels, best first, and scores (n,)."""
+        (found,) = self._seen([(image, view)])
+        return found
+
+    def _seen(self, looks: Sequence[tuple[NDArray[np.uint8], View]]) -> list[_Found]:
+        """`look` of many photos and views, in their order."""
+        alike: dict[tuple[int, int], list[int]] = {}
+        for number, (_, view) in enumerate(looks):
+            alike.setdefault((padded(view.height * view.scale), padded(view.width * view.scale)), []).append(number)
+        found: dict[int, _Found] = {}
+        for (height, width), numbers in alike.items():
+            at_once = max(1, self._pixels_at_once // (height * width))
+            for start in range(0, len(numbers), at_once):
+                some = numbers[start : start + at_once]
+                canvases = np.stack([_canvas(*looks[number], height, width) for number in some])
+                boxes, scores = self._session.run(["boxes", "scores"], {"pixels": canvases})
+                if not self._pixels_at_once:
+                    boxes, scores = boxes[None], scores[None]
+                for number, own_boxes, own_scores in zip(some, boxes, scores, strict=True):
+                    found[number] = self._chosen(own_boxes, own_scores, looks[number][1])
+        return [found[number] for number in range(len(looks))]
+
+    def _chosen(self, raw_boxes: NDArray[np.float32], raw_scores: NDArray[np.float32], view: View) -> _Found:
+        """The heads among all cells of the network's answer about a view, in the photo's pixels."""
+        candidates = np.flatnonzero(raw_scores >= _LEAST)
+        boxes = np.asarray(raw_boxes[candidates], dtype=np.float64)
+        boxes = box_math.clip(boxes, view.height * view.scale, view.width * view.scale)
+        scores = self.calibration(np.asarray(raw_scores[candidates], dtype=np.float64), np.sqrt(box_math.area(boxes)))
+        good = np.flatnonzero(view.trusts(boxes) & (scores >= self.score_threshold))
+        if len(good) > _PER_VIEW:
+            good = good[np.argsort(-scores[good], kind="stable")[:_PER_VIEW]]
+        boxes, scores = boxes[good], scores[good]
+        kept = box_math.non_maximum_suppression(boxes, scores, self.overlap_threshold)
+        return boxes[kept] / view.scale + [view.x, view.y, view.x, view.y], scores[kept]
+
+
+def _canvas(image: NDArray[np.uint8], view: View, height: int, width: int) -> NDArray[np.uint8]:
+    matrix = np.array([[view.scale, 0.0, -view.scale * view.x], [0.0, view.scale, -view.scale * view.y]])
+    return draw(image, matrix, height, width)
+
+
+def _session(weights: WeightsFile, device: str, threads: int | None) -> InferenceSession:
+    session = open_session(weights.content, weights.path, device, threads, remedy="export again")
+    inputs = [entry.name for entry in session.get_inputs()]
+    outputs = {entry.name for entry in session.get_outputs()}
+    if inputs != ["pixels"] or not {"boxes", "scores"} <= outputs:
+        raise WeightsError(
+            f"{weights.path}: not a head detector's weights (its inputs are {', '.join(inputs)}); give a detector's"
+        )
+    return session

@@ -1,0 +1,1 @@
+"""Files that nobody vouches for, as upright RGB arrays, within limits of bytes, pixels and time."""

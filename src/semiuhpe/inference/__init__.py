@@ -1,1 +1,0 @@
-"""From a photo to the pose of every head in it: onnxruntime, numpy, OpenCV and Pillow; never torch."""

@@ -1,0 +1,1 @@
+"""Very many pictures: units of work that any number of workers do, each written whole or not at all."""

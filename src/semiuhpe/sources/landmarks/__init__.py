@@ -1,0 +1,1 @@
+"""Poses and boxes from the 68 landmarks of a face."""

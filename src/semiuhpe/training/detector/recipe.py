@@ -1,0 +1,102 @@
+"""Everything that decides what a detector run becomes, as one typed record that YAML and flags fill in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+from semiuhpe.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """Settings of a detector run.
+
+    run: folder of the run. photos: SCUT-HEAD folder. excluded: CSV whose `photo` column is kept out of training.
+    portraits: folders of landmarked faces. renders: head store, "" for none; render_count: how many of it.
+    headless: folders of pictures without heads, and "skimage". initial: checkpoint of another run whose averaged
+    weights this one starts from, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
+    learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
+    that are validated and exported. photo_share … render_share: see `detector_scenes.Mix`. Counts are optimiser steps.
+    """
+
+    run: str = "runs/detector"
+    photos: str = ""
+    excluded: str = ""
+    portraits: list[str] = field(default_factory=list)
+    renders: str = ""
+    render_count: int = 0
+    headless: list[str] = field(default_factory=list)
+    initial: str = ""
+    channels: int = 64
+    frozen_stages: int = 2
+    size: int = 256
+    batch: int = 16
+    steps: int = 1600
+    warmup: int = 60
+    learning_rate: float = 1.5e-3
+    backbone_rate: float = 0.25
+    weight_decay: float = 0.02
+    box_weight: float = 1.0
+    ema: float = 0.995
+    seed: int = 0
+    threads: int = 1
+    checkpoint_every: int = 100
+    validate_every: int = 400
+    validate_photos: int = 40
+    photo_share: float = 0.58
+    zoom_share: float = 0.18
+    paste_share: float = 0.18
+    headless_share: float = 0.06
+    render_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "steps", "size", "channels", "checkpoint_every", "validate_every", "threads"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.size % 32:
+            raise RecipeError(f"size must be a multiple of 32, got {self.size}")
+        if not 0 <= self.ema < 1:
+            raise RecipeError(f"ema must be in [0, 1), got {self.ema}")
+
+
+def read_recipe(path: str | None, overrides: Mapping[str, Any]) -> DetectorRecipe:
+    """A recipe from a YAML file, then from `overrides` (None means not given).
+
+    Raises RecipeError for a file that cannot be read, an unknown key or a value of the wrong type.
+    """
+    import yaml
+
+    from semiuhpe.training.recipe_io import read_yaml
+
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = yaml.safe_load(read_yaml(path)) or {}
+        if not isinstance(values, dict):
+            raise RecipeError(f"{path}: a recipe is a mapping of settings, got {type(values).__name__}")
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    types = get_type_hints(DetectorRecipe)
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise RecipeError(f"unknown setting {unknown[0]!r}; known are {', '.join(types)}")
+    return DetectorRecipe(**{key: _typed(key, types[key], value) for key, value in values.items()})
+
+
+def _typed(key: str, kind: Any, value: Any) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == list[str]:
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return value
+    elif isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    name = "list of texts" if kind == list[str] else kind.__name__
+    raise RecipeError(f"{key} must be a {name}, got {json.dumps(value, default=str)}")
+
+
+def to_dict(recipe: DetectorRecipe) -> dict[str, Any]:
+    """The recipe as JSON values."""
+    return dataclasses.asdict(recipe)

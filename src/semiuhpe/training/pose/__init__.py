@@ -1,0 +1,1 @@
+"""The training of the pose network, supervised and semi-supervised."""

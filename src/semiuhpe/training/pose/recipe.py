@@ -1,0 +1,394 @@
+"""What a training is made of. Every field is a key of the YAML recipe and a typed flag of `semiuhpe train`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from semiuhpe.errors import RecipeError
+from semiuhpe.files.atomic import json_text, write_atomically
+from semiuhpe.heads.record import SPLITS
+from semiuhpe.views.photometric import STRONG, Photometric
+from semiuhpe.views.warp import ViewRange
+
+
+@dataclass
+class LabelledData:
+    """One source of labelled heads.
+
+    store: folder of a head store; its "train" split is used. weight: its share of every batch, relative to the other
+    sources'. validate: whether its "val" split counts in the choice of the best weights. limit: use only so many heads
+    (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
+    `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
+
+    any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
+
+    Labels with noise, see `semiuhpe.training.pose.label_noise`. noise: take the noise that the store states of each label
+    (extras `belief` or `label_sigma_deg`). sigma_deg: root mean square angle between label and truth of every label whose
+    noise is not taken from the store (0 = exact). sigma_scale: factor on the stated noise, for a teacher that is too sure or
+    too modest. max_sigma_deg: leave out labels whose stated noise is larger, whether `noise` is on or not (0 = none).
+    """
+
+    store: str = ""
+    weight: float = 1.0
+    validate: bool = True
+    limit: int = 0
+    ss_ratio: float = 1.0
+    any_rotation: float | None = None
+    noise: bool = False
+    sigma_deg: float = 0.0
+    sigma_scale: float = 1.0
+    max_sigma_deg: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every label is taken as the truth."""
+        return not self.noise and self.sigma_deg == 0
+
+
+@dataclass
+class ValidationData:
+    """A store whose heads help to choose the best weights, beside the "val" splits of the labelled stores.
+
+    store: folder of a head store; heads without a rotation count by their azimuth (extras `azimuth_deg`). split: which of
+    its splits. weight: of its mean error in the weighted mean that chooses; the val split of a labelled store has 1, and
+    what is listed here where the two are the same store.
+    """
+
+    store: str = ""
+    split: str = "val"
+    weight: float = 1.0
+
+
+@dataclass
+class ModelRecipe:
+    """The network: see `semiuhpe.models.pose_net.PoseNet`. image_size: pixels a side of the crop it sees.
+
+    frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
+    trainings that start from weights whose statistics suit heads already. channels_last: with `precision: bf16-mixed`
+    two to three times as fast on a CPU that has bfloat16; not for networks with grouped convolutions.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    head: Literal["reference", "linear"] = "reference"
+    dropout: float = 0.2
+    pretrained: bool = True
+    frozen_stages: int = 0
+    frozen_norms: bool = False
+    channels_last: bool = False
+    image_size: int = 112
+
+
+@dataclass
+class OptimiserRecipe:
+    """AdamW with a linear warm-up and a cosine to `final_lr_ratio`·lr; `schedule: constant` keeps lr as the paper does.
+
+    ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. distribution: whose
+    negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy filter stay those
+    of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted best by a belief of
+    resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1). clip: largest gradient
+    norm (0 = no clipping).
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 0.02
+    warmup_steps: int = 100
+    schedule: Literal["cosine", "constant"] = "cosine"
+    final_lr_ratio: float = 0.01
+    ema_decay: float = 0.998
+    distribution: Literal["matrix_fisher", "rotation_laplace"] = "matrix_fisher"
+    overreg: float = 1.025
+    clip: float = 5.0
+
+
+@dataclass
+class UnlabelledData:
+    """One source of unlabelled heads: every head of a store is used, whatever its split but val and test.
+
+    store: folder of a head store. weight: its share of every batch, relative to the other sources'. limit: use only so
+    many heads (0 = all), evenly spread. Rotations that the store may have are not learnt from; they are compared with.
+    beyond_ss_ratio: only the heads that a labelled source with this `ss_ratio` leaves without labels (0 = all heads).
+    """
+
+    store: str = ""
+    weight: float = 1.0
+    limit: int = 0
+    beyond_ss_ratio: float = 0.0
+
+
+def _weak_view() -> ViewRange:
+    return ViewRange(scale=(0.8**0.5, 1.25**0.5), flip=0.5)
+
+
+def _strong_view() -> ViewRange:
+    return ViewRange(scale=(0.6**0.5, 1.5**0.5), rotation=math.radians(30))
+
+
+@dataclass
+class SemiSupervisedRecipe:
+    """Stage 2: the teacher's beliefs about unlabelled heads, and how the student learns from them (method §2).
+
+    stage1_steps: steps on labelled heads alone; then the best weights are taken up again, and stage 2 lasts to the end.
+    stage2_lr_ratio: factor on the learning rate in stage 2. teacher_decay: of the average that is the teacher.
+    ulb_batch_ratio: unlabelled heads a step over batch_size. ssl_lambda: weight of the unsupervised loss.
+    loss: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label.
+
+    dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
+    teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
+    band of predicted azimuth, so that views from behind are kept in the same share. threshold_limit: heads of the pool in
+    the estimate (0 = all). threshold: "fixed", "dynamic", or "running", the quantile over the latest `running_window`
+    heads at every step; none = as dynamic_threshold says. agreement_deg: keep a head only where no two answers of the
+    teacher (about its mirror image, its other crop) are further apart (0 = off).
+
+    weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
+    mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
+    at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
+    teacher_mirror: average the teacher's beliefs about the view and its mirror image. teacher_crops: weak crops of each
+    head that it looks at, 1 or 2, averaged as well. teacher_weights: a further teacher that stays as it is, an exported
+    .onnx or a .safetensors of a run, of any backbone and image size; teacher_weights_share: its share in the belief, the
+    rest is the running average's (1 = it teaches alone). lambda_ramp_steps: steps over which ssl_lambda grows from 0.
+    """
+
+    unlabelled: list[UnlabelledData] = field(default_factory=list)
+    stage1_steps: int = 0
+    stage2_lr_ratio: float = 0.1
+    teacher_decay: float = 0.999
+    ulb_batch_ratio: float = 4.0
+    ssl_lambda: float = 1.0
+    loss: Literal["ce", "nll"] = "ce"
+    conf_thres: float = -5.3
+    dynamic_threshold: bool = True
+    left_ratio: float = 0.75
+    balanced: bool = False
+    stage_steps: int = 10000
+    threshold_limit: int = 0
+    weak_view: ViewRange = field(default_factory=_weak_view)
+    strong_view: ViewRange = field(default_factory=_strong_view)
+    strong_photometric: Photometric = field(default_factory=lambda: STRONG)
+    cut_out: bool = True
+    cut_mix: bool = True
+    sharpen: float = 1.0
+    teacher_mirror: bool = False
+    threshold: Literal["fixed", "dynamic", "running"] | None = None
+    running_window: int = 4096
+    agreement_deg: float = 0.0
+    teacher_crops: int = 1
+    teacher_weights: str = ""
+    teacher_weights_share: float = 1.0
+    lambda_ramp_steps: int = 0
+
+    @property
+    def threshold_kind(self) -> str:
+        """ "fixed", "dynamic" or "running", whichever key says it."""
+        return self.threshold or ("dynamic" if self.dynamic_threshold else "fixed")
+
+    @property
+    def two_teachers(self) -> bool:
+        """Whether the running average and fixed weights teach together."""
+        return bool(self.teacher_weights) and self.teacher_weights_share < 1
+
+
+def _labelled_view() -> ViewRange:
+    return ViewRange(scale=(0.75, 1.3), shift=0.08, rotation=0.35, flip=0.5)
+
+
+def _labelled_photometric() -> Photometric:
+    return Photometric(
+        brightness=0.3, contrast=0.35, saturation=0.5, gamma=0.4, tint=0.12, grey=0.1, low_resolution=0.4, smallest=22,
+        blur=0.2, motion_blur=0.06, noise=0.2, jpeg=0.25,
+    )  # fmt: skip
+
+
+@dataclass
+class Recipe:
+    """A whole training run; `run` is its folder. Lengths are in optimiser steps.
+
+    warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
+    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
+    or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
+    semi: the second stage, with unlabelled heads; none for a supervised training.
+    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use
+    (0 = all).
+    devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
+    of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
+    seconds without an answer from another process a run ends, with an error, and can be resumed.
+    compile: the student through `torch.compile`; needs a C++ compiler on a CPU, pays in long runs.
+    """
+
+    run: str = "runs/pose"
+    seed: int = 0
+    steps: int = 5000
+    batch_size: int = 32
+    labelled: list[LabelledData] = field(default_factory=list)
+    validation: list[ValidationData] = field(default_factory=list)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    view: ViewRange = field(default_factory=_labelled_view)
+    photometric: Photometric = field(default_factory=_labelled_photometric)
+    warm_size: int = 0
+    warm_steps: int = 0
+    cut_occlusion: float = 0.3
+    photo_ends: float = 0.0
+    initial_weights: str = ""
+    semi: SemiSupervisedRecipe | None = None
+    validate_every: int = 500
+    validation_limit: int = 500
+    checkpoint_every: int = 250
+    log_every: int = 20
+    workers: int = 1
+    threads: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+    rank_timeout_s: float = 1800.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile: bool = False
+    tensorboard: bool = False
+
+
+def check(recipe: Recipe) -> None:
+    """Raise RecipeError for a recipe that cannot run, naming the key."""
+    if not recipe.labelled:
+        raise RecipeError("the recipe names no labelled data; add a store under 'labelled'")
+    for index, source in enumerate(recipe.labelled):
+        if not source.store:
+            raise RecipeError(f"labelled[{index}].store is empty; name the folder of a head store")
+        if source.weight <= 0:
+            raise RecipeError(f"labelled[{index}].weight must be positive, got {source.weight}")
+        if not 0 < source.ss_ratio <= 1:
+            raise RecipeError(f"labelled[{index}].ss_ratio must be above 0 and at most 1, got {source.ss_ratio}")
+        if source.any_rotation is not None and not 0 <= source.any_rotation <= 1:
+            raise RecipeError(f"labelled[{index}].any_rotation is a probability, got {source.any_rotation}")
+        _check_noise(recipe, index, source)
+    for index, data in enumerate(recipe.validation):
+        if not data.store or data.split not in SPLITS or not 0 < data.weight < math.inf:
+            raise RecipeError(
+                f"validation[{index}] needs a store, a split of {', '.join(SPLITS)} and a positive weight; got "
+                f"{data.store!r}, {data.split!r}, {data.weight}"
+            )
+    for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "devices", "nodes"):
+        if getattr(recipe, name) < 1:
+            raise RecipeError(f"{name} must be at least 1, got {getattr(recipe, name)}")
+    if recipe.rank_timeout_s <= 0:
+        raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
+    if recipe.warm_steps and recipe.warm_size < 32:
+        raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
+    _check_view("view", recipe.view)
+    for name in ("cut_occlusion", "photo_ends"):
+        if not 0 <= getattr(recipe, name) <= 1:
+            raise RecipeError(f"{name} is a probability, got {getattr(recipe, name)}")
+    if recipe.semi is not None:
+        _check_semi(recipe, recipe.semi)
+
+
+def _check_noise(recipe: Recipe, index: int, source: LabelledData) -> None:
+    for name in ("sigma_deg", "max_sigma_deg"):
+        if not 0 <= getattr(source, name) < math.inf:
+            raise RecipeError(f"labelled[{index}].{name} must be 0 or more, got {getattr(source, name)}")
+    if not 0 < source.sigma_scale < math.inf:
+        raise RecipeError(f"labelled[{index}].sigma_scale must be positive, got {source.sigma_scale}")
+    if not source.exact and recipe.optimiser.distribution != "matrix_fisher":
+        raise RecipeError(
+            f"labelled[{index}] has labels with noise, which {recipe.optimiser.distribution} cannot take as targets; choose "
+            "optimiser.distribution matrix_fisher, or leave out noise and sigma_deg"
+        )
+
+
+def _check_view(name: str, view: ViewRange) -> None:
+    low, high = view.scale
+    if not 0 < low <= high:
+        raise RecipeError(f"{name}.scale must be 0 < low <= high, got {view.scale}")
+    if not 0 <= view.any_rotation <= 1:
+        raise RecipeError(f"{name}.any_rotation is a probability, got {view.any_rotation}")
+    if view.resized_crop and (high > 1 or view.shift):
+        raise RecipeError(
+            f"{name}.resized_crop draws windows inside the crop: scale must be at most 1 and shift 0, got {view.scale} "
+            f"and {view.shift}"
+        )
+
+
+def check_shares(recipe: Recipe, processes: int) -> None:
+    """Raise RecipeError where a process would see one head a step, of which batch norm takes no statistics."""
+    without_statistics = recipe.model.head == "linear" and recipe.model.frozen_norms
+    if recipe.batch_size < 2 * processes and not without_statistics:
+        raise RecipeError(
+            f"batch_size must be at least {2 * processes}, got {recipe.batch_size}: batch norm takes no statistics of the "
+            "one head of a process; raise it, or set model.head linear and model.frozen_norms true"
+        )
+
+
+def check_picture_size(recipe: Recipe, fixed_size: int) -> None:
+    """Raise RecipeError where the network takes pictures of one size (0 = any), and the recipe has others."""
+    sizes = [recipe.model.image_size, *([recipe.warm_size] if recipe.warm_steps else [])]
+    if fixed_size and any(size != fixed_size for size in sizes):
+        raise RecipeError(
+            f"{recipe.model.backbone} takes pictures of {fixed_size} pixels and no others; set model.image_size "
+            f"{fixed_size} and warm_steps 0"
+        )
+
+
+def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
+    if not semi.unlabelled:
+        raise RecipeError("semi names no unlabelled data; add a store under 'semi.unlabelled', or leave out 'semi'")
+    for index, source in enumerate(semi.unlabelled):
+        if not source.store or source.weight <= 0:
+            raise RecipeError(f"semi.unlabelled[{index}] needs a store and a positive weight")
+        _check_rest(recipe, index, source)
+    _check_view("semi.weak_view", semi.weak_view)
+    _check_view("semi.strong_view", semi.strong_view)
+    if semi.strong_view.flip or semi.weak_view.rotation or semi.weak_view.any_rotation:
+        raise RecipeError("semi: both views share the mirror of weak_view.flip, and only strong_view may rotate")
+    if not 0 <= semi.stage1_steps < recipe.steps:
+        raise RecipeError(
+            f"semi.stage1_steps must be below steps ({recipe.steps}), got {semi.stage1_steps}; a purely supervised training "
+            f"is --semi null --steps {recipe.steps}"
+        )
+    if not 0 < semi.left_ratio <= 1:
+        raise RecipeError(f"semi.left_ratio must be above 0 and at most 1, got {semi.left_ratio}")
+    if round(recipe.batch_size * semi.ulb_batch_ratio) < 2 or semi.stage_steps < 1 or semi.sharpen <= 0:
+        raise RecipeError("semi: ulb_batch_ratio must give 2 heads or more, stage_steps and sharpen must be positive")
+    _check_teacher(semi)
+
+
+def _check_teacher(semi: SemiSupervisedRecipe) -> None:
+    if semi.running_window < 1 or semi.lambda_ramp_steps < 0:
+        raise RecipeError("semi.running_window must be at least 1, and semi.lambda_ramp_steps 0 or more")
+    if semi.teacher_crops not in (1, 2):
+        raise RecipeError(f"semi.teacher_crops must be 1 or 2, got {semi.teacher_crops}")
+    if not 0 < semi.teacher_weights_share <= 1:
+        raise RecipeError(f"semi.teacher_weights_share must be above 0 and at most 1, got {semi.teacher_weights_share}")
+    alone = semi.teacher_crops == 1 and not semi.teacher_mirror
+    if semi.agreement_deg < 0 or (semi.agreement_deg and alone and not semi.two_teachers):
+        raise RecipeError(
+            f"semi.agreement_deg is {semi.agreement_deg}, but the teacher gives one answer a head; set teacher_mirror, or "
+            "teacher_crops: 2"
+        )
+
+
+def _check_rest(recipe: Recipe, index: int, source: UnlabelledData) -> None:
+    """The rest of a store must begin where the labelled share of the same store ends."""
+    if not 0 <= source.beyond_ss_ratio < 1:
+        raise RecipeError(
+            f"semi.unlabelled[{index}].beyond_ss_ratio must be at least 0 and below 1, got {source.beyond_ss_ratio}"
+        )
+    shares = {data.ss_ratio for data in recipe.labelled if Path(data.store) == Path(source.store)}
+    if source.beyond_ss_ratio and shares and source.beyond_ss_ratio not in shares:
+        raise RecipeError(
+            f"semi.unlabelled[{index}].beyond_ss_ratio is {source.beyond_ss_ratio}, but {source.store} is labelled with "
+            f"ss_ratio {', '.join(map(str, sorted(shares)))}; make them equal"
+        )
+
+
+def to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The resolved recipe as plain JSON types."""
+    plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(recipe)))
+    return plain
+
+
+def save(recipe: Recipe, path: Path) -> None:
+    """Write the resolved recipe as JSON."""
+    write_atomically(path, (json_text(to_dict(recipe), indent=2) + "\n").encode())

@@ -1,0 +1,116 @@
+"""The folder of a run: recipe, metrics, checkpoints. Everything in it survives a kill at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from semiuhpe.errors import MissingExtraError, RecipeError
+from semiuhpe.files.atomic import finite, json_value
+from semiuhpe.models.checkpoint import BEST, LAST
+from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
+from semiuhpe.training.pose import recipe as recipes
+from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData, ValidationData
+
+RECIPE = "recipe.json"
+
+_MAY_CHANGE = (
+    "run", "workers", "threads", "log_every", "tensorboard", "devices", "nodes", "rank_timeout_s", "compile",
+)  # fmt: skip
+
+
+def _recipe_of(path: Path) -> dict[str, Any]:
+    try:
+        recipe = json_value(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: the run's recipe cannot be read ({error}); choose another --run") from error
+    if not isinstance(recipe, dict):
+        raise RecipeError(f"{path}: the run's recipe is no JSON object; choose another --run")
+    return recipe
+
+
+class RunFolder:
+    """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix.
+
+    writes: whether this process is the one of the run that writes; the others read and compare.
+    """
+
+    def __init__(self, recipe: Recipe, *, writes: bool = True) -> None:
+        self.path, self.writes = Path(recipe.run), writes
+        known = self.path / RECIPE
+        if known.exists():
+            before, now = _with_defaults(_recipe_of(known), _defaults()), recipes.to_dict(recipe)
+            changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+            if changed:
+                raise RecipeError(
+                    f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
+                )
+        self._tensorboard, self._board = recipe.tensorboard, None
+        if writes:
+            self.path.mkdir(parents=True, exist_ok=True)
+            recipes.save(recipe, known)
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a resumed run continues from."""
+        return self.path / LAST
+
+    @property
+    def best(self) -> Path:
+        """The averaged weights with the lowest validation error so far."""
+        return self.path / BEST
+
+    def begin_after(self, step: int) -> None:
+        """Be ready for the metrics of the steps after this one: those of an earlier attempt are dropped."""
+        if self.writes:
+            drop_metrics_after(self.path / METRICS, step)
+            self._board = _tensorboard(self.path, step + 1) if self._tensorboard else None
+
+    def log(self, values: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        if not self.writes:
+            return
+        append_metrics(self.path / METRICS, values)
+        if self._board is not None:
+            for name, value in _flat(finite(values)):
+                self._board.add_scalar(name, value, values["step"])
+            self._board.flush()
+
+
+def _defaults() -> dict[str, Any]:
+    """Every key of a recipe with its default; lists hold one entry."""
+    semi = SemiSupervisedRecipe(unlabelled=[UnlabelledData()])
+    return recipes.to_dict(Recipe(labelled=[LabelledData()], validation=[ValidationData()], semi=semi))
+
+
+def _with_defaults(known: Any, default: Any) -> Any:
+    """A recipe of an older version: what it could not ask for yet has its default, so such a run can go on."""
+    if isinstance(known, dict) and isinstance(default, dict):
+        missing = {key: [] if _is_template(value) else value for key, value in default.items()}
+        return {**missing, **{key: _with_defaults(value, default.get(key)) for key, value in known.items()}}
+    if isinstance(known, list) and isinstance(default, list) and default:
+        return [_with_defaults(entry, default[0]) for entry in known]
+    return known
+
+
+def _is_template(default: Any) -> bool:
+    """Whether a default is a list that holds one entry only to show what entries look like."""
+    return isinstance(default, list) and bool(default) and isinstance(default[0], dict)
+
+
+def _tensorboard(path: Path, purge_step: int) -> Any:
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("the recipe's tensorboard: true", "tensorboard") from error
+    return SummaryWriter(str(path), purge_step=purge_step)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers of nested metrics under names joined by slashes; the step itself is not one, nor is what is not known."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}/")
+        elif key != "step" and value is not None:
+            yield prefix + key, float(value)

@@ -1,0 +1,183 @@
+"""The second stage of a run: its pool, its thresholds over time, and its loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from semiuhpe.distributions.matrix_fisher import MatrixFisher
+from semiuhpe.drawing.sheet import contact_sheet
+from semiuhpe.models.pose_net import PoseNet
+from semiuhpe.training.pose import threshold as thresholds
+from semiuhpe.training.pose.data import HeadSubset, spread_heads
+from semiuhpe.training.pose.recipe import Recipe
+from semiuhpe.training.pose.semi_supervised import UnlabelledBatch, describe, unsupervised_loss
+from semiuhpe.training.pose.teachers import Precision, Teachers, weak_looks
+from semiuhpe.training.pose.unlabelled import UnlabelledViews, as_batch, unlabelled_sources, weak_views
+from semiuhpe.training.ranks import Ranks
+
+_ON_A_SHEET = 48
+_AT_ONCE = 256
+
+
+class SecondStage:
+    """Everything of a run that deals with unlabelled heads.
+
+    recipe: one with `semi`. folder: where sheets are put. precision: the context in which the teacher runs, both for
+    thresholds and for their use. ranks: the processes that share the pool and every batch.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, precision: Precision = nullcontext, ranks: Ranks | None = None
+    ) -> None:
+        if recipe.semi is None:
+            raise ValueError("the recipe has no second stage")
+        self.settings, self.optimiser = recipe.semi, recipe.optimiser
+        self.folder = folder
+        self.ranks = Ranks() if ranks is None else ranks
+        self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
+        self.sources = unlabelled_sources(self.settings.unlabelled)
+        self.teachers = Teachers(self.settings, precision, device=self.ranks.device, threads=recipe.threads or None)
+        self.views = UnlabelledViews(self.sources, self.settings, recipe.seed, self.teachers.fixed_size)
+        self.counts = [len(source) for source in self.sources]
+        self.weights = [data.weight for data in self.settings.unlabelled]
+        self.batch_size = round(recipe.batch_size * self.settings.ulb_batch_ratio)
+        self.threshold = thresholds.fixed(self.settings.conf_thres)
+        self.running = thresholds.RunningQuantile(
+            self.settings.left_ratio, self.settings.running_window, balanced=self.settings.balanced
+        )
+        self._last: tuple[Tensor, MatrixFisher, Tensor, UnlabelledBatch, Tensor] | None = None
+
+    def begins_at(self, step: int) -> bool:
+        """Whether this step is the first of the stage."""
+        return step == self.settings.stage1_steps
+
+    def covers(self, step: int) -> bool:
+        """Whether this step belongs to the stage."""
+        return step >= self.settings.stage1_steps
+
+    def estimates_at(self, step: int) -> bool:
+        """Whether the threshold is estimated anew before this step."""
+        since = step - self.settings.stage1_steps
+        return self.settings.threshold_kind == "dynamic" and since >= 0 and since % self.settings.stage_steps == 0
+
+    def loss_weight(self, step: int) -> float:
+        """λ of a step: `ssl_lambda`, after it has grown for `lambda_ramp_steps` steps."""
+        grown = (step - self.settings.stage1_steps + 1) / max(1, self.settings.lambda_ramp_steps)
+        return self.settings.ssl_lambda * min(1.0, grown)
+
+    def batch(self, samples: Sequence[Tensor], step: int) -> UnlabelledBatch:
+        """This process's part of the unlabelled batch of a step, with its cut-mix."""
+        return as_batch(samples, self.settings, self.seed, step, total=self.batch_size, ranks=self.ranks)
+
+    def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch) -> Tensor:
+        """The unsupervised loss of a step, scaled so that its mean over the ranks is that of the batch; λ is not in it."""
+        answer = self.teachers.ask(teacher, batch.looks)
+        belief = answer.belief
+        if self.settings.threshold_kind == "running":
+            self._follow(belief)
+        keep = self.threshold.keep(belief) & answer.agrees(self.settings.agreement_deg)
+        parameter = student(batch.strong)
+        value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, self.optimiser)
+        value = value * self.ranks.share(self.batch_size)
+        self._last = (parameter.detach(), belief, keep, batch, value.detach())
+        return value
+
+    def _follow(self, belief: MatrixFisher) -> None:
+        """The threshold of a step, from the entropies of the heads of all ranks."""
+        seen = torch.stack([belief.entropy.float(), thresholds.azimuth_band(belief.mode).float()], -1)
+        entropy, band = self.ranks.gather(seen, self.batch_size).unbind(-1)
+        self.threshold = self.running.update(entropy, band.long())
+
+    def last_values(self) -> dict[str, Any]:
+        """What there is to log of the last step, over all ranks."""
+        if self._last is None:
+            return {}
+        parameter, belief, keep, batch, value = self._last
+        if self.ranks.count > 1:
+            every = [parameter.float(), belief.parameter, batch.turn, batch.rotation, keep.float()]
+            parameter, own, turn, rotation, kept = (self.ranks.gather(part, self.batch_size) for part in every)
+            batch = UnlabelledBatch(batch.weak, batch.strong, turn, rotation)
+            belief, keep, value = MatrixFisher(own), kept > 0, self.ranks.mean(value)
+        values = {"unsupervised": float(value), **describe(parameter, belief, keep, batch, self.threshold)}
+        return values | (self._named_threshold() if self.settings.threshold_kind == "running" else {})
+
+    def _named_threshold(self) -> dict[str, dict[str, float]]:
+        return {"thresholds": dict(zip(thresholds.BAND_NAMES, self.threshold.by_band, strict=True))}
+
+    def estimate(self, teacher: PoseNet, step: int) -> dict[str, Any]:
+        """Set the threshold from the teacher's entropies over the pool, and draw what it keeps and what it rejects.
+
+        Each rank looks at its part of the pool; the quantile is that of all, the same on every rank.
+        """
+        pool = self._pool()
+        parts = [
+            self.ranks.gather(self._parameters(teacher, source, number, step), len(source))
+            for number, source in enumerate(pool)
+        ]
+        belief = MatrixFisher(torch.cat(parts))
+        self.threshold = thresholds.dynamic(belief, self.settings.left_ratio, balanced=self.settings.balanced)
+        keep = self.threshold.keep(belief)
+        if self.ranks.writes:
+            shown = [(source, int(index)) for source in pool for index in source.indices]
+            self._sheets(shown, belief.entropy, keep.numpy(), step)
+        shares = thresholds.kept_shares(belief, keep)
+        return {**self._named_threshold(), "pool": shares}
+
+    def state(self) -> tuple[dict[str, Tensor], list[float | None]]:
+        """What a resumed run needs of the stage, as tensors and as JSON."""
+        tensors = {"entropy": self.running.entropy, "band": self.running.band}
+        by_band = [limit if math.isfinite(limit) else None for limit in self.threshold.by_band]
+        return tensors if len(self.running.entropy) else {}, by_band
+
+    def resume(self, tensors: Mapping[str, Tensor], by_band: Sequence[float | None]) -> None:
+        """Inverse of `state`; a limit that is not finite keeps everything."""
+        front, side, rear = (math.inf if limit is None else float(limit) for limit in by_band)
+        self.threshold = thresholds.Threshold((front, side, rear))
+        if tensors:
+            self.running.entropy, self.running.band = tensors["entropy"], tensors["band"]
+
+    def _parameters(self, teacher: PoseNet, source: HeadSubset, number: int, step: int) -> Tensor:
+        """The teacher's beliefs about this process's part of a source. → (m, 3, 3) on the CPU."""
+        own = source.indices[self.ranks.part(len(source))]
+        parts = [torch.zeros(0, 3, 3)]
+        for start in range(0, len(own), _AT_ONCE):
+            part = HeadSubset(source.store, own[start : start + _AT_ONCE])
+            looks = weak_looks(self.settings, self.image_size, self.teachers.fixed_size)
+            images = weak_views(part, self.settings, looks, self.seed, step, number)
+            answer = self.teachers.ask(teacher, [look.to(teacher.mean.device) for look in images])
+            parts.append(answer.belief.parameter.cpu())
+        return torch.cat(parts)
+
+    def _pool(self) -> list[HeadSubset]:
+        """All heads, or `threshold_limit` of them, spread over the sources by their sizes."""
+        limit, total = self.settings.threshold_limit, sum(self.counts)
+        if not 0 < limit < total:
+            return self.sources
+        return [spread_heads(source, max(1, round(limit * len(source) / total))) for source in self.sources]
+
+    def _sheets(
+        self,
+        shown: Sequence[tuple[HeadSubset, int]],
+        entropy: Tensor,
+        keep: np.ndarray[Any, np.dtype[np.bool_]],
+        step: int,
+    ) -> None:
+        """Two contact sheets, from the surest to the least sure: heads that are kept, and heads that are not."""
+        order = np.argsort(entropy.numpy())
+        for name, places in (("kept", order[keep[order]]), ("rejected", order[~keep[order]])):
+            if len(places) == 0:
+                continue
+            evenly = places[np.linspace(0, len(places) - 1, min(_ON_A_SHEET, len(places))).round().astype(int)]
+            pictures = [shown[place][0].store.image(shown[place][1]) for place in evenly]
+            captions = [f"H = {float(entropy[place]):.2f}" for place in evenly]
+            path = self.folder / f"pool_{step:06d}_{name}.jpg"
+            Image.fromarray(contact_sheet(pictures, captions=captions)).save(path, quality=90)

@@ -1,0 +1,1 @@
+"""Anything that comes in time: files, cameras and network streams, read and written."""
