@@ -65,7 +65,7 @@ def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be deleted there")
 def test_a_lock_that_was_deleted_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from semiuhpe.files.atomic import locks
+    from semiuhpe.files import locks
 
     original, opened = locks.open_kept, []
 
@@ -85,7 +85,7 @@ def test_a_lock_that_was_deleted_meanwhile_is_none(tmp_path: Path, monkeypatch: 
 def test_where_no_locks_are_known_a_warning_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from semiuhpe.files.atomic import locks
+    from semiuhpe.files import locks
 
     def unknown(descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
