@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -32,13 +32,21 @@ from semiuhpe.video.sources import list_sources, moving_source
 if TYPE_CHECKING:
     import os
 
-    from semiuhpe.estimator import HeadPoseEstimator
-
 MAX_MISSES = 2
 """Runs of the detector in a row that a head may be missed in and still be shown, if its motion is seen."""
 _LONG_GAP_S = 0.5
 _SAME = 0.3
 """A carried box that overlaps a detection by this IoU is that detection."""
+
+
+class Estimator(Protocol):
+    """What a stream asks of `HeadPoseEstimator`; see there."""
+
+    def detect(self, image: Image) -> tuple[Any, Any]:
+        """Boxes (n, 4) and scores (n,) of the heads of a picture."""
+
+    def estimate(self, image: Image, boxes: Any, scores: Any = None) -> HeadPoses:
+        """The poses of the heads in these boxes."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class PoseStream:
 
     def __init__(
         self,
-        estimator: HeadPoseEstimator,
+        estimator: Estimator,
         *,
         every: int | None = None,
         track: bool = True,
@@ -207,7 +215,7 @@ def _inside(boxes: Any, image: Image) -> Any:
 
 
 def stream(
-    estimator: HeadPoseEstimator,
+    estimator: Estimator,
     source: Any,
     *,
     every: int | None = None,
@@ -230,7 +238,7 @@ def stream(
 
 
 def _opened(
-    estimator: HeadPoseEstimator,
+    estimator: Estimator,
     source: str | int | os.PathLike[str],
     settings: dict[str, Any],
     policy: ReadPolicy | None,
