@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-DEMO = Path(__file__).parents[1] / "docs" / "demo" / "astronaut.jpg"
+DEMO = Path(__file__).parents[2] / "docs" / "demo" / "astronaut.jpg"
 HEAD = (170, 20, 290, 180)
 """The head in the demo photo, roughly; square enough for a stamp."""
 

@@ -202,7 +202,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     training = DetectorTraining(whole, scenes_for(whole), pretrained=False)
     training.run([])
     code = (
-        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_detector_training as t;"
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_loop as t;"
         "r = t.recipe_for(t.Path(sys.argv[2])); run = t.DetectorTraining(r, t.scenes_for(r), pretrained=False);"
         "run.run([], lambda v: os.kill(os.getpid(), signal.SIGKILL) if v['step'] == 5 else None)"
     )
@@ -253,7 +253,7 @@ def test_malformed_recipes_are_refused(values: dict[str, object], message: str) 
 
 
 def test_the_published_recipe_is_valid() -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     assert read_recipe(str(root / "settings" / "HeadDetector.yml"), {}).size % 32 == 0
 
 

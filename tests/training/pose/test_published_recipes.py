@@ -32,7 +32,7 @@ from semiuhpe.training.pose.recipe import Recipe, check
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.views.photometric import Photometric
 
-SETTINGS = Path(__file__).parents[2] / "settings"
+SETTINGS = Path(__file__).parents[3] / "settings"
 
 # name → (labelled store, pool, batch, first stage, all steps, unlabelled ratio, left ratio)
 PUBLISHED = {

@@ -78,13 +78,13 @@ def test_killed_at_a_random_step_the_run_ends_the_same(tmp_path: Path, semi: boo
 
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from pathlib import Path; from axes_heads import recipe_for\n"
+        "from pathlib import Path; from helpers.axes_heads import recipe_for\n"
         "from test_trainer import second_stage_in_bfloat16\n"
         "from semiuhpe.training.pose.trainer import Trainer\n"
         f"folder = Path(sys.argv[1]); extra = second_stage_in_bfloat16(folder) if {semi} else dict()\n"
         "Trainer(recipe_for(folder, run=sys.argv[1] + '/killed', **extra), progress=False).train()\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[2]), str(Path(__file__).parent)]
     metrics = tmp_path / "killed" / "metrics.jsonl"
     wanted = int(rng.integers(5, 13))
     process = subprocess.Popen(command)
