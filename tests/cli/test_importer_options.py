@@ -11,8 +11,7 @@ import pytest
 
 from semiuhpe.cli.importer_options import add_options, option_defaults
 from semiuhpe.cli.main import main
-from semiuhpe.cli.prepare import IMPORTERS
-from semiuhpe.sources.published_counts import PUBLISHED
+from semiuhpe.sources.registry import SOURCES
 
 
 def example(
@@ -67,13 +66,13 @@ def test_an_unsupported_type_is_a_programming_error() -> None:
         add_options(argparse.ArgumentParser(), odd)
 
 
-@pytest.mark.parametrize("name", sorted(IMPORTERS))
+@pytest.mark.parametrize("name", sorted(SOURCES))
 def test_every_source_tells_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["prepare", name, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"--{option.replace('_', '-')}" in text for option in option_defaults(IMPORTERS[name]))
+    assert all(f"--{option.replace('_', '-')}" in text for option in option_defaults(SOURCES[name].importer))
 
 
 def test_an_unknown_source_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +82,7 @@ def test_an_unknown_source_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
     assert "cocohead" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", sorted(IMPORTERS))
+@pytest.mark.parametrize("name", sorted(SOURCES))
 def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", name, str(tmp_path / "nowhere"), str(tmp_path / "store")]) == 1
     error = capsys.readouterr().err
@@ -93,7 +92,14 @@ def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path, capsy
 
 def test_every_source_is_documented_with_a_command() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-    assert [name for name in IMPORTERS if f"semiuhpe prepare {name} " not in text] == []
+    assert [name for name in SOURCES if f"semiuhpe prepare {name} " not in text] == []
     documented = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\d", text)}
-    published = {count for known in PUBLISHED.values() for each in known for count in each.counts.values()}
+    published = {count for source in SOURCES.values() for known in source.published for count in known.counts.values()}
     assert published <= documented
+
+
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"boxes", "photos"}))
+def test_the_documented_terms_are_those_that_the_command_prints(name: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.strip("| ").split("|")[-1].strip() == SOURCES[name].licence

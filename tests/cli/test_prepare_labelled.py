@@ -17,12 +17,12 @@ from helpers.source_files import (
 )
 
 from semiuhpe.cli.main import main
-from semiuhpe.cli.prepare import IMPORTERS
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources import aflw, aflw2000, biwi, dad3dheads, directmhp, w300lp
 from semiuhpe.sources.importing import import_heads
-from semiuhpe.sources.published_counts import ALL, PUBLISHED, differences
+from semiuhpe.sources.registry import SOURCES
+from semiuhpe.sources.source import ALL, differences
 
 
 @pytest.fixture(params=["as they are", "pickled"])
@@ -48,7 +48,7 @@ def test_every_source_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert main(["prepare", name, str(tmp_path / name), str(tmp_path / f"{name}.store")]) == 0
         out = capsys.readouterr().out
         assert f"{count} heads added, 0 were there, 0 left out" in out
-        for part, expected in (PUBLISHED[name][0].counts if name in PUBLISHED else {}).items():
+        for part, expected in (p for known in SOURCES[name].published for p in known.counts.items()):
             assert f"{part}: " in out and f"{expected:,} expected" in out
         assert len(HeadStore(tmp_path / f"{name}.store")) == count
 
@@ -67,11 +67,11 @@ def test_counts_of_official_splits() -> None:
         HeadRecord(f"{n}", "DAD", split, "", (0, 0, 9, 9), extras={"official_split": official})
         for n, (split, official) in enumerate([("train", "train"), ("val", "train"), ("test", "val")])
     ]
-    assert differences("dad-3dheads", {}, heads) == [
+    assert differences(SOURCES["dad-3dheads"], {}, heads) == [
         "train: 2 heads, 37,840 expected (-37,838)", "val: 1 heads, 4,312 expected (-4,311)",
         "test: 0 heads, 2,746 expected (-2,746)",
     ]  # fmt: skip
-    assert PUBLISHED["aflw2000"][0].counts == {ALL: 2000}
+    assert SOURCES["aflw2000"].published[0].counts == {ALL: 2000}
 
 
 def test_options_reach_the_importer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +97,10 @@ def test_a_source_may_be_a_file(tmp_path: Path) -> None:
     assert {r.split for r in HeadStore(tmp_path / "store")} == {"train"}
 
 
-def test_all_counted_names_are_sources_or_will_be() -> None:
-    assert {"300w-lp", "aflw", "aflw2000", "biwi", "dad-3dheads"} <= set(PUBLISHED) | {"biwi"}
-    assert set(PUBLISHED) <= set(IMPORTERS)
+def test_terms_and_citation_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_aflw2000(tmp_path / "set", [(0, 0, 0)])
+    main(["prepare", "aflw2000", str(tmp_path / "set"), str(tmp_path / "store")])
+    assert "terms: research; cite Zhu et al." in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["prepare", "aflw2000", "--help"])
+    assert "Terms: research. Cite Zhu et al." in " ".join(capsys.readouterr().out.split())

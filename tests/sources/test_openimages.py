@@ -10,7 +10,8 @@ from semiuhpe.cli.main import main
 from semiuhpe.errors import SourceError
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.sources.openimages import HEAD, import_openimages
-from semiuhpe.sources.published_counts import differences
+from semiuhpe.sources.registry import SOURCES
+from semiuhpe.sources.source import differences
 
 HEADER = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside,"
@@ -59,10 +60,12 @@ def test_filters_are_options_and_do_not_change_ids(folder: Path, tmp_path: Path)
 
 def test_counts_are_published_for_two_sizes() -> None:
     heads = [HeadRecord("a", "OpenImagesV6", "unlabelled", "", (0, 0, 9, 9), extras={"part": "train"})]
-    assert differences("openimages", {}, heads) == ["all: 1 heads, 165,797 expected (-165,796)"]
-    assert differences("openimages", {"min_side": 60.0}, heads) == ["all: 1 heads, 117,053 expected (-117,052)"]
-    assert differences("openimages", {"min_side": 40.0}, heads) == []
-    assert differences("photos", {}, heads) == []
+    assert differences(SOURCES["openimages"], {}, heads) == ["all: 1 heads, 165,797 expected (-165,796)"]
+    assert differences(SOURCES["openimages"], {"min_side": 60.0}, heads) == [
+        "all: 1 heads, 117,053 expected (-117,052)"
+    ]
+    assert differences(SOURCES["openimages"], {"min_side": 40.0}, heads) == []
+    assert differences(SOURCES["photos"], {}, heads) == []
 
 
 def test_errors_name_the_file(folder: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from semiuhpe.sources.importing import (
 from semiuhpe.sources.landmarks.boxes import BOX_RULES, TRAINING_MARGIN, box_with_margins
 from semiuhpe.sources.landmarks.face_model import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.sources.matlab import numbers_of, read_mat
+from semiuhpe.sources.source import ALL, Published, Source
 
 LANDMARKS_19 = (
     (17,), (19,), (21,), (22,), (24,), (26,),
@@ -161,3 +162,12 @@ class _Head:
             id=self.identity, source="AFLW", split="unlabelled", subject=f"AFLW/{self.name}", box=box, extras=extras
         )
         return record, encoded
+
+
+DATA_SET = Source(
+    "aflw",
+    import_aflw,
+    licence="see its page",
+    citation="Köstinger et al., Annotated Facial Landmarks in the Wild, ICCV Workshops 2011",
+    published=(Published({ALL: 22_246}),),
+)

@@ -33,6 +33,7 @@ from semiuhpe.sources.importing import (
 from semiuhpe.sources.landmarks.boxes import BOX_RULES, TEST_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.landmarks.face_model import LANDMARKS, Float
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
+from semiuhpe.sources.source import ALL, Published, Source
 
 
 def import_aflw2000(
@@ -110,3 +111,12 @@ class _Head:
         if points.ndim != 2 or points.shape[0] != 2:
             raise Rejected("landmarks", f"pt2d must be 2 × n, got {points.shape}")
         return points.T[np.all(points > 0, axis=0)]
+
+
+DATA_SET = Source(
+    "aflw2000",
+    import_aflw2000,
+    licence="research",
+    citation="Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016",
+    published=(Published({ALL: 2_000}),),
+)

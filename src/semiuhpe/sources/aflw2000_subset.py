@@ -16,6 +16,7 @@ import numpy as np
 from semiuhpe.geometry.euler import from_euler_deg
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "AFLW2000-subset"
@@ -54,3 +55,12 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
             row["file"], images / row["file"], BOX, SOURCE, split="test",
             rotation=from_euler_deg(angles, CONVENTION), extras=dict(zip(_ANGLES, angles, strict=True)),
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "aflw2000-subset",
+    import_aflw2000_subset,
+    licence="research",
+    citation="Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016",
+    published=(Published({ALL: 100}),),
+)

@@ -28,6 +28,7 @@ from semiuhpe.sources.importing import (
     import_heads,
 )
 from semiuhpe.sources.pose_labels import PoseLabel, doubts, pose_label
+from semiuhpe.sources.source import Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "AFLW-faces"
@@ -93,3 +94,11 @@ def _thumbnails(images: Path, rows: list[_Row]) -> Iterator[tuple[str, Thumbnail
             yield row["file"], thumbnail_of_head(load_image(images / row["file"]), numbers(row, _CORNERS))
         except (ImageError, Rejected, ValueError):
             continue  # the import itself will say so
+
+
+DATA_SET = Source(
+    "aflw-faces",
+    import_aflw_faces,
+    licence="research",
+    citation="Köstinger et al., Annotated Facial Landmarks in the Wild, ICCV Workshops 2011",
+)

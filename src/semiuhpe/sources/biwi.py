@@ -35,6 +35,7 @@ from semiuhpe.sources.importing import (
     read_context,
 )
 from semiuhpe.sources.landmarks.face_model import Float, default_face_model
+from semiuhpe.sources.source import Source
 
 FACE_UNIT_MM = 50.0
 """One unit of the face model: with it the outer corners of the eyes are 86 mm apart, and the head is 164 mm wide."""
@@ -157,3 +158,11 @@ class _Head:
             extras={"pitch_deg": pitch, "yaw_deg": yaw, "roll_deg": roll, "sequence": sequence},
         )  # fmt: skip
         return record, encoded
+
+
+DATA_SET = Source(
+    "biwi",
+    import_biwi,
+    licence="see its page",
+    citation="Fanelli et al., Random Forests for Real Time 3D Face Analysis, IJCV 2013",
+)

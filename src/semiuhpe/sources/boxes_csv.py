@@ -20,6 +20,7 @@ from semiuhpe.heads.splits import split_by_subject
 from semiuhpe.sources import rotation_columns
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import Box
+from semiuhpe.sources.source import Source
 from semiuhpe.sources.tables import Row, find_table, numbers, pictures_of, read_table, rows_of_json
 
 __all__ = ["find_table", "import_boxes_csv", "numbers", "pictures_of", "read_table"]
@@ -111,3 +112,10 @@ def _box(row: Row) -> Box:
         return x1, y1, x2, y2
     x1, y1, width, height = numbers(row, _SIDES)
     return x1, y1, x1 + width, y1 + height
+
+
+DATA_SET = Source(
+    "boxes",
+    import_boxes_csv,
+    licence="as its pictures",
+)

@@ -19,6 +19,7 @@ from semiuhpe.errors import SourceError
 from semiuhpe.files.atomic import json_value
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import find_file, index_pictures, need_folder
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import read_json
 
 MIN_SIDE = 30.0
@@ -126,3 +127,12 @@ def _box(value: Any) -> list[float]:
 def _stem(file: str) -> str:
     """`273271,c9db000d5146c15.jpg` or the same without suffix."""
     return file[: -len(".jpg")] if file.lower().endswith(".jpg") else file
+
+
+DATA_SET = Source(
+    "crowdhuman",
+    import_crowdhuman,
+    licence="see its page",
+    citation="Shao et al., CrowdHuman, 2018; Wan et al., Body-Face Joint Detection, ICCV 2021",
+    published=(Published({ALL: 164_870}),),
+)

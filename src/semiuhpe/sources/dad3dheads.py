@@ -34,6 +34,7 @@ from semiuhpe.sources.importing import (
     import_heads,
     read_context,
 )
+from semiuhpe.sources.source import Published, Source
 
 OFFICIAL_SPLITS = ("train", "val", "test")
 _TO_CV_CAMERA = np.diag([1.0, -1.0, -1.0])
@@ -135,3 +136,12 @@ class _Head:
             return rotation_of(json_value(path.read_text(encoding="utf-8"))["model_view_matrix"])
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise Rejected("annotation", f"{path}: cannot be read as an annotation ({error})") from error
+
+
+DATA_SET = Source(
+    "dad-3dheads",
+    import_dad_3dheads,
+    licence="CC BY-NC-SA",
+    citation="Martyniuk et al., DAD-3DHeads: A Large-scale Dense, Accurate and Diverse Dataset, CVPR 2022",
+    published=(Published({"train": 37_840, "val": 4_312, "test": 2_746}),),
+)

@@ -35,6 +35,7 @@ from semiuhpe.sources.importing import (
     import_heads,
     read_context,
 )
+from semiuhpe.sources.source import Source
 
 _PLACES = ("images", "images/train", "images/val", "images/validation", "images/test", "")
 
@@ -153,3 +154,17 @@ class _Head:
         if values.shape != (count,) or not np.all(np.isfinite(values)):
             raise Rejected("annotation", f"{self.identity}: {key} must be {count} finite numbers")
         return [float(value) for value in values]
+
+
+AGORA = Source(
+    "agora",
+    import_agora,
+    licence="see its page",
+    citation="Patel et al., AGORA, CVPR 2021; Zhou et al., DirectMHP, 2023",
+)
+PANOPTIC = Source(
+    "panoptic",
+    import_panoptic,
+    licence="see its page",
+    citation="Joo et al., Panoptic Studio, ICCV 2015; Zhou et al., DirectMHP, 2023",
+)

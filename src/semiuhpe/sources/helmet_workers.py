@@ -23,6 +23,7 @@ from semiuhpe.sources.importing import (
     import_heads,
 )
 from semiuhpe.sources.photo_splits import groups_by_content, split_groups
+from semiuhpe.sources.source import Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "HelmetWorkers"
@@ -77,3 +78,10 @@ def _heads(
             identity, images / file, (x1, y1, x2, y2), SOURCE, subject=file,
             split="test" if part == "test" else "unlabelled", extras={"class": row["class"], "part": part},
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "helmet-workers",
+    import_helmet_workers,
+    licence="none stated; research",
+)

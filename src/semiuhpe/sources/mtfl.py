@@ -30,6 +30,7 @@ from semiuhpe.sources.importing import (
 )
 from semiuhpe.sources.landmarks.face_model import FaceFit, Float, affine_pose, default_face_model, head_boxes
 from semiuhpe.sources.pose_labels import LabelsFile, PoseLabel, PoseLabels, doubts
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 FIVE = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47), (30,), (48,), (54,))
@@ -113,3 +114,12 @@ class _Head:
             extras={"pose_class": self.row.get("pose_class", ""), **self.label.extras},
         )  # fmt: skip
         return record, encoded
+
+
+DATA_SET = Source(
+    "mtfl",
+    import_mtfl,
+    licence="none stated; research",
+    citation="Zhang et al., Facial Landmark Detection by Deep Multi-task Learning, ECCV 2014",
+    published=(Published({ALL: 5_921}),),
+)

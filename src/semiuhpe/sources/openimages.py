@@ -18,6 +18,7 @@ from typing import Annotated
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, FilteredOut, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box, index_pictures, need_folder
+from semiuhpe.sources.source import ALL, Published, Source
 
 HEAD = "/m/04hgtk"
 MIN_SIDE = 30.0
@@ -120,3 +121,12 @@ def _rows(table: Path) -> Iterator[dict[str, str]]:
                     yield row
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise SourceError(f"{table}: cannot be read ({error}); download it again") from error
+
+
+DATA_SET = Source(
+    "openimages",
+    import_openimages,
+    licence="see its page",
+    citation="Kuznetsova et al., The Open Images Dataset V4, IJCV 2020",
+    published=(Published({ALL: 165_797}), Published({ALL: 117_053}, {"min_side": 60.0})),
+)

@@ -25,6 +25,7 @@ from semiuhpe.sources.importing import (
     import_heads,
 )
 from semiuhpe.sources.pictures import Picture
+from semiuhpe.sources.source import Source
 
 MIN_SIDE = 30.0
 
@@ -102,3 +103,10 @@ class _Photo:
                 BoxedHead(identity, self.path, (x1, y1, x2, y2), self.source, subject=self.identity, extras=extras)
             )
         return [head.make(picture) for head in heads]
+
+
+DATA_SET = Source(
+    "photos",
+    import_photos,
+    licence="as its pictures",
+)

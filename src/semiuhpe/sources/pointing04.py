@@ -28,6 +28,7 @@ from semiuhpe.sources.importing import (
     import_heads,
 )
 from semiuhpe.sources.pictures import Box, find_file
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import Row, numbers, read_table
 
 SOURCE = "Pointing04"
@@ -118,3 +119,12 @@ def _box(path: Path, listed: Mapping[str, Row] | None) -> Box:
         raise Rejected("annotation", f"{path}: no row in the listing of head boxes")
     x1, y1, x2, y2 = numbers(listed[path.name], _CORNERS)
     return x1, y1, x2, y2
+
+
+DATA_SET = Source(
+    "pointing04",
+    import_pointing04,
+    licence="any purpose, cite",
+    citation="Gourier et al., Estimating Face Orientation from Robust Detection of Salient Facial Structures, 2004",
+    published=(Published({ALL: 1_488}),),
+)

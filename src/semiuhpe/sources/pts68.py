@@ -40,6 +40,7 @@ from semiuhpe.sources.landmarks.face_model import (
     official_pose,
 )
 from semiuhpe.sources.pose_labels import LabelsFile, PoseLabel, PoseLabels, doubts
+from semiuhpe.sources.source import Source
 
 RESIDUAL_LIMIT = 0.08
 """Fits with a larger residual (face units; typical 0.04) are left out: wrong or hidden landmarks, odd grimaces."""
@@ -155,3 +156,11 @@ class _Head:
             rotation=label.rotation, extras=extras,
         )  # fmt: skip
         return record, encoded
+
+
+DATA_SET = Source(
+    "pts68",
+    import_pts68,
+    licence="research / as its source",
+    citation="Sagonas et al., 300 Faces in-the-Wild Challenge, ICCV Workshops 2013",
+)

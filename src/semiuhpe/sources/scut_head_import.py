@@ -15,6 +15,7 @@ from typing import Annotated
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
+from semiuhpe.sources.source import Source
 from semiuhpe.sources.tables import read_table
 
 MIN_SIDE = 30.0
@@ -76,3 +77,11 @@ def _heads(photo: AnnotatedPhoto, part: str, min_side: float, filtered: Counter[
             f"{photo.name}#{number}", photo.path, (x1, y1, x2, y2), SOURCE, subject=photo.name,
             split="test" if part == "test" else "unlabelled", extras={"part": part},
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "scut-head",
+    import_scut_head,
+    licence="none stated; research",
+    citation="Peng et al., Detecting Heads using Feature Refine Net and Cascaded Multi-Scale Architecture, ICPR 2018",
+)

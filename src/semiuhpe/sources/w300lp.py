@@ -35,6 +35,7 @@ from semiuhpe.sources.importing import (
 from semiuhpe.sources.landmarks.boxes import BOX_RULES, TRAINING_MARGIN, box_of_head, box_with_margins
 from semiuhpe.sources.landmarks.face_model import LANDMARKS, MIRRORED, Float
 from semiuhpe.sources.matlab import angles_of, numbers_of, read_mat
+from semiuhpe.sources.source import ALL, Published, Source
 
 SUB_FOLDERS = ("AFW", "HELEN", "IBUG", "LFPW")
 _FLIP = "_Flip"
@@ -132,3 +133,12 @@ class _Head:
         if points.shape != (LANDMARKS, 2) or not np.all(np.isfinite(points)):
             raise Rejected("landmarks", f"expected 68 finite landmarks, got an array of shape {points.shape}")
         return points
+
+
+DATA_SET = Source(
+    "300w-lp",
+    import_300w_lp,
+    licence="see its page",
+    citation="Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016",
+    published=(Published({ALL: 122_450}),),
+)

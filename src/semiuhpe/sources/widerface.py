@@ -19,6 +19,7 @@ from typing import Annotated
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, ImportReport, Workers, import_heads
 from semiuhpe.sources.pictures import Box, find_file, need_folder
+from semiuhpe.sources.source import ALL, Published, Source
 
 MIN_SIDE = 25.0
 MARGIN = 0.15
@@ -123,3 +124,12 @@ def _photo_folder(root: Path, part: str) -> Path:
         if folder.is_dir():
             return folder
     raise SourceError(f"{root}: annotations of {part}, but no photos; expected {name}/images")
+
+
+DATA_SET = Source(
+    "widerface",
+    import_widerface,
+    licence="see its page",
+    citation="Yang et al., WIDER FACE: A Face Detection Benchmark, CVPR 2016",
+    published=(Published({ALL: 62_100}),),
+)

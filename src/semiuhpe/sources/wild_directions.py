@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 
 SOURCE = "WildDirections"
@@ -55,3 +56,12 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
             row["file"], images / row["file"], (x1, y1, x2, y2), SOURCE, split="test", subject=row["photo"],
             extras={"azimuth_deg": wrapped_azimuth_deg(azimuth), "photo": row["photo"]},
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "wild-directions",
+    import_wild_directions,
+    licence="as SCUT-HEAD",
+    citation="Peng et al., Detecting Heads using Feature Refine Net and Cascaded Multi-Scale Architecture, ICPR 2018",
+    published=(Published({ALL: 93}),),
+)

@@ -22,6 +22,7 @@ from semiuhpe.sources.importing import (
     Workers,
     import_heads,
 )
+from semiuhpe.sources.source import ALL, Published, Source
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 from semiuhpe.sources.wild_directions import wrapped_azimuth_deg
 
@@ -64,3 +65,11 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
                 "origin": row["source"],
             },
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "wild-val",
+    import_wild_val,
+    licence="as its sources",
+    published=(Published({ALL: 84}),),
+)

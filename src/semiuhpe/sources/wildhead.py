@@ -21,6 +21,7 @@ from pathlib import Path
 from semiuhpe.errors import SourceError
 from semiuhpe.sources.importing import ApartFrom, BoxedHead, Candidate, ImportReport, Rejected, Workers, import_heads
 from semiuhpe.sources.pictures import PICTURES, Box, need_folder
+from semiuhpe.sources.source import ALL, Published, Source
 
 STORED = 1.2
 """Side of a stored crop over the mean side of its head's box."""
@@ -95,3 +96,12 @@ def _heads(folder: Path, part: str) -> Iterator[BoxedHead | Candidate]:
             identity, path, _InCrop(width, height), SOURCE, subject=f"{part}/{path.stem[: match.start()]}",
             extras={"part": part},
         )  # fmt: skip
+
+
+DATA_SET = Source(
+    "wildhead",
+    import_wildhead,
+    licence="see its page",
+    citation="Zhou et al., Semi-Supervised Unconstrained Head Pose Estimation in the Wild, 2024",
+    published=(Published({"hp": 74_128, "ch": 163_291, "oi": 165_797, ALL: 403_216}),),
+)
