@@ -33,6 +33,13 @@ def as_array(name: str, value: Any, shape: tuple[int | str, ...], dtype: type = 
     return array
 
 
+def evenly_spread(count: int, limit: int) -> NDArray[np.int64]:
+    """`limit` of the numbers from 0 to count − 1, the first and the last among them; all where there are no more, or limit is 0."""
+    if not 0 < limit < count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, limit).round().astype(np.int64)
+
+
 def image_size(image: Any) -> tuple[int, int]:
     """Height and width of a picture, pixels. Raises InputError unless it is (H, W, 3) uint8 RGB with at least one pixel."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

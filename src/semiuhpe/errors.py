@@ -20,6 +20,10 @@ class ImageError(SemiUHPEError):
     """An image cannot be read."""
 
 
+class TooLargeError(ImageError):
+    """An image has more bytes or pixels than are allowed."""
+
+
 class VideoError(SemiUHPEError):
     """A video, camera or stream cannot be read, or fails for good."""
 

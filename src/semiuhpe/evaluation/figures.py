@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.evaluation.calibration import aurc, coverage, coverage_curve, reliability, risk_coverage
 from semiuhpe.evaluation.labels import Float
@@ -98,7 +99,7 @@ def _histogram(axes: Any, errors: Float) -> None:
 def _against(axes: Any, angle: Float, errors: Float, name: str, limit: int) -> None:
     angle_deg = np.degrees(angle)
     # Evenly spread rather than the first: stores are sorted by source.
-    shown = np.linspace(0, len(errors) - 1, min(MOST_POINTS, len(errors))).round().astype(int)
+    shown = evenly_spread(len(errors), MOST_POINTS)
     axes.plot(
         angle_deg[shown],
         errors[shown],

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.errors import StoreError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.euler import euler_deg
@@ -119,9 +120,7 @@ def choose(heads: Heads, split: str, limit: int = 0, *, official: str = "") -> l
     if not chosen:
         there = ", ".join(sorted(set(splits) - {""})) or "none, the store is empty"
         raise StoreError(f"{_name(heads)}: has no heads in split {wanted!r}; choose --split from: {there}")
-    if not 0 < limit < len(chosen):
-        return chosen
-    return [chosen[i] for i in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
+    return [chosen[i] for i in evenly_spread(len(chosen), limit)]
 
 
 _OFFICIAL = "official_split"

@@ -99,10 +99,13 @@ def frame_offset(predicted: ArrayLike, label: ArrayLike) -> Float:
     return project_to_rotation(products.sum(axis=0)) if len(products) else np.eye(3)
 
 
-def azimuth_bands(azimuth: ArrayLike) -> dict[str, Mask]:
-    """Which heads are in each band of `BANDS_DEG`. azimuth (n,) radians → name such as "0-60" → (n,) bool."""
+def azimuth_bands(azimuth: ArrayLike, bands_deg: Sequence[tuple[int, int]] = BANDS_DEG) -> dict[str, Mask]:
+    """Which heads are in each band of |azimuth|. azimuth (n,) radians → name such as "0-60" → (n,) bool.
+
+    bands_deg: the lowest angle of each band, which is in it, and the highest, which is not unless it is 180.
+    """
     turned = np.abs(np.degrees(np.asarray(azimuth, dtype=np.float64)))
-    return {f"{low}-{high}": (turned >= low) & ((turned < high) | (high == 180)) for low, high in BANDS_DEG}
+    return {f"{low}-{high}": (turned >= low) & ((turned < high) | (high == 180)) for low, high in bands_deg}
 
 
 def by_azimuth_band(errors: Float, azimuth: ArrayLike) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image as Pillow
 
-from semiuhpe.errors import ImageError
+from semiuhpe.errors import ImageError, TooLargeError
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is decoded; beyond it a file is more likely an attack than a photo."""
@@ -41,7 +41,7 @@ def check_size(size: int, name: str) -> None:
     if size == 0:
         raise ImageError(f"{name}: the file is empty; copy it again")
     if size > MAX_BYTES:
-        raise ImageError(f"{name}: {size / (1 << 20):,.0f} MiB are more than the limit of {MAX_BYTES >> 20:,}")
+        raise TooLargeError(f"{name}: {size / (1 << 20):,.0f} MiB are more than the limit of {MAX_BYTES >> 20:,}")
 
 
 def allowed_pixels(form: str, max_pixels: int = MAX_PIXELS) -> int:
@@ -50,12 +50,12 @@ def allowed_pixels(form: str, max_pixels: int = MAX_PIXELS) -> int:
 
 
 def check_pixels(image: Pillow.Image, name: str, max_pixels: int) -> None:
-    """Raise ImageError for a picture that has more pixels than are allowed, or none."""
+    """Raise TooLargeError for a picture that has more pixels than are allowed, ImageError for one that has none."""
     width, height = image.size
     allowed = allowed_pixels(image.format or "", max_pixels)
     if width * height > allowed:
         kind = f" of {image.format}" if allowed < max_pixels else ""
-        raise ImageError(
+        raise TooLargeError(
             f"{name}: {width} × {height} pixels are more than the limit{kind} of {allowed:,}; reduce the picture first"
         )
     if width * height == 0:

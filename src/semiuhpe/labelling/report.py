@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from semiuhpe.evaluation.metrics import azimuth_bands
 from semiuhpe.files.atomic import write_atomically
 from semiuhpe.geometry.rotation import (
     Float,
@@ -151,10 +152,8 @@ def _agreement(pairs: Iterable[tuple[Float | None, Float | None]]) -> dict[str, 
 
 def _banded(rotation: list[Float]) -> dict[str, tuple[Any, int]]:
     """Band → (which rotations are in it, how many)."""
-    azimuth = np.degrees(np.abs(azimuth_elevation_tilt(np.reshape(rotation, (-1, 3, 3)))[:, 0]))
-    last = BANDS_DEG[-1]
-    inside = {f"{low}-{high}": (azimuth >= low) & ((azimuth < high) | ((low, high) == last)) for low, high in BANDS_DEG}
-    return {name: (mask, int(mask.sum())) for name, mask in inside.items()}
+    azimuth = azimuth_elevation_tilt(np.reshape(rotation, (-1, 3, 3)))[:, 0]
+    return {name: (inside, int(inside.sum())) for name, inside in azimuth_bands(azimuth, BANDS_DEG).items()}
 
 
 def _quantiles(values: Iterable[float] | Float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ way of shading is a program of its own, and light is computed at the vertices.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError, MissingExtraError
+from semiuhpe.geometry.rotation import rotation_of_vector
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.parts import CLOTH, FLAT, HAIR, SKIN, Look, Part
 from semiuhpe.synthesis.shaders import FRAGMENT, SHADOW_FRAGMENT, SHADOW_VERTEX, VERTEX
@@ -61,29 +61,14 @@ class View:
     light_kind: str = ""
 
 
-def rotation_of(vector: Float) -> Float:
-    """Rotation matrix (3, 3) of a rotation vector (3,), Rodrigues' formula."""
-    x, y, z = (float(v) for v in vector)
-    angle = math.sqrt(x * x + y * y + z * z)
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z, c, s = x / angle, y / angle, z / angle, math.cos(angle), math.sin(angle)
-    d = 1.0 - c
-    return np.array([
-        [c + x * x * d, x * y * d - z * s, x * z * d + y * s],
-        [y * x * d + z * s, c + y * y * d, y * z * d - x * s],
-        [z * x * d - y * s, z * y * d + x * s, c + z * z * d],
-    ])  # fmt: skip
-
-
 def turn(points: Float, vector: Float) -> Float:
     """Rotate points (n, 3) by a rotation vector (3,)."""
-    return np.asarray(points @ rotation_of(vector).T)
+    return np.asarray(points @ rotation_of_vector(vector).T)
 
 
 def _matrix(vector: Float) -> bytes:
     """Rotation matrix of a rotation vector, as the bytes of a GLSL mat3 (column by column)."""
-    return rotation_of(vector).T.astype(np.float32).tobytes()
+    return rotation_of_vector(vector).T.astype(np.float32).tobytes()
 
 
 _IDENTITY = np.eye(3, dtype=np.float32).tobytes()

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from semiuhpe.errors import ImageError
+from semiuhpe.errors import ImageError, TooLargeError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.poses.head_poses import UNREADABLE_DEG, HeadPoses
 from semiuhpe.web.decoding import TooSlowError
@@ -57,9 +57,9 @@ def read_picture(body: bytes, limits: Limits, decode: Decode) -> Image:
         return decode(body, limits.pixels)
     except TooSlowError as error:
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_slow", str(error)) from error
+    except TooLargeError as error:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_pixels", str(error)) from error
     except ImageError as error:
-        if "more than the limit" in str(error):
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_pixels", str(error)) from error
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", str(error)) from error
 
 

@@ -17,12 +17,12 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from semiuhpe.errors import ImageError
+from semiuhpe.errors import ImageError, TooLargeError
 from semiuhpe.images.load import load_image
 
 JOB = struct.Struct("<dQQ")
 ANSWER = struct.Struct("<cQQ")
-PICTURE, REFUSED, READY = b"p", b"r", b"!"
+PICTURE, REFUSED, TOO_LARGE, READY = b"p", b"r", b"l", b"!"
 
 _BYTES_OF_A_PIXEL = 24
 _SPARE_BYTES = 512 << 20
@@ -39,7 +39,8 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
             picture = load_image(body, max_pixels=pixels)
         except (ImageError, MemoryError) as error:
             text = (str(error) or "the picture takes too much memory; reduce it first").encode()
-            answers.write(ANSWER.pack(REFUSED, len(text), 0) + text)
+            kind = TOO_LARGE if isinstance(error, TooLargeError) else REFUSED
+            answers.write(ANSWER.pack(kind, len(text), 0) + text)
         else:
             height, width = picture.shape[:2]
             answers.write(ANSWER.pack(PICTURE, width, height))

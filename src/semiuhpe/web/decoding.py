@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from semiuhpe.errors import ImageError
+from semiuhpe.errors import ImageError, TooLargeError
 from semiuhpe.geometry.crop import Image
-from semiuhpe.web.decode_worker import ANSWER, JOB, PICTURE, READY
+from semiuhpe.web.decode_worker import ANSWER, JOB, PICTURE, READY, TOO_LARGE
 
 _LOG = logging.getLogger(__name__)
 _ENDED_BY_THE_CLOCK = (-signal.SIGPROF, -signal.SIGKILL) if hasattr(signal, "SIGPROF") else ()
@@ -134,7 +134,8 @@ def _exchange(process: subprocess.Popen[bytes], body: bytes, max_pixels: int, se
     jobs.flush()
     kind, first, second = ANSWER.unpack(_read(process, ANSWER.size))
     if kind != PICTURE:
-        raise ImageError(_read(process, first).decode(errors="replace"))
+        refusal = TooLargeError if kind == TOO_LARGE else ImageError
+        raise refusal(_read(process, first).decode(errors="replace"))
     return np.frombuffer(_read(process, first * second * 3), dtype=np.uint8).reshape(second, first, 3)
 
 
