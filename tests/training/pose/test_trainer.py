@@ -232,6 +232,30 @@ def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
         )
 
 
+def test_a_run_that_once_fetched_by_default_goes_on_without_a_word(tmp_path: Path) -> None:
+    """Recipes used to say `pretrained: true` of every backbone, also where initial weights replaced all."""
+    said, silent = (ModelRecipe("mobilenetv4_conv_small", pretrained=word, image_size=48) for word in (False, None))
+    with pytest.raises(RecipeError, match=r"say --model\.pretrained true"):
+        Trainer(recipe_for(tmp_path, model=silent), progress=False)
+    Trainer(recipe_for(tmp_path, model=said, steps=4), progress=False).train()
+    known = tmp_path / "run" / "recipe.json"
+    known.write_text(json.dumps(with_pretrained(known, True)))
+    resumed = Trainer(recipe_for(tmp_path, model=silent, steps=4), progress=False)
+    assert (resumed.step, resumed.recipe.model.pretrained) == (4, True)
+    weights = str(tmp_path / "run" / "best.safetensors")
+    other = recipe_for(tmp_path, run=str(tmp_path / "other"), model=silent, initial_weights=weights)
+    assert Trainer(other, progress=False).recipe.model.pretrained is False
+    known = tmp_path / "other" / "recipe.json"
+    known.write_text(json.dumps(with_pretrained(known, True)))
+    Trainer(other, progress=False)
+
+
+def with_pretrained(recipe: Path, value: bool) -> Any:
+    plain = json.loads(recipe.read_text())
+    plain["model"]["pretrained"] = value
+    return plain
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -68,7 +68,9 @@ class ValidationData:
 class ModelRecipe:
     """The network: see `semiuhpe.models.pose_net.PoseNet`. image_size: pixels a side of the crop it sees.
 
-    frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
+    pretrained: begin with the backbone's ImageNet weights, fetched from a hub where they have to be; none = begin with
+    them where they come with a package and no network is needed (efficientnet_lite0), and ask for a yes or no where not.
+    They are not looked for where there are `initial_weights`. frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
     trainings that start from weights whose statistics suit heads already. channels_last: with `precision: bf16-mixed`
     two to three times as fast on a CPU that has bfloat16; not for networks with grouped convolutions.
     """
@@ -76,7 +78,7 @@ class ModelRecipe:
     backbone: str = "efficientnet_lite0"
     head: Literal["reference", "linear"] = "reference"
     dropout: float = 0.2
-    pretrained: bool = True
+    pretrained: bool | None = None
     frozen_stages: int = 0
     frozen_norms: bool = False
     channels_last: bool = False

@@ -30,6 +30,14 @@ def _recipe_of(path: Path) -> dict[str, Any]:
     return recipe
 
 
+def begun_with(run: Path) -> dict[str, Any]:
+    """The resolved recipe that a run was begun with, whichever version began it; as plain JSON types."""
+    known: dict[str, Any] = _with_defaults(_recipe_of(run / RECIPE), _defaults())
+    if known["initial_weights"]:
+        known["model"]["pretrained"] = False  # as it is resolved today, for the initial weights replace all
+    return known
+
+
 class RunFolder:
     """A run on disk. Opening one that exists with another recipe raises RecipeError, so that two never mix.
 
@@ -40,7 +48,7 @@ class RunFolder:
         self.path, self.writes = Path(recipe.run), writes
         known = self.path / RECIPE
         if known.exists():
-            before, now = _with_defaults(_recipe_of(known), _defaults()), recipes.to_dict(recipe)
+            before, now = begun_with(self.path), recipes.to_dict(recipe)
             changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
             if changed:
                 raise RecipeError(

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.models.backbones import begins_pretrained
 from semiuhpe.models.checkpoint import (
+    LAST,
     load_checkpoint,
     load_module,
     load_optimiser,
@@ -49,7 +51,7 @@ from semiuhpe.training.pose.data import (
     training_sources,
 )
 from semiuhpe.training.pose.recipe import Recipe
-from semiuhpe.training.pose.run_folder import RunFolder
+from semiuhpe.training.pose.run_folder import RunFolder, begun_with
 from semiuhpe.training.pose.second_stage import SecondStage
 from semiuhpe.training.pose.semi_supervised import UnlabelledBatch
 from semiuhpe.training.pose.validation import ValidationSet, validate, validation_sets
@@ -81,7 +83,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
         recipes.check(recipe)
-        self.recipe = recipe
+        recipe = self.recipe = _resolved(recipe)
         if recipe.threads:
             torch.set_num_threads(usable_threads(recipe.threads))
         # Denormal numbers make a CPU step several times slower and mean nothing here.
@@ -97,7 +99,7 @@ class Trainer:
             settings.backbone,
             head=settings.head,
             dropout=settings.dropout,
-            pretrained=settings.pretrained and not recipe.initial_weights,
+            pretrained=bool(settings.pretrained) and not self.folder.last.exists(),
             frozen_stages=settings.frozen_stages,
             frozen_norms=settings.frozen_norms,
             channels_last=settings.channels_last,
@@ -357,6 +359,15 @@ class Trainer:
             if self.second.covers(self.step):
                 self.teacher.decay = self.second.settings.teacher_decay
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
+
+
+def _resolved(recipe: Recipe) -> Recipe:
+    """The recipe with what it leaves open: whether its backbone begins with ImageNet weights."""
+    wanted, run = recipe.model.pretrained, Path(recipe.run)
+    if wanted is None and (run / LAST).exists():
+        wanted = begun_with(run)["model"]["pretrained"]
+    pretrained = not recipe.initial_weights and begins_pretrained(recipe.model.backbone, wanted)
+    return replace(recipe, model=replace(recipe.model, pretrained=pretrained))
 
 
 def _mean_error_deg(parameter: Tensor, rotations: Tensor) -> float:
