@@ -13,7 +13,7 @@ from typing import Any
 from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import json_text, json_value
 from semiuhpe.files.locks import LOCK
-from semiuhpe.poses.head_poses import csv_columns
+from semiuhpe.poses.exchange import csv_columns
 from semiuhpe.prediction.bulk.attempts import NOTES
 from semiuhpe.prediction.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
 from semiuhpe.prediction.bulk.storage import Place, place
