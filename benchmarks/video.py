@@ -126,7 +126,7 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     from semiuhpe.cli import main, predict, predict_video
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.poses.head_poses import HeadPoses
-    from semiuhpe.predict import video_folder
+    from semiuhpe.prediction import video_folder
     from semiuhpe.tracking import stream
     from semiuhpe.tracking import tracker as tracking
     from semiuhpe.tracking.smoothing import RotationSmoother

@@ -44,7 +44,14 @@ def known_poses() -> None:
     for style in STYLES:
         for number, (rotation, error) in enumerate(zip(rotations, ERRORS_DEG, strict=True)):
             ground = np.full((220, 220, 3), 15 + 45 * number, np.uint8)
-            head = HeadPoses(rotation[None], [[50, 45, 170, 165]], [1.0], [error], [2 * error], [1.0])
+            head = HeadPoses(
+                rotation=rotation[None],
+                box=[[50, 45, 170, 165]],
+                detection_score=[1.0],
+                expected_error_deg=[error],
+                error_90_deg=[2 * error],
+                entropy=[1.0],
+            )
             tiles.append(head.draw(ground, style))
             captions.append("az {} el {} tilt {}".format(*POSES_DEG[number]) + f"  ±{error:.0f}°")
     sheet = contact_sheet(tiles, columns=len(POSES_DEG), tile=200, captions=captions)

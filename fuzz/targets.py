@@ -18,7 +18,7 @@ from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore, HeadStoreWriter
 from semiuhpe.images.load import list_images, load_image
 from semiuhpe.poses.head_poses import HeadPoses
-from semiuhpe.predict.boxes_file import read_boxes
+from semiuhpe.prediction.boxes_file import read_boxes
 from semiuhpe.sources.matlab import read_mat
 from semiuhpe.sources.pts68 import read_pts
 from semiuhpe.synthesis.formats import read_mhclo, read_mhmat, read_obj, read_target

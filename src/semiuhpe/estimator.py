@@ -80,8 +80,7 @@ class HeadPoseEstimator:
         """
         pixels = load_image(image)
         boxes, scores = self.detect(pixels)
-        # An array of our own is gone when this returns, so it is the caller's picture that is remembered.
-        return self.estimate(pixels, boxes, scores).of_picture(image)
+        return self.estimate(pixels, boxes, scores)
 
     def detect(self, image: Image) -> tuple[Float, Float]:
         """The heads that the detector in use finds: boxes (n, 4) with area, and scores (n,).
@@ -136,7 +135,7 @@ class HeadPoseEstimator:
         height, width = pixels.shape[:2]
         outside = np.any((checked[:, :2] >= [width, height]) | (checked[:, 2:] <= 0), axis=1)
         belief[outside] = np.nan
-        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores).of_picture(image)
+        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
 
     def estimate_batch(self, images: Iterable[Any]) -> list[HeadPoses]:
         """As calling it with each image, but photos of like size go through the detector together, where it has a
@@ -195,12 +194,12 @@ class HeadPoseEstimator:
         rotation = project_to_rotation(np.where(finite[:, None, None], belief, np.eye(3)))
         bars = self._error(belief)
         return HeadPoses(
-            rotation,
-            boxes,
-            np.asarray(scores, dtype=np.float64),
-            bars.expected_error_deg,
-            bars.error_90_deg,
-            bars.entropy,
+            rotation=rotation,
+            box=boxes,
+            detection_score=np.asarray(scores, dtype=np.float64),
+            expected_error_deg=bars.expected_error_deg,
+            error_90_deg=bars.error_90_deg,
+            entropy=bars.entropy,
         )
 
 

@@ -14,7 +14,7 @@ from helpers.tiny_onnx import write_weight_options
 
 from semiuhpe.cli.main import main
 from semiuhpe.files.journal import Journal
-from semiuhpe.predict.video_folder import VideoFolder
+from semiuhpe.prediction.video_folder import VideoFolder
 from semiuhpe.tracking.stream import PoseStream
 from semiuhpe.tracking.tracker import MotionTracker
 from semiuhpe.video.writer import SegmentWriter

@@ -21,8 +21,8 @@ from PIL import Image
 
 from semiuhpe.cli.main import main
 from semiuhpe.files.locks import FolderLock
-from semiuhpe.predict.photo_folder import PredictionFolder
-from semiuhpe.predict.video_folder import VideoFolder
+from semiuhpe.prediction.photo_folder import PredictionFolder
+from semiuhpe.prediction.video_folder import VideoFolder
 from semiuhpe.video.sources import MovingSource
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and bytes in names")

@@ -23,7 +23,7 @@ from helpers.tiny_onnx import write_weight_options
 
 import semiuhpe
 from semiuhpe.cli.main import main
-from semiuhpe.predict.video_folder import VideoFolder, folder_for
+from semiuhpe.prediction.video_folder import VideoFolder, folder_for
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -206,7 +206,7 @@ def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
 ) -> None:
     source = wandering(tmp_path / "clip.mp4", 40, sound_s=1.5)
     code = (
-        "import sys, time, semiuhpe.predict.video_folder as v\n"
+        "import sys, time, semiuhpe.prediction.video_folder as v\n"
         "v.VideoFolder.__init__.__kwdefaults__['segment_frames'] = 7\n"
         "add = v.VideoFolder.add\n"
         "v.VideoFolder.add = lambda *a: (add(*a), time.sleep(0.05))\n"

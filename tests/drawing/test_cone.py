@@ -65,7 +65,14 @@ def test_unreadable_heads_carry_their_error_bar(style: str) -> None:
     canvas = np.zeros((400, 400, 3), np.uint8)
 
     def heads(error: float) -> HeadPoses:
-        return HeadPoses(np.eye(3)[None], BOX, [1.0], [error], [error], [1.0])
+        return HeadPoses(
+            rotation=np.eye(3)[None],
+            box=BOX,
+            detection_score=[1.0],
+            expected_error_deg=[error],
+            error_90_deg=[error],
+            entropy=[1.0],
+        )
 
     pictures = [heads(e).draw(canvas, style) for e in (39.0, 41.0)]  # type: ignore[arg-type]
     below = [(p[246:280, 150:250] > 250).all(axis=-1).sum() for p in pictures]  # white letters

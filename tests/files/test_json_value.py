@@ -12,7 +12,7 @@ import semiuhpe
 from semiuhpe.errors import SemiUHPEError, SourceError, WeightsError
 from semiuhpe.files.atomic import json_value
 from semiuhpe.poses.head_poses import HeadPoses
-from semiuhpe.predict.boxes_file import read_boxes
+from semiuhpe.prediction.boxes_file import read_boxes
 from semiuhpe.sources.dad3dheads import read_items
 from semiuhpe.sources.tables import read_json
 from semiuhpe.weights import read_card

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semiuhpe.poses.exchange import cell_text, safe_cell, write_csv
-from semiuhpe.predict.boxes_file import read_boxes
+from semiuhpe.prediction.boxes_file import read_boxes
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "'=1", "''=1", "=cmd|' /C calc'!A0.jpg"]
 

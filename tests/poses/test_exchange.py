@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import sys
 import types
 from dataclasses import replace
@@ -14,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semiuhpe.errors import InputError, MissingExtraError
+from semiuhpe.errors import ImageError, InputError, MissingExtraError
 from semiuhpe.geometry.ray import axis_to_ray
 from semiuhpe.geometry.rotation import angle_between, geodesic_distance, random_rotations, rotation_x, rotation_y
+from semiuhpe.poses.exchange import FIELDS, STORED, csv_columns, rows_to_csv
 from semiuhpe.poses.head_poses import HeadPoses
 
 
@@ -24,8 +24,8 @@ def heads(count: int = 4, tracked: bool = True) -> HeadPoses:
     rng = np.random.default_rng(3)
     corner = rng.uniform(0, 50, (count, 2))
     poses = HeadPoses(
-        random_rotations(count, rng), np.concatenate([corner, corner + 20], axis=1), rng.random(count),
-        rng.uniform(2, 60, count), rng.uniform(5, 90, count), -rng.random(count),
+        rotation=random_rotations(count, rng), box=np.concatenate([corner, corner + 20], axis=1), detection_score=rng.random(count),
+        expected_error_deg=rng.uniform(2, 60, count), error_90_deg=rng.uniform(5, 90, count), entropy=-rng.random(count),
     )  # fmt: skip
     return replace(poses, track_id=np.arange(count) * 3 + 1) if tracked else poses
 
@@ -110,7 +110,14 @@ def test_rays_are_the_smallest_rotations_onto_the_points(rng: np.random.Generato
 def test_a_head_at_the_edge_that_faces_the_lens() -> None:
     matrix = np.array([[100.0, 0, 100], [0, 100, 100], [0, 0, 1]])
     box = [[190.0, 90, 210, 110]]
-    poses = HeadPoses(np.eye(3)[None], box, np.ones(1), np.ones(1), np.ones(1), np.zeros(1))  # type: ignore[arg-type]
+    poses = HeadPoses(
+        rotation=np.eye(3)[None],
+        box=box,
+        detection_score=np.ones(1),
+        expected_error_deg=np.ones(1),
+        error_90_deg=np.ones(1),
+        entropy=np.zeros(1),
+    )  # type: ignore[arg-type]
     seen = poses.relative_to_camera(matrix)
     assert seen.azimuth_deg[0] == pytest.approx(45)  # it must turn to the image left to look at the lens
     # Its gaze meets the lens: the head is at (1, 0, 1)·z, and looks along −(1, 0, 1).
@@ -121,21 +128,61 @@ def test_a_head_at_the_edge_that_faces_the_lens() -> None:
             poses.relative_to_ray(wrong)
 
 
-def test_a_notebook_shows_the_picture_while_it_is_known(tmp_path: Path) -> None:
-    image = np.zeros((90, 120, 3), np.uint8)
-    poses = heads()
-    assert poses._repr_png_() is None
-    shown = poses.of_picture(image)
-    png = shown[:2]._repr_png_()
-    assert png is not None
-    assert Image.open(io.BytesIO(png)).size == (120, 90)
-    del image
-    gc.collect()
-    assert shown._repr_png_() is None  # heads do not keep pictures alive
-    Image.fromarray(np.zeros((3000, 90, 3), np.uint8)).save(tmp_path / "a.png")
-    png = poses.of_picture(tmp_path / "a.png")._repr_png_()
-    assert png is not None
-    assert max(Image.open(io.BytesIO(png)).size) == 1024
-    (tmp_path / "a.png").unlink()
-    assert poses.of_picture(tmp_path / "a.png")._repr_png_() is None
-    assert poses.of_picture(b"bytes")._repr_png_() is None
+def test_heads_of_several_pictures_are_never_poured_into_one() -> None:
+    first, second = heads(2, tracked=False), heads(3, tracked=False)[1:]
+    rows = [{"file": name, **row} for name, some in [("a.jpg", first), ("=b.jpg", second)] for row in some.to_rows()]
+    text = rows_to_csv(rows, ("300w-lp",), first=["file"])
+    with pytest.raises(InputError, match=r"heads of 2 pictures.*from_csv_by_picture"):
+        HeadPoses.from_csv(text)
+    found = HeadPoses.from_csv_by_picture(text)
+    assert list(found) == ["a.jpg", "=b.jpg"]
+    alike(found["a.jpg"], first)
+    alike(found["=b.jpg"], second)
+    alike(HeadPoses.from_csv(rows_to_csv(rows[:2], ("300w-lp",), first=["file"])), first)  # of one photo it is clear
+
+
+def test_frames_of_a_video_are_known_by_their_number() -> None:
+    rows = [{"frame": frame, "time_s": frame / 10, **row} for frame in (0, 7) for row in heads(2).to_rows()]
+    text = rows_to_csv(rows, ("300w-lp",), first=["frame", "time_s", "track_id"])
+    with pytest.raises(InputError, match=r"heads of 2 pictures \(0, 7"):
+        HeadPoses.from_csv(text)
+    found = HeadPoses.from_csv_by_picture(text)
+    assert list(found) == [0, 7]
+    alike(found[7], heads(2))
+    assert list(HeadPoses.from_csv_by_picture(heads(1).to_csv())) == [None]
+
+
+def test_every_form_follows_from_the_one_table() -> None:
+    poses = heads(1)
+    (written,), (row,) = poses.to_dict(), poses.to_rows()
+    assert list(written) == [*(entry.in_dict for entry in FIELDS), "euler_deg", "track_id"]
+    assert [name for name in row if name != "track_id"] == csv_columns(["300w-lp"])
+    assert {entry.name for entry in STORED} | {"track_id"} == set(poses.arrays())
+    for entry in FIELDS:
+        value = getattr(poses, entry.name)
+        assert value.shape == (1, *entry.shape)
+        np.testing.assert_allclose(written[entry.in_dict], value[0], atol=0.51 * 10**-entry.digits)
+        cells = [row[column] for column in entry.columns]
+        assert not cells or cells == np.ravel(written[entry.in_dict]).tolist()
+
+
+def test_minus_zero_is_not_written() -> None:
+    assert "-0.0," not in HeadPoses.from_dict([{**heads(1).to_dict()[0], "rotation": np.eye(3).tolist()}]).to_csv()
+
+
+def test_pictures_are_given_and_come_back_in_their_own_kind(tmp_path: Path) -> None:
+    image, poses = np.zeros((90, 120, 3), np.uint8), heads()
+    before = gc.get_referrers(image)
+    drawn = poses.draw(image)
+    assert drawn.any() and not image.any()
+    Image.fromarray(image).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(poses.draw(tmp_path / "a.png"), drawn)
+    np.testing.assert_array_equal(poses.draw(str(tmp_path / "a.png")), drawn)
+    shown = poses.draw(Image.fromarray(image))
+    assert isinstance(shown, Image.Image)  # which a notebook shows
+    np.testing.assert_array_equal(np.asarray(shown), drawn)
+    assert len(gc.get_referrers(image)) <= len(before)  # heads do not keep pictures alive
+    with pytest.raises(InputError, match=r"heads\.draw\(image\)"):
+        poses.draw()  # type: ignore[call-overload]
+    with pytest.raises(ImageError, match=r"nothing\.jpg"):
+        poses.draw(tmp_path / "nothing.jpg")

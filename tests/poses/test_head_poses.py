@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import copy
 import csv
 import dataclasses
 import io
 import json
+import pickle
 import sys
 import types
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -20,19 +24,26 @@ def heads(count: int = 4, seed: int = 0) -> HeadPoses:
     corner = rng.uniform(0, 50, (count, 2))
     box = np.concatenate([corner, corner + 20], axis=1)
     return HeadPoses(
-        random_rotations(count, rng),
-        box,
-        rng.random(count),
-        rng.uniform(2, 60, count),
-        rng.uniform(5, 90, count),
-        -rng.random(count),
+        rotation=random_rotations(count, rng),
+        box=box,
+        detection_score=rng.random(count),
+        expected_error_deg=rng.uniform(2, 60, count),
+        error_90_deg=rng.uniform(5, 90, count),
+        entropy=-rng.random(count),
     )
 
 
 def test_angles_of_hand_made_poses() -> None:
     wanted = np.array([[0, 0, 0], [45, 10, -5], [180, 0, 0], [-135, -30, 20]], float)
     rotation = from_azimuth_elevation_tilt(*np.radians(wanted).T)
-    poses = HeadPoses(rotation, np.tile([0, 0, 9, 9], (4, 1)), np.ones(4), np.ones(4), np.ones(4), np.zeros(4))
+    poses = HeadPoses(
+        rotation=rotation,
+        box=np.tile([0, 0, 9, 9], (4, 1)),
+        detection_score=np.ones(4),
+        expected_error_deg=np.ones(4),
+        error_90_deg=np.ones(4),
+        entropy=np.zeros(4),
+    )
     np.testing.assert_allclose(np.stack([poses.azimuth_deg, poses.elevation_deg, poses.tilt_deg], 1), wanted, atol=1e-9)
     np.testing.assert_allclose(poses.facing[0], [0, 0, -1], atol=1e-12)
     np.testing.assert_allclose(poses.euler("300w-lp")[0], 0, atol=1e-9)
@@ -81,9 +92,23 @@ def test_repr_tells_the_poses_and_long_ones_stay_short() -> None:
 
 def test_lengths_must_match() -> None:
     with pytest.raises(InputError, match="box"):
-        HeadPoses(np.eye(3)[None], np.zeros((2, 4)), np.ones(1), np.ones(1), np.ones(1), np.ones(1))
+        HeadPoses(
+            rotation=np.eye(3)[None],
+            box=np.zeros((2, 4)),
+            detection_score=np.ones(1),
+            expected_error_deg=np.ones(1),
+            error_90_deg=np.ones(1),
+            entropy=np.ones(1),
+        )
     with pytest.raises(InputError, match=r"\(n, 3, 3\)"):
-        HeadPoses(np.eye(3), np.zeros((1, 4)), np.ones(1), np.ones(1), np.ones(1), np.ones(1))
+        HeadPoses(
+            rotation=np.eye(3),
+            box=np.zeros((1, 4)),
+            detection_score=np.ones(1),
+            expected_error_deg=np.ones(1),
+            error_90_deg=np.ones(1),
+            entropy=np.ones(1),
+        )
 
 
 def test_numbers_must_be_finite() -> None:
@@ -124,3 +149,30 @@ def test_malformed_dicts_are_told() -> None:
 def test_arrays_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         heads().rotation[0, 0, 0] = 1
+
+
+def test_a_value_is_equal_to_its_like_and_to_nothing_else() -> None:
+    assert heads() == heads()
+    assert heads() != heads(seed=1)
+    assert heads(3) != heads(4)
+    assert heads() != "heads"
+    assert dataclasses.replace(heads(), track_id=[1, 2, 3, 4]) != heads()
+    with pytest.raises(TypeError):
+        HeadPoses(np.eye(3)[None], np.zeros((1, 4)))  # type: ignore[call-arg, misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        heads().box = np.zeros((4, 4))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickled_heads_are_the_same_and_stay_read_only(protocol: int) -> None:
+    poses = dataclasses.replace(heads(), track_id=[4, 5, -1, 6])
+    for value in (poses, HeadPoses.empty()):
+        back = pickle.loads(pickle.dumps(value, protocol))
+        assert back == value
+        assert not any(array.flags.writeable for array in back.arrays().values())
+    assert copy.deepcopy(poses) == poses
+
+
+def test_heads_cross_to_another_process_and_back() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(HeadPoses.__getitem__, heads(), slice(None, None, -1)).result(timeout=120) == heads()[::-1]

@@ -15,7 +15,8 @@ from semiuhpe.errors import SourceError
 from semiuhpe.geometry.euler import CONVENTIONS, euler_deg, from_euler_deg
 from semiuhpe.geometry.rotation import to_quaternion
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.poses.head_poses import HeadPoses, rows_to_csv
+from semiuhpe.poses.exchange import rows_to_csv
+from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.sources.boxes_csv import import_boxes_csv
 
 
@@ -216,7 +217,7 @@ def test_json_of_another_form_is_refused(folder: Path, tmp_path: Path, text: str
 
 def test_our_own_predictions_can_be_imported(folder: Path, tmp_path: Path) -> None:
     heads = HeadPoses(
-        POSE[None], np.array([[30.0, 20, 70, 64]]), np.ones(1), np.ones(1), np.ones(1), np.zeros(1)
+        rotation=POSE[None], box=np.array([[30.0, 20, 70, 64]]), detection_score=np.ones(1), expected_error_deg=np.ones(1), error_90_deg=np.ones(1), entropy=np.zeros(1)
     )  # fmt: skip
     (folder / "predictions.csv").write_text(
         rows_to_csv([{"file": "0.png", **row} for row in heads.to_rows()], ("300w-lp",), first=["file"])

@@ -26,7 +26,14 @@ from semiuhpe.tracking.tracker import ByteTracker, MotionTracker, Tracker
 def heads(boxes: list[list[float]], rotation: np.ndarray | None = None, error: float = 5.0) -> HeadPoses:
     n = len(boxes)
     rotation = np.tile(np.eye(3), (n, 1, 1)) if rotation is None else rotation
-    return HeadPoses(rotation, np.reshape(boxes, (-1, 4)), np.ones(n), np.full(n, error), np.full(n, 9.0), -np.ones(n))
+    return HeadPoses(
+        rotation=rotation,
+        box=np.reshape(boxes, (-1, 4)),
+        detection_score=np.ones(n),
+        expected_error_deg=np.full(n, error),
+        error_90_deg=np.full(n, 9.0),
+        entropy=-np.ones(n),
+    )
 
 
 def square(x: float, y: float = 50, side: float = 40) -> list[float]:

@@ -23,7 +23,14 @@ BOXES = [[20.0, 30, 120, 150], [180, 40, 280, 160]]
 
 def two_heads(image: np.ndarray) -> HeadPoses:
     rotation = from_azimuth_elevation_tilt(*np.radians([[60, -150], [20, 0], [0, 10]]))
-    return HeadPoses(rotation, BOXES, [0.9, 0.8], [8.0, 55.0], [15.0, 90.0], [4.0, 1.0])
+    return HeadPoses(
+        rotation=rotation,
+        box=BOXES,
+        detection_score=[0.9, 0.8],
+        expected_error_deg=[8.0, 55.0],
+        error_90_deg=[15.0, 90.0],
+        entropy=[4.0, 1.0],
+    )
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,14 @@ LIMITS = Limits(body_bytes=200_000, pixels=40_000, waiting=1, connections=6, sec
 
 def one_head(image: np.ndarray) -> HeadPoses:
     height, width = image.shape[:2]
-    return HeadPoses(np.eye(3)[None], [[0, 0, width, height]], [0.9], [5.0], [9.0], [4.0])
+    return HeadPoses(
+        rotation=np.eye(3)[None],
+        box=[[0, 0, width, height]],
+        detection_score=[0.9],
+        expected_error_deg=[5.0],
+        error_90_deg=[9.0],
+        entropy=[4.0],
+    )
 
 
 @pytest.fixture

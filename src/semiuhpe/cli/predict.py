@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.files.interruption import Interruption
     from semiuhpe.poses.head_poses import HeadPoses
-    from semiuhpe.predict.boxes_file import Boxes
-    from semiuhpe.predict.run_settings import Start
+    from semiuhpe.prediction.boxes_file import Boxes
+    from semiuhpe.prediction.run_settings import Start
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,10 +110,10 @@ def _run(args: argparse.Namespace) -> int:
     from semiuhpe.errors import InputError
     from semiuhpe.files.interruption import Interruption
     from semiuhpe.poses.exchange import check_parquet, csv_columns
-    from semiuhpe.predict.boxes_file import read_boxes
-    from semiuhpe.predict.output_folder import OutputFolder, numbered_folders, verdict_of
-    from semiuhpe.predict.photo_folder import earlier_drawings, verdict_on_predictions
-    from semiuhpe.predict.video_folder import is_annotated
+    from semiuhpe.prediction.boxes_file import read_boxes
+    from semiuhpe.prediction.output_folder import OutputFolder, numbered_folders, verdict_of
+    from semiuhpe.prediction.photo_folder import earlier_drawings, verdict_on_predictions
+    from semiuhpe.prediction.video_folder import is_annotated
     from semiuhpe.video.sources import list_sources
 
     csv_columns(args.euler)  # an unknown convention fails now, not after the first photo
@@ -158,7 +158,7 @@ def _photos(
     from tqdm import tqdm
 
     from semiuhpe import __version__
-    from semiuhpe.predict.photo_folder import PredictionFolder
+    from semiuhpe.prediction.photo_folder import PredictionFolder
 
     failed = count = 0
     with PredictionFolder(args.output, settings, start, paths) as folder:
@@ -227,7 +227,7 @@ def _detector(args: argparse.Namespace) -> HeadDetector | ForeignDetector:
 def _without_boxes(paths: list[Path], boxes: dict[str, Boxes], source: Path) -> int:
     """How many photos the boxes file does not name. Raises InputError if it names none of them."""
     from semiuhpe.errors import InputError
-    from semiuhpe.predict.boxes_file import boxes_of
+    from semiuhpe.prediction.boxes_file import boxes_of
 
     missing = sum(boxes_of(path, boxes) is None for path in paths)
     if missing == len(paths):
@@ -243,7 +243,7 @@ def _one(
     """The entry and the drawing of one picture; one that fails becomes an entry with its error, and no drawing."""
     from semiuhpe.errors import SemiUHPEError
     from semiuhpe.images.load import load_image
-    from semiuhpe.predict.photo_folder import identity_of
+    from semiuhpe.prediction.photo_folder import identity_of
 
     try:
         identity = identity_of(path)  # before it is read: one that changes meanwhile is seen to have changed
@@ -271,7 +271,7 @@ def _heads(
     path: Path, image: Any, args: argparse.Namespace, estimator: HeadPoseEstimator, boxes: dict[str, Boxes] | None
 ) -> HeadPoses:
     from semiuhpe.poses.head_poses import HeadPoses
-    from semiuhpe.predict.boxes_file import boxes_of
+    from semiuhpe.prediction.boxes_file import boxes_of
 
     if args.crops:
         return estimator.estimate_crops([image])

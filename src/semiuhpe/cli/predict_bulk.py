@@ -7,7 +7,7 @@ import sys
 
 from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option, device_name
 from semiuhpe.errors import MissingExtraError
-from semiuhpe.predict.run_settings import Start
+from semiuhpe.prediction.run_settings import Start
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,9 +49,9 @@ def main(argv: list[str]) -> int:
     from tqdm import tqdm
 
     try:
-        from semiuhpe.predict.bulk.ray_engine import ray_engine
-        from semiuhpe.predict.bulk.run import bulk_output, run_bulk
-        from semiuhpe.predict.bulk.worker import Settings
+        from semiuhpe.prediction.bulk.ray_engine import ray_engine
+        from semiuhpe.prediction.bulk.run import bulk_output, run_bulk
+        from semiuhpe.prediction.bulk.worker import Settings
     except ModuleNotFoundError as error:
         raise MissingExtraError("predict --engine ray", "ray") from error
     settings = Settings(

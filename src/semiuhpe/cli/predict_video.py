@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.files.interruption import Interruption
-    from semiuhpe.predict.run_settings import Start
-    from semiuhpe.predict.video_folder import VideoFolder
+    from semiuhpe.prediction.run_settings import Start
+    from semiuhpe.prediction.video_folder import VideoFolder
     from semiuhpe.tracking.stream import PoseStream
     from semiuhpe.video.reader import FrameReader
     from semiuhpe.video.sources import MovingSource
@@ -106,7 +106,7 @@ def verdict_on_videos(
 ) -> list[str | None]:
     """An `output_folder.Verdict` on the folder of each video in an output folder."""
     from semiuhpe.errors import VideoError
-    from semiuhpe.predict.video_folder import verdict_on_video
+    from semiuhpe.prediction.video_folder import verdict_on_video
     from semiuhpe.video.sources import check_source
 
     verdicts = []
@@ -122,7 +122,7 @@ def verdict_on_videos(
 
 def _folder_of(output: Path, video: MovingSource) -> Path:
     from semiuhpe.files.names import safe_name
-    from semiuhpe.predict.video_folder import folder_for
+    from semiuhpe.prediction.video_folder import folder_for
 
     return folder_for(output, safe_name(video.stem), _name_of(video))
 
@@ -154,7 +154,7 @@ def _one(
     start: Start,
     interruption: Interruption,
 ) -> None:
-    from semiuhpe.predict.video_folder import VideoFolder
+    from semiuhpe.prediction.video_folder import VideoFolder
     from semiuhpe.video.reader import FrameReader
     from semiuhpe.video.sources import check_source
 
@@ -188,7 +188,7 @@ def _one(
 
 def _start_of(video: MovingSource, args: argparse.Namespace, start: Start) -> Start:
     """How to open a video's folder: what has no state to go on with is not gone on with in the middle."""
-    from semiuhpe.predict.video_folder import read_status
+    from semiuhpe.prediction.video_folder import read_status
 
     if video.kind != "file" and start == "resume":
         return "fresh"

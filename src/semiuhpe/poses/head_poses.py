@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import io
 import os
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.arrays import as_array
-from semiuhpe.errors import ImageError, InputError, MissingExtraError
-from semiuhpe.files.atomic import json_text, json_value
+from semiuhpe.errors import InputError
+from semiuhpe.files.atomic import json_text
 from semiuhpe.geometry import rotation as rotations
 from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.ray import axis_to_ray
-from semiuhpe.poses.exchange import csv_columns as csv_columns
-from semiuhpe.poses.exchange import heads_from_csv, row_of, to_pandas
-from semiuhpe.poses.exchange import rows_to_csv as rows_to_csv
+from semiuhpe.poses import exchange
 
 if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
     from semiuhpe.geometry.crop import Image
 
 Float = NDArray[np.float64]
@@ -31,14 +30,14 @@ Style = Literal["axes", "cube", "cone", "mesh"]
 UNREADABLE_DEG = 40.0
 """Heads with a larger expected error are drawn grey: the direction is a guess."""
 
-_FLOATS = ("rotation", "box", "detection_score", "expected_error_deg", "error_90_deg", "entropy")
-_FIGURES = _FLOATS[2:]
-_SHAPES: dict[str, tuple[int | str, ...]] = {"rotation": ("n", 3, 3), "box": ("n", 4)}
+_DEFAULT_CONVENTIONS = ("300w-lp",)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class HeadPoses:
-    """n heads (n may be 0). All arrays are read-only, and float64 but for track_id.
+    """n heads (n may be 0): a plain value, which can be pickled and holds no picture.
+
+    All arrays are read-only, and float64 but for track_id.
 
     rotation: (n, 3, 3) camera←head, identity = faces the camera. box: (n, 4) x1, y1, x2, y2 pixels of the upright
     image. detection_score: (n,) in [0, 1], 1 for boxes that were given. expected_error_deg: (n,) how far off, in
@@ -56,56 +55,54 @@ class HeadPoses:
     error_90_deg: Float
     entropy: Float
     track_id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    _picture: Callable[[], Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in _FLOATS:
-            value = as_array(name, getattr(self, name), _SHAPES.get(name, ("n",)))
-            object.__setattr__(self, name, value)
+        for stored in exchange.STORED:
+            value = as_array(stored.name, getattr(self, stored.name), ("n", *stored.shape))
+            object.__setattr__(self, stored.name, value)
+        for stored in exchange.STORED:
+            value = getattr(self, stored.name)
             if len(value) != len(self.rotation):
-                raise InputError(f"{name}: expected {len(self.rotation)} heads as in rotation, got {len(value)}")
+                raise InputError(f"{stored.name}: expected {len(self)} heads as in rotation, got {len(value)}")
             if not np.isfinite(value).all():
-                raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+                raise InputError(f"{stored.name}: expected finite numbers, got NaN or infinity")
         given = self.track_id if np.size(self.track_id) else np.full(len(self), -1)
         object.__setattr__(self, "track_id", as_array("track_id", given, ("n",), np.int64))
         if len(self.track_id) != len(self):
             raise InputError(f"track_id: expected {len(self)} heads as in rotation, got {len(self.track_id)}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.arrays()
+
+    def __setstate__(self, arrays: dict[str, Any]) -> None:
+        HeadPoses.__init__(self, **arrays)  # what numpy unpickles is writable
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers are equal."""
+        if not isinstance(other, HeadPoses):
+            return NotImplemented
+        theirs = other.arrays()
+        return all(np.array_equal(value, theirs[name]) for name, value in self.arrays().items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def arrays(self) -> dict[str, Any]:
+        """All that is stored, by name: what `HeadPoses(**...)` takes."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
     @classmethod
     def empty(cls) -> HeadPoses:
         """No heads."""
-        return cls._of(np.zeros((0, 3, 3)), np.zeros((0, 4)), {name: np.zeros(0) for name in _FIGURES})
-
-    @classmethod
-    def _of(cls, rotation: Any, box: Any, others: dict[str, Any]) -> HeadPoses:
-        return cls(rotation=rotation, box=box, **others)
+        none: dict[str, Any] = {stored.name: np.zeros((0, *stored.shape)) for stored in exchange.STORED}
+        return cls(**none)
 
     @classmethod
     def concatenate(cls, parts: Sequence[HeadPoses]) -> HeadPoses:
         """The heads of several containers, one after the other."""
         if not parts:
             return cls.empty()
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in (*_FLOATS, "track_id")))
-
-    def of_picture(self, picture: Any) -> HeadPoses:
-        """The same heads, which know where their picture is, so that a notebook can show them on it.
-
-        picture: a path, an array or a PIL image. Only a path or a weak reference is kept: pictures stay as short-lived
-        as their owner wants.
-        """
-        known: Callable[[], Any] | None
-        if isinstance(picture, str | os.PathLike):
-            known = lambda: picture  # noqa: E731
-        else:
-            try:
-                known = weakref.ref(picture)
-            except TypeError:  # bytes cannot be referred to weakly
-                known = None
-        return self._with(_picture=known)
-
-    def _with(self, **changes: Any) -> HeadPoses:
-        parts = {name: changes.get(name, getattr(self, name)) for name in (*_FLOATS, "track_id")}
-        return HeadPoses(**parts, _picture=changes.get("_picture", self._picture))
+        arrays = [part.arrays() for part in parts]
+        return cls(**{name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]})
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -119,7 +116,7 @@ class HeadPoses:
         chosen = index if isinstance(index, slice) else np.asarray(index)
         if not isinstance(chosen, slice) and chosen.size == 0:
             chosen = np.zeros(0, np.int64)
-        return self._with(**{name: getattr(self, name)[chosen] for name in (*_FLOATS, "track_id")})
+        return HeadPoses(**{name: value[chosen] for name, value in self.arrays().items()})
 
     def __add__(self, other: HeadPoses) -> HeadPoses:
         """The heads of both."""
@@ -167,11 +164,11 @@ class HeadPoses:
         camera_matrix: (3, 3) intrinsics, pixels: `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`. The ray is that of the box's
         centre; lens distortion is not undone. Raises InputError for a malformed matrix.
         """
-        return self._with(rotation=self._rays(camera_matrix) @ self.rotation)
+        return replace(self, rotation=self._rays(camera_matrix) @ self.rotation)
 
     def relative_to_ray(self, camera_matrix: ArrayLike) -> HeadPoses:
         """Inverse of `relative_to_camera`, `Cᵀ·R`: from poses in the camera's frame (labels, say) to the ray's."""
-        return self._with(rotation=np.swapaxes(self._rays(camera_matrix), 1, 2) @ self.rotation)
+        return replace(self, rotation=np.swapaxes(self._rays(camera_matrix), 1, 2) @ self.rotation)
 
     def _rays(self, camera_matrix: ArrayLike) -> Float:
         matrix = as_array("camera_matrix", camera_matrix, (3, 3))
@@ -180,101 +177,60 @@ class HeadPoses:
             raise InputError("camera_matrix: expected [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0")
         return axis_to_ray((self.box[:, :2] + self.box[:, 2:]) / 2, matrix)
 
-    def to_dict(self, conventions: Sequence[str] = ("300w-lp",)) -> list[dict[str, Any]]:
-        """One JSON-ready dict a head."""
-        euler = {name: self.euler(name) for name in conventions}
-        azimuth, elevation, tilt = self.azimuth_deg, self.elevation_deg, self.tilt_deg
-        quaternion = self.quaternion
-        return [
-            {
-                "box": _rounded(self.box[i], 2),
-                "detection_score": round(float(self.detection_score[i]), 4),
-                "rotation": [_rounded(row, 6) for row in self.rotation[i]],
-                "quaternion_xyzw": _rounded(quaternion[i], 6),
-                "azimuth_deg": round(float(azimuth[i]), 2),
-                "elevation_deg": round(float(elevation[i]), 2),
-                "tilt_deg": round(float(tilt[i]), 2),
-                "euler_deg": {
-                    name: dict(zip(("pitch", "yaw", "roll"), _rounded(euler[name][i], 2), strict=True))
-                    for name in euler
-                },
-                "expected_error_deg": round(float(self.expected_error_deg[i]), 2),
-                "error_90_deg": round(float(self.error_90_deg[i]), 2),
-                "entropy": round(float(self.entropy[i]), 4),
-                **({"track_id": int(self.track_id[i])} if self.track_id[i] >= 0 else {}),
-            }
-            for i in range(len(self))
-        ]
+    def to_dict(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> list[dict[str, Any]]:
+        """One JSON-ready dict for each head."""
+        return exchange.to_dicts(self, conventions)
 
     @classmethod
     def from_dict(cls, heads: Sequence[dict[str, Any]]) -> HeadPoses:
         """Inverse of `to_dict`, up to its rounding. Raises InputError for anything else."""
-        try:
-            others = {name: np.array([h[name] for h in heads], dtype=np.float64) for name in _FIGURES}
-            ids = np.array([h.get("track_id", -1) for h in heads], dtype=np.int64)
-            rotation = rotations.project_to_rotation(np.reshape([h["rotation"] for h in heads], (-1, 3, 3)))
-            return cls._of(rotation, np.reshape([h["box"] for h in heads], (-1, 4)), {**others, "track_id": ids})
-        except InputError:
-            raise
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not heads as HeadPoses.to_dict writes them ({error!r})") from error
+        return cls(**exchange.arrays_of_dicts(heads))
 
-    def to_json(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
+    def to_json(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> str:
         """`to_dict` as JSON text."""
         return json_text(self.to_dict(conventions), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> HeadPoses:
         """Inverse of `to_json`, up to its rounding. Raises InputError for anything else."""
-        try:
-            content = json_value(text)
-        except ValueError as error:
-            raise InputError(f"not JSON as HeadPoses.to_json writes it ({error})") from error
-        return cls.from_dict(content)
+        return cls.from_dict(exchange.dicts_of_json(text))
 
-    def to_csv(self, conventions: Sequence[str] = ("300w-lp",)) -> str:
-        """A table with a header, one row a head; with a column track_id where any head is tracked."""
-        return rows_to_csv(self.to_rows(conventions), conventions, self._first_columns())
+    def to_csv(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> str:
+        """A table with a header, one row for each head; with a column track_id where any head is tracked."""
+        return exchange.rows_to_csv(self.to_rows(conventions), conventions, self._first_columns())
 
     @classmethod
     def from_csv(cls, text: str) -> HeadPoses:
-        """Inverse of `to_csv`, up to its rounding. Raises InputError for anything else."""
-        return cls.from_dict(heads_from_csv(text))
+        """Inverse of `to_csv`, up to its rounding; also of a predictions.csv of one photo.
 
-    def to_pandas(self, conventions: Sequence[str] = ("300w-lp",)) -> Any:
+        Raises InputError for anything else, above all a table of several photos or frames: see `from_csv_by_picture`.
+        """
+        return cls.from_dict(exchange.of_one_picture(exchange.dicts_of_csv(text)))
+
+    @classmethod
+    def from_csv_by_picture(cls, text: str) -> dict[str | int | None, HeadPoses]:
+        """The heads of a predictions.csv or a video's heads.csv, by file name or number of the frame.
+
+        Pictures without heads are not in such a table. The key is None for what `to_csv` wrote. Raises InputError for
+        anything else.
+        """
+        return {picture: cls.from_dict(heads) for picture, heads in exchange.dicts_of_csv(text).items()}
+
+    def to_pandas(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> Any:
         """`to_csv` as a pandas DataFrame. Raises MissingExtraError without that package."""
-        columns = [*self._first_columns(), *csv_columns(conventions)]
-        return to_pandas(self.to_rows(conventions), columns)
+        columns = [*self._first_columns(), *exchange.csv_columns(conventions)]
+        return exchange.to_pandas(self.to_rows(conventions), columns)
 
-    def to_rows(self, conventions: Sequence[str] = ("300w-lp",)) -> list[dict[str, Any]]:
-        """One flat dict a head, the columns of `csv_columns` and, where a head is tracked, track_id."""
-        return [row_of(head) for head in self.to_dict(conventions)]
+    def to_rows(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> list[dict[str, Any]]:
+        """One flat dict for each head, the columns of `exchange.csv_columns` and, where a head is tracked, track_id."""
+        return [exchange.row_of(head) for head in self.to_dict(conventions)]
 
     def _first_columns(self) -> list[str]:
         return ["track_id"] if (self.track_id >= 0).any() else []
 
     def to_supervision(self) -> Any:
         """A `supervision.Detections` with the angles in its data. Raises MissingExtraError without that package."""
-        try:
-            import supervision
-        except ImportError as error:
-            raise MissingExtraError("to_supervision", "tracking") from error
-        data: dict[str, Any] = {
-            "rotation": self.rotation,
-            "entropy": self.entropy,
-            "azimuth_deg": self.azimuth_deg,
-            "elevation_deg": self.elevation_deg,
-            "tilt_deg": self.tilt_deg,
-            "expected_error_deg": self.expected_error_deg,
-            "error_90_deg": self.error_90_deg,
-        }
-        return supervision.Detections(
-            xyxy=self.box.astype(np.float32),
-            confidence=self.detection_score.astype(np.float32),
-            class_id=np.zeros(len(self), int),
-            tracker_id=self.track_id.copy() if (self.track_id >= 0).any() else None,
-            data=data,
-        )
+        return exchange.to_supervision(self)
 
     @classmethod
     def from_supervision(cls, detections: Any) -> HeadPoses:
@@ -282,26 +238,39 @@ class HeadPoses:
 
         Raises InputError for detections that did not come from there.
         """
-        try:
-            data, ids = detections.data, detections.tracker_id
-            others = {name: np.asarray(data[name], dtype=np.float64) for name in _FIGURES[1:]}
-            others["detection_score"] = np.asarray(detections.confidence, dtype=np.float64)
-            known = {} if ids is None else {"track_id": np.asarray(ids)}
-            return cls._of(data["rotation"], detections.xyxy, {**others, **known})
-        except (AttributeError, KeyError, TypeError) as error:
-            raise InputError(f"not detections as HeadPoses.to_supervision makes them ({error!r})") from error
+        return cls(**exchange.arrays_of_supervision(detections))
+
+    @overload
+    def draw(
+        self, image: Pillow.Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = ...
+    ) -> Pillow.Image: ...
+
+    @overload
+    def draw(
+        self, image: Image | str | os.PathLike[str], style: Style = "axes", *, labels: bool = False,
+        unreadable_deg: float = ...,
+    ) -> Image: ...  # fmt: skip
 
     def draw(
-        self, image: Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG
-    ) -> Image:
-        """A copy of the image with the poses drawn. Raises InputError for an unknown style.
+        self, image: Any = None, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG
+    ) -> Any:
+        """A copy of the picture with the poses drawn.
 
-        image: (H, W, 3) uint8 RGB. style: "axes", "cube", "cone" or "mesh"; cone and mesh are coloured by the expected
-        error, bright where it is small. labels: write azimuth, elevation and the error bar, in degrees, below each head.
-        unreadable_deg: a head with a larger expected error is grey, with its error bar below it, whatever `labels` says.
+        image: the picture that the heads are of: (H, W, 3) uint8 RGB, or a path, which is opened; the answer is an
+        array (H, W, 3) uint8 RGB. Of a PIL image it is a PIL image, which a notebook shows. style: "axes", "cube",
+        "cone" or "mesh"; cone and mesh are coloured by the expected error, bright where it is small. labels: write
+        azimuth, elevation and the error bar, in degrees, below each head. unreadable_deg: a head with a larger expected
+        error is grey, with its error bar below it, whatever `labels` says.
+
+        Raises InputError for an unknown style or where there is no picture, ImageError for one that cannot be read.
         """
-        from semiuhpe.drawing.poses import STYLES, draw_poses
+        from PIL import Image as Pillow
 
+        from semiuhpe.drawing.poses import STYLES, draw_poses
+        from semiuhpe.images.load import load_image
+
+        if image is None:
+            raise InputError("draw: heads hold no picture; give the one they are of, heads.draw(image) or a path")
         if style not in STYLES:
             raise InputError(f"style must be one of {', '.join(map(repr, STYLES))}, got {style!r}")
         readable = self.expected_error_deg <= unreadable_deg
@@ -310,20 +279,11 @@ class HeadPoses:
             f"az {a:+.0f}° el {e:+.0f}° ±{u:.0f}°" if labels else "" if known else f"±{u:.0f}°"
             for a, e, u, known in figures
         ]
-        return draw_poses(
-            image, self.rotation, self.box, style=style, expected_error_deg=self.expected_error_deg,
+        drawn = draw_poses(
+            load_image(image), self.rotation, self.box, style=style, expected_error_deg=self.expected_error_deg,
             readable=readable, labels=texts, worst_deg=unreadable_deg,
         )  # fmt: skip
-
-    def _repr_png_(self) -> bytes | None:
-        """What a notebook shows: the poses on their picture, as PNG; None where the picture is not known any more."""
-        from semiuhpe.images.load import load_image
-
-        source = None if self._picture is None else self._picture()
-        try:
-            return None if source is None else png_of(self.draw(load_image(source), labels=True))
-        except ImageError:  # moved or closed meanwhile: the text still tells everything
-            return None
+        return Pillow.fromarray(drawn) if isinstance(image, Pillow.Image) else drawn
 
     def __repr__(self) -> str:
         if len(self) == 0:
@@ -338,10 +298,6 @@ class HeadPoses:
         ]  # fmt: skip
         more = [f"  … and {len(self) - 20} more"] if len(self) > 20 else []
         return "\n".join([f"HeadPoses({len(self)} head{'s' if len(self) > 1 else ''})", *lines, *more])
-
-
-def _rounded(values: NDArray[np.float64], digits: int) -> list[float]:
-    return [round(float(v), digits) + 0.0 for v in values]
 
 
 def png_of(image: Image, longest_side: int = 1024) -> bytes:

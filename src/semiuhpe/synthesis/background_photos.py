@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.errors import AssetsError, ImageError
 from semiuhpe.images.load import load_image
-from semiuhpe.predict.boxes_file import boxes_of, read_boxes
+from semiuhpe.prediction.boxes_file import boxes_of, read_boxes
 from semiuhpe.sources.scut_head import read_voc_boxes
 from semiuhpe.synthesis.backgrounds import Image
 from semiuhpe.synthesis.formats import Float

@@ -133,7 +133,6 @@ class PoseStream:
             smooth = self._smoother(heads.track_id, heads.rotation, heads.expected_error_deg, frame.time_s)
             heads = replace(heads, rotation=smooth)
         self._pace.note(detection_s, time.perf_counter() - start - (detection_s or 0.0))
-        heads = heads.of_picture(image)
         return Frame(frame.index, frame.time_s, image, heads, detects, frame.gaps, frame.name)
 
     def note_after(self, seconds: float) -> None:
@@ -183,19 +182,13 @@ class PoseStream:
 
     def state(self) -> dict[str, Any]:
         """JSON-ready: all that the next frames depend on, but for the last image."""
-        heads = self._heads
         return {
-            "heads": {
-                name: getattr(heads, name).tolist()
-                for name in (
-                    "rotation", "box", "detection_score", "expected_error_deg", "error_90_deg", "entropy", "track_id",
-                )
-            },
+            "heads": {name: array.tolist() for name, array in self._heads.arrays().items()},
             "misses": {str(key): count for key, count in self._misses.items()},
             "pace": self._pace.state(),
             "tracker": None if self._tracker is None else self._tracker.state(),
             "smoother": None if self._smoother is None else self._smoother.state(),
-        }  # fmt: skip
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken, to the bit where the tracker and a given `every` allow it; then `prime`."""

@@ -26,10 +26,10 @@ from semiuhpe.cli.main import main
 from semiuhpe.detection.detector import HeadDetector
 from semiuhpe.errors import InputError, MissingExtraError
 from semiuhpe.estimator import HeadPoseEstimator
-from semiuhpe.predict.bulk.plan import Unit, extend_plan, read_unit
-from semiuhpe.predict.bulk.run import run_bulk
-from semiuhpe.predict.bulk.storage import Place, place
-from semiuhpe.predict.bulk.worker import Settings, Worker
+from semiuhpe.prediction.bulk.plan import Unit, extend_plan, read_unit
+from semiuhpe.prediction.bulk.run import run_bulk
+from semiuhpe.prediction.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.worker import Settings, Worker
 
 BROKEN = b"\xff\xd8\xff no picture at all"
 
@@ -277,7 +277,7 @@ def test_a_ray_cluster_that_loses_a_worker(tmp_path: Path, settings: Settings, m
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")
     folder = folder_of(tmp_path / "in", 24, broken=[7])
-    from semiuhpe.predict.bulk.ray_engine import ray_engine
+    from semiuhpe.prediction.bulk.ray_engine import ray_engine
 
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the home folder
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import remove_leftovers
 from semiuhpe.files.locks import FolderBusyError, FolderLock
-from semiuhpe.predict.run_settings import Start
+from semiuhpe.prediction.run_settings import Start
 
 Verdict = str | None
 """What keeps a run from going on with what a folder holds, as "holds ..."; "" if it holds nothing; None: nothing does."""

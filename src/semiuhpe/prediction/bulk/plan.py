@@ -21,7 +21,7 @@ from pyarrow import ArrowException, parquet
 from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import json_text, json_value
 from semiuhpe.images.load import SUFFIXES
-from semiuhpe.predict.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.storage import Place, place
 
 FILES_OF_A_UNIT = 256
 PLANS = "plan"

@@ -18,7 +18,7 @@ from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import json_text, json_value, replacing, write_atomically
 from semiuhpe.files.journal import Journal, line_of, lines_of
 from semiuhpe.files.names import safe_name
-from semiuhpe.predict.run_settings import Start, check_same, verdict_on_settings
+from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 
 if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image

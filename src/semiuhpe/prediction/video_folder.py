@@ -23,8 +23,8 @@ from semiuhpe.files.atomic import json_text, json_value, remove_leftovers, repla
 from semiuhpe.files.journal import Journal
 from semiuhpe.geometry.crop import Image
 from semiuhpe.poses.exchange import csv_columns, row_of, write_csv, write_parquet
-from semiuhpe.predict.photo_folder import FRAME
-from semiuhpe.predict.run_settings import Start, check_same, verdict_on_settings
+from semiuhpe.prediction.photo_folder import FRAME
+from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 from semiuhpe.tracking.stream import Frame
 from semiuhpe.video.writer import SegmentWriter, even_size, join, tick_of
 

@@ -18,10 +18,11 @@ from semiuhpe.errors import ImageError
 from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.crop import Image
 from semiuhpe.images.load import load_image
-from semiuhpe.poses.head_poses import HeadPoses, csv_columns
-from semiuhpe.predict.bulk.attempts import Attempt, begin_attempt
-from semiuhpe.predict.bulk.plan import Item, Unit, read_unit
-from semiuhpe.predict.bulk.storage import Place
+from semiuhpe.poses.exchange import csv_columns
+from semiuhpe.poses.head_poses import HeadPoses
+from semiuhpe.prediction.bulk.attempts import Attempt, begin_attempt
+from semiuhpe.prediction.bulk.plan import Item, Unit, read_unit
+from semiuhpe.prediction.bulk.storage import Place
 
 _LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semiuhpe.files.journal import line_of, lines_of
-from semiuhpe.predict.bulk.storage import Place
+from semiuhpe.prediction.bulk.storage import Place
 
 NOTES = "attempts"
 DEATHS = 2

@@ -1,7 +1,7 @@
 """Bulk runs on Ray: a pool of actors that Ray Data feeds with units.
 
 Ray Data restarts an actor that died and gives its unit to another, as often as it takes; results are files named by the
-unit, so a unit that is done twice leaves them once (`semiuhpe.predict.bulk.plan`).
+unit, so a unit that is done twice leaves them once (`semiuhpe.prediction.bulk.plan`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from semiuhpe.errors import MissingExtraError
-from semiuhpe.predict.bulk.plan import Unit
-from semiuhpe.predict.bulk.storage import Place, place
-from semiuhpe.predict.bulk.worker import Settings, Worker
+from semiuhpe.prediction.bulk.plan import Unit
+from semiuhpe.prediction.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.worker import Settings, Worker
 from semiuhpe.weights.devices import card_number
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import json_text, json_value
 from semiuhpe.files.locks import LOCK
-from semiuhpe.poses.head_poses import csv_columns
-from semiuhpe.predict.bulk.attempts import NOTES
-from semiuhpe.predict.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
-from semiuhpe.predict.bulk.storage import Place, place
-from semiuhpe.predict.bulk.worker import Settings
-from semiuhpe.predict.output_folder import OutputFolder
-from semiuhpe.predict.run_settings import Start, check_same, verdict_on_settings
+from semiuhpe.poses.exchange import csv_columns
+from semiuhpe.prediction.bulk.attempts import NOTES
+from semiuhpe.prediction.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
+from semiuhpe.prediction.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.worker import Settings
+from semiuhpe.prediction.output_folder import OutputFolder
+from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 from semiuhpe.weights import open_weights
 
 SETTINGS, SUMMARY = "settings.json", "summary.json"
