@@ -12,10 +12,11 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN python -m venv /opt/semiuhpe && /opt/semiuhpe/bin/python -m pip install ".[serve]"
-# onnxruntime and onnxruntime-gpu are two builds of one package: the one has to go before the other comes.
+# onnxruntime and onnxruntime-gpu are two builds of one library: the one has to go before the other comes, which is the
+# requirement of semiuhpe[gpu] (docs/deployment.md, On a GPU).
 RUN if [ "$VARIANT" = gpu ]; then \
         /opt/semiuhpe/bin/python -m pip uninstall --yes onnxruntime \
-        && /opt/semiuhpe/bin/python -m pip install "onnxruntime-gpu[cuda,cudnn]"; \
+        && /opt/semiuhpe/bin/python -m pip install "onnxruntime-gpu[cuda,cudnn]>=1.21"; \
     fi
 RUN /opt/semiuhpe/bin/python -m pip uninstall --yes pip \
     && /opt/semiuhpe/bin/python -m compileall -q /opt/semiuhpe/lib
