@@ -8,7 +8,7 @@ LOCK := constraints/training.txt
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= 3.10
 TRACKING := .venv-tracking
-LINTED := src tests benchmarks docs fuzz
+LINTED := src tests benchmarks docs examples fuzz
 
 .PHONY: demo test test-lowest test-tracking lint docs wheel sbom lock clean
 .DEFAULT_GOAL := demo

@@ -98,6 +98,7 @@ def test_page_and_files(server: Server) -> None:
     assert len(mesh["triangles"]) == len(mesh["normals"]) == 3 * len(mesh["tone"])
     assert max(mesh["triangles"]) < len(mesh["vertices"]) / 3
     assert json.loads(ask(server, "/api/info")[2])["body_bytes"] == LIMITS.body_bytes
+    assert json.loads(ask(server, "/health")[2]) == {"status": "ok"}
 
 
 def test_an_upload_is_estimated(server: Server) -> None:
@@ -389,12 +390,12 @@ main()
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(ask(server, "/api/estimate", b"hostile")))
         thread.start()
-        while server._decoders._free.qsize() > 1:
+        while server.service.decoders._free.qsize() > 1:
             time.sleep(0.01)
         for _ in range(3):  # while the hostile one has 30 s of its own
             assert ask(server, "/api/estimate", photo())[0] == 200
         assert not answers
-        server._decoders.close()
+        server.service.decoders.close()
         thread.join(60)
         refused(answers[0], 422, "unreadable")
     with serving(decode_seconds=0.2, seconds=300) as server:

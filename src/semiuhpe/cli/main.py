@@ -15,6 +15,7 @@ from semiuhpe.errors import MissingExtraError, SemiUHPEError
 COMMANDS = {
     "predict": "poses of the heads in photos, videos, cameras and streams",
     "demo": "a local web page for photos, videos and the camera",
+    "serve": "a REST service for other programs",
     "synthesize": "render labelled heads into a store",
     "prepare": "import a data set into a store",
     "label": "label the heads of a store with a committee of networks",
@@ -29,6 +30,7 @@ COMMANDS = {
 }
 
 _EXTRAS = {
+    "serve": "serve",
     "synthesize": "synth",
     "prepare": "store",
     "inspect": "store",

@@ -44,8 +44,9 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help="bytetrack needs semiuhpe[tracking] (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--format", nargs="+", choices=["jsonl", "csv", "parquet"], default=["jsonl"], dest="formats",
-        help="tables to write; parquet needs semiuhpe[store] (default: jsonl)",
+        "--format", nargs="+", choices=["jsonl", "csv", "parquet", "rerun"], default=["jsonl"], dest="formats",
+        help="tables to write; parquet needs semiuhpe[store], and rerun, a recording for its viewer, semiuhpe[rerun] "
+        "(default: jsonl)",
     )  # fmt: skip
     group.add_argument(
         "--seconds", type=float, help="stop after so much of each video; a camera else runs until Ctrl-C"
@@ -73,6 +74,10 @@ def check_video_options(args: argparse.Namespace, videos: Sequence[MovingSource]
         raise InputError("--boxes and --crops are for photos; a video's heads are detected")
     if "parquet" in args.formats:
         check_parquet()
+    if "rerun" in args.formats:
+        from semiuhpe.prediction.rerun_log import check_rerun
+
+        check_rerun()
     if args.tracker == "bytetrack":
         from semiuhpe.tracking.tracker import ByteTracker
 

@@ -38,7 +38,7 @@ def open_kept(path: Path) -> IO[bytes]:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """An open file that takes the place of `path` when the block ends, and vanishes if the block raises."""
-    temporary = path.with_name(f".semiuhpe-{secrets.token_hex(8)}.tmp")
+    temporary = _temporary(path)
     file = open_new(temporary)
     try:
         with file:
@@ -49,6 +49,26 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def replacing_by_name(path: Path) -> Iterator[Path]:
+    """`replacing` for what opens files by itself: the path of an empty file of ours, to be written and closed."""
+    temporary = _temporary(path)
+    open_new(temporary).close()
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that nobody can foresee."""
+    return path.with_name(f".semiuhpe-{secrets.token_hex(8)}.tmp")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

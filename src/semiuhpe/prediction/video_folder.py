@@ -14,12 +14,19 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from semiuhpe.errors import InputError
-from semiuhpe.files.atomic import json_text, json_value, remove_leftovers, replacing, write_atomically
+from semiuhpe.files.atomic import (
+    json_text,
+    json_value,
+    remove_leftovers,
+    replacing,
+    replacing_by_name,
+    write_atomically,
+)
 from semiuhpe.files.journal import Journal
 from semiuhpe.geometry.crop import Image
 from semiuhpe.poses.exchange import csv_columns, row_of, write_csv, write_parquet
@@ -35,8 +42,8 @@ FRAMES, UNFINISHED, RESULT, VIDEO, SEGMENTS = (
     "annotated.mp4",
     "segments",
 )
-CSV, PARQUET = "heads.csv", "heads.parquet"
-FORMATS = ("jsonl", "csv", "parquet")
+CSV, PARQUET, RECORDING = "heads.csv", "heads.parquet", "heads.rrd"
+FORMATS = ("jsonl", "csv", "parquet", "rerun")
 FORMAT_VERSION = 2
 
 SEGMENT_FRAMES = 100
@@ -93,7 +100,7 @@ class VideoFolder:
         """Cut off what came after the last checkpoint, and open the journal."""
         if not self.done:
             shutil.rmtree(self.folder / SEGMENTS, ignore_errors=True)
-            for name in (RESULT, VIDEO, CSV, PARQUET):
+            for name in (RESULT, VIDEO, CSV, PARQUET, RECORDING):
                 (self.folder / name).unlink(missing_ok=True)
         self._segments = sorted((self.folder / SEGMENTS).glob("*.mp4"), key=lambda path: _numbers(path)[0])
         while len(self._segments) > segments:
@@ -230,10 +237,19 @@ class VideoFolder:
             if "parquet" in formats and not (self.folder / PARQUET).exists():
                 with replacing(self.folder / PARQUET) as file:
                     write_parquet(file, self._rows(check), columns)
+            if "rerun" in formats and not (self.folder / RECORDING).exists():
+                self._write_recording(check)
         except FileNotFoundError as error:
             raise InputError(f"{self.folder}: keeps no {FRAMES} to make tables of; --overwrite begins again") from error
         except OSError as error:
             raise self.unusable(error) from error
+
+    def _write_recording(self, check: Callable[[], None]) -> None:
+        from semiuhpe.prediction.rerun_log import write_recording
+
+        video = self.folder / VIDEO
+        with (self.folder / FRAMES).open(encoding="ascii") as lines, replacing_by_name(self.folder / RECORDING) as path:
+            write_recording(path, _checked(lines, check), video if video.exists() else None, self.folder.name)
 
     def _clear(self, formats: Sequence[str]) -> None:
         """Delete what a finished run does not need any more."""
@@ -252,6 +268,12 @@ class VideoFolder:
     def unusable(self, error: OSError) -> InputError:
         """What to tell where the folder cannot be written."""
         return InputError(f"{self.folder}: cannot be written ({error.strerror or error}); choose another --output")
+
+
+def _checked(lines: Iterable[str], check: Callable[[], None]) -> Iterator[str]:
+    for line in lines:
+        check()
+        yield line
 
 
 def _numbers(segment: Path) -> tuple[int, int]:
@@ -286,7 +308,10 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 def holds_video(folder: Path) -> bool:
     """Whether a folder holds anything that a run over a video would replace."""
-    return any(os.path.lexists(folder / name) for name in (UNFINISHED, RESULT, VIDEO, FRAMES, CSV, PARQUET, SEGMENTS))
+    return any(
+        os.path.lexists(folder / name)
+        for name in (UNFINISHED, RESULT, VIDEO, FRAMES, CSV, PARQUET, RECORDING, SEGMENTS)
+    )
 
 
 def verdict_on_video(folder: Path, settings: dict[str, Any], *, live: bool) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -63,14 +63,14 @@ def read_picture(body: bytes, limits: Limits, decode: Decode) -> Image:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", str(error)) from error
 
 
-def estimate(picture: Image, estimator: Estimate) -> dict[str, Any]:
+def estimate(picture: Image, estimator: Estimate, conventions: Sequence[str] = ("300w-lp",)) -> dict[str, Any]:
     """Size, heads (as `HeadPoses.to_dict`) and seconds of estimating of one picture."""
     begin = time.perf_counter()
     heads = estimator(picture)
     return {
         "width": picture.shape[1],
         "height": picture.shape[0],
-        "heads": heads.to_dict(),
+        "heads": heads.to_dict(conventions),
         "seconds": round(time.perf_counter() - begin, 4),
     }
 

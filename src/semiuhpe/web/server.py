@@ -11,13 +11,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import ipaddress
 import logging
 import socketserver
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -29,7 +27,7 @@ from semiuhpe.files.atomic import json_text
 from semiuhpe.web import api
 from semiuhpe.web.api import Limits, Refusal
 from semiuhpe.web.connections import Connections, DeadlineReader
-from semiuhpe.web.decoding import Decoders
+from semiuhpe.web.service import PictureService
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,17 +68,15 @@ class Server(ThreadingHTTPServer):
         port: int = DEFAULT_PORT,
         limits: Limits | None = None,
     ) -> None:
-        self.estimator = estimator
         self.limits = limits or Limits()
-        self._turn = threading.Lock()
-        self._places = threading.BoundedSemaphore(self.limits.waiting + 1)
-        self._decoders = Decoders(self.limits.decode_seconds)
+        self.service = PictureService(estimator, self.limits)
         self.connections = Connections(self.limits.connections, self.limits.header_seconds)
         folder = files("semiuhpe.web").joinpath("page")
         self.static = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self.static["/"] = self.static["/index.html"]
         self.static["/api/mesh"] = (json_text(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
         self.static["/api/info"] = (json_text(api.info(self.limits)).encode(), "application/json")
+        self.static["/health"] = (json_text({"status": "ok"}).encode(), "application/json")
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -105,31 +101,10 @@ class Server(ThreadingHTTPServer):
         """Whether nobody but this machine can reach the server."""
         return ipaddress.ip_address(str(self.server_address[0])).is_loopback
 
-    def estimate(self, body: bytes) -> dict[str, Any]:
-        """`api.estimate` of an upload, one at a time. Raises Refusal, also where too many wait already."""
-        with self._place():
-            picture = api.read_picture(body, self.limits, self._decoders)
-            with self._turn:
-                return api.estimate(picture, self.estimator)
-
-    def preview(self, body: bytes) -> bytes:
-        """`api.preview` of an upload. Raises Refusal, also where too many wait already."""
-        with self._place():
-            return api.preview(api.read_picture(body, self.limits, self._decoders))
-
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many pictures at once; try again in a moment")
-        try:
-            yield
-        finally:
-            self._places.release()
-
     def server_close(self) -> None:
         """Let go of the address, and end the processes that decode."""
         super().server_close()
-        self._decoders.close()
+        self.service.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """One thread a connection, up to the limit; those that find no place are closed at once."""
@@ -263,9 +238,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self) -> tuple[bytes, str]:
         path = urlsplit(self.path).path
         if path == "/api/estimate":
-            return json_text(self.server.estimate(self._body())).encode(), "application/json"
+            return json_text(self.server.service.estimate(self._body())).encode(), "application/json"
         if path == "/api/preview":
-            return self.server.preview(self._body()), "image/jpeg"
+            return self.server.service.preview(self._body()), "image/jpeg"
         raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "pictures go to /api/estimate")
 
     def _body(self) -> bytes:

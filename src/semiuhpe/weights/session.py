@@ -18,12 +18,16 @@ _TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _ASKED_FOR = _TELEMETRY in os.environ
 os.environ.setdefault(_TELEMETRY, "1")  # read when the library is loaded
 
-import onnxruntime  # noqa: E402
-from onnxruntime import InferenceSession as InferenceSession  # noqa: E402
-
 from semiuhpe.errors import DeviceError, WeightsError  # noqa: E402
+from semiuhpe.weights.builds import ClashingBuildsError, clash, damaged, warn_of_clash  # noqa: E402
 from semiuhpe.weights.devices import card_number, usable_threads  # noqa: E402
 from semiuhpe.weights.external_data import refuse_external_data  # noqa: E402
+
+try:
+    import onnxruntime
+    from onnxruntime import InferenceSession as InferenceSession
+except ImportError as error:
+    raise damaged() from error
 
 _LOG = logging.getLogger(__name__)
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -50,15 +54,20 @@ def session_options(threads: int | None) -> onnxruntime.SessionOptions:
 def providers(device: str) -> list[Any]:
     """What onnxruntime calls a device. device: "auto" (CUDA where it is there), "cpu", "cuda" or "cuda:N".
 
-    Raises DeviceError for any other name, and where CUDA is named and this onnxruntime has none.
+    Raises DeviceError for any other name, and where CUDA is named and this onnxruntime has none: ClashingBuildsError
+    where that is because several builds are installed.
     """
     card = card_number(device)
     there = _CUDA in onnxruntime.get_available_providers()
     if card is not None and not there:
+        if remedy := clash():
+            raise ClashingBuildsError(f"device {device!r} cannot be used: {remedy}")
         raise DeviceError(
-            f"device {device!r} needs the package onnxruntime-gpu in place of onnxruntime, and a CUDA card; "
-            "install it, or choose device 'cpu'"
+            f"device {device!r} needs the package onnxruntime-gpu in place of onnxruntime, and a CUDA card; install it "
+            "(docs/deployment.md, On a GPU), or choose device 'cpu'"
         )
+    if device == "auto" and not there:
+        warn_of_clash()
     if device == "cpu" or not there:
         return [_CPU]
     return [(_CUDA, {"device_id": card or 0}), _CPU]
