@@ -17,6 +17,9 @@ from semiuhpe.geometry.rotation import Float
 UNIFORM_SIGMA = math.sqrt(math.pi**2 / 3 + 2)
 """Root mean square angle of the uniform distribution, 2.3 radians (131.8°)."""
 
+UNIFORM_MEAN_ANGLE = math.pi / 2 + 2 / math.pi
+"""Mean angle of the uniform distribution, radians (126.5°)."""
+
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _CUT = 9.0  # beyond sin²½θ = 9/κ the density is below e⁻³⁶ of its peak
 _BISECTIONS = 60
@@ -29,6 +32,12 @@ def sigma_of(kappa: ArrayLike) -> Float:
     return np.asarray(np.sqrt(np.sum(weight * theta**2, -1)))
 
 
+def mean_angle_of(kappa: ArrayLike) -> Float:
+    """Mean angle to the mode, radians. kappa ≥ 0, any shape."""
+    theta, weight = _angles(kappa)
+    return np.asarray(np.sum(weight * theta, -1))
+
+
 def resultant_of(kappa: ArrayLike) -> Float:
     """The factor d of `E[R] = d·R₀`, from 0 (uniform) to 1. kappa ≥ 0, any shape."""
     theta, weight = _angles(kappa)
@@ -39,6 +48,13 @@ def kappa_of_sigma(sigma: ArrayLike) -> Float:
     """Inverse of `sigma_of`; 0 from `UNIFORM_SIGMA` on. sigma > 0, radians, any shape."""
     sigma = np.asarray(sigma, dtype=np.float64)
     return np.where(sigma >= UNIFORM_SIGMA, 0.0, _bisect(lambda kappa: sigma_of(kappa) > sigma, sigma.shape))
+
+
+def kappa_of_mean_angle(angle: ArrayLike) -> Float:
+    """Inverse of `mean_angle_of`; 0 from `UNIFORM_MEAN_ANGLE` on. angle > 0, radians, any shape."""
+    angle = np.asarray(angle, dtype=np.float64)
+    too_wide = angle >= UNIFORM_MEAN_ANGLE
+    return np.where(too_wide, 0.0, _bisect(lambda kappa: mean_angle_of(kappa) > angle, angle.shape))
 
 
 def kappa_of_resultant(resultant: ArrayLike) -> Float:

@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
@@ -81,6 +81,32 @@ def image_size_of(path: Path) -> tuple[int, int]:
         with image:
             width, height = image.size
             return (height, width) if orientation_of(image) in TURNED else (width, height)
+
+
+def exif_of(photo: str | os.PathLike[str] | Pillow.Image) -> tuple[dict[int, Any], tuple[int, int]]:
+    """EXIF tags of a photo, number → value, those about the exposure included; width and height of the upright picture.
+
+    From the header: no pixel is decoded. Raises ImageError for anything that is no readable picture.
+    """
+    if isinstance(photo, Pillow.Image):
+        return _exif(photo, "the picture")
+    path = Path(os.fspath(photo))
+    file, size = _open_file(path)
+    with file:
+        check_size(size, str(path))
+        check_icon(file, str(path))
+        with _one_line(str(path)):
+            image = _opened(file)
+        with image:
+            return _exif(image, str(path))
+
+
+def _exif(image: Pillow.Image, name: str) -> tuple[dict[int, Any], tuple[int, int]]:
+    with _one_line(name):
+        tags = image.getexif()
+        found = {**tags, **tags.get_ifd(ExifTags.IFD.Exif)}
+    width, height = image.size
+    return found, (height, width) if orientation_of(image) in TURNED else (width, height)
 
 
 def _open_file(path: Path) -> tuple[BinaryIO, int]:
