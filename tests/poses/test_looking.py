@@ -67,7 +67,10 @@ CAMERA = Camera.from_field_of_view((1000, 600), horizontal_deg=60)
 def placed(points: np.ndarray, log_sigma: float) -> HeadPositions:
     points = np.asarray(points, float)
     return HeadPositions(
-        points, points / np.linalg.norm(points, axis=1, keepdims=True), np.full(len(points), log_sigma), np.full(len(points), 0.01)
+        points,
+        points / np.linalg.norm(points, axis=1, keepdims=True),
+        np.full(len(points), log_sigma),
+        np.full(len(points), 0.01),
     )
 
 

@@ -11,6 +11,8 @@ A head's direction is not its gaze: eyes turn within the head by some 15°, whic
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -44,7 +46,7 @@ def facing_within(kappa: ArrayLike, off: ArrayLike, within: ArrayLike) -> Float:
     inner, outer = np.abs(gamma - alpha), np.minimum(gamma + alpha, 2 * np.pi - gamma - alpha)
     ends = (np.zeros_like(limit), np.minimum(inner, limit), np.minimum(outer, limit), limit)
     inside = total = np.zeros_like(limit)
-    for low, high in zip(ends[:-1], ends[1:], strict=True):  # between kinks of the share that is inside
+    for low, high in itertools.pairwise(ends):  # between kinks of the share that is inside
         # sin² spreads the nodes towards both ends, where that share has square roots.
         turn = np.pi / 4 * (_NODES + 1)
         theta = low[..., None] + (high - low)[..., None] * np.sin(turn) ** 2
