@@ -36,8 +36,9 @@ class Stage:
 
     def estimates_at(self, step: int) -> bool:
         """Whether a dynamic threshold is estimated anew before this step."""
-        dynamic = self.semi is not None and self.semi.threshold_kind == "dynamic"
-        return dynamic and (step - self.first) % self.semi.stage_steps == 0  # type: ignore[union-attr]
+        if self.semi is None or self.semi.threshold_kind != "dynamic":
+            return False
+        return (step - self.first) % self.semi.stage_steps == 0
 
     def ssl_weight(self, step: int) -> float:
         """λ of a step, the weight of the unsupervised loss: `ssl_lambda`, after it has grown for `lambda_ramp_steps`."""

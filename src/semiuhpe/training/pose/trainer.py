@@ -210,8 +210,9 @@ class Trainer:
     def _labelled_batches(self) -> Iterator[LabelledBatch]:
         views, size = LabelledViews(self.sources, self.recipe), self.recipe.batch_size
         weights = [data.weight for data in self.recipe.labelled]
-        for samples in self._loader(views, [len(s) for s in self.sources], weights, size, self.step):
-            yield LabelledBatch(*samples, share=self.ranks.share(size))
+        loader = self._loader(views, [len(s) for s in self.sources], weights, size, self.step)
+        for images, rotation, target in loader:
+            yield LabelledBatch(images, rotation, target, self.ranks.share(size))
 
     def _unlabelled_batches(self) -> Iterator[UnlabelledBatch | None]:
         """One for every step to come, None for those of a stage of labelled heads alone."""
