@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from trapezoid import trapezoid_log_normalizer, trapezoid_nll
 
-from semiuhpe.distributions.matrix_fisher import MatrixFisher, nll
+from semiuhpe.distributions.matrix_fisher import OVERREG, MatrixFisher
 
 
 def exact_log_normalizer(s: list[float]) -> float:
@@ -74,7 +74,7 @@ def main() -> None:
         return run
 
     print(f"torch {torch.__version__}, {platform.machine()}, {arguments.threads} thread(s), batch {arguments.batch}")
-    ours, theirs = milliseconds(step(nll)), milliseconds(step(trapezoid_nll))
+    ours, theirs = milliseconds(step(lambda a, r: MatrixFisher(a).nll(r, OVERREG))), milliseconds(step(trapezoid_nll))
     belief = parameter.detach()
     extras = {
         "entropy": milliseconds(lambda: MatrixFisher(belief).entropy),

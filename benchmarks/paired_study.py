@@ -38,17 +38,20 @@ def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:
     return lambda recipe: replace(recipe, labelled=[replace(data, **changes) for data in recipe.labelled])
 
 
-def _semi(**changes: Any) -> Callable[[Recipe], Recipe]:
+def _semi(ramp: int = 0, **changes: Any) -> Callable[[Recipe], Recipe]:
+    """ramp: steps over which the weight of the unsupervised loss grows. changes: of `recipe.semi`."""
+
     def changed(recipe: Recipe) -> Recipe:
         whole = recipe.semi or SemiSupervisedRecipe()
-        return replace(recipe, semi=replace(whole, **changes))
+        loss = replace(recipe.loss, lambda_ramp_steps=ramp)
+        return replace(recipe, semi=replace(whole, **changes), loss=loss)
 
     return changed
 
 
 PLAIN: dict[str, Any] = {
     "threshold": "dynamic", "balanced": False, "teacher_mirror": False, "teacher_crops": 1, "agreement_deg": 0.0,
-    "lambda_ramp_steps": 0, "teacher_weights": "",
+    "teacher_weights": "",
 }  # fmt: skip
 VARIANTS: dict[str, Callable[[Recipe], Recipe]] = {
     "as it is": lambda recipe: recipe,
@@ -65,12 +68,12 @@ VARIANTS: dict[str, Callable[[Recipe], Recipe]] = {
     "mirrored teacher": _semi(**{**PLAIN, "teacher_mirror": True}),
     "two crops": _semi(**{**PLAIN, "teacher_crops": 2}),
     "agreement within 15°": _semi(**{**PLAIN, "teacher_crops": 2, "agreement_deg": 15.0}),
-    "ramp of 500 steps": _semi(**{**PLAIN, "lambda_ramp_steps": 500}),
+    "ramp of 500 steps": _semi(**PLAIN, ramp=500),
     "further teacher alone": _semi(**PLAIN),
     "further teacher, half": _semi(**PLAIN, teacher_weights_share=0.5),
-    "all parts": _semi(**{
+    "all parts": _semi(500, **{
         **PLAIN, "balanced": True, "threshold": "running", "teacher_mirror": True, "teacher_crops": 2,
-        "agreement_deg": 15.0, "lambda_ramp_steps": 500,
+        "agreement_deg": 15.0,
     }),
 }  # fmt: skip
 """What becomes of the recipe. The parts of a second stage are added to the paper's one by one."""

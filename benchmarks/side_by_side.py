@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.optim import AdamW
 from trapezoid import trapezoid_belief, trapezoid_cross_entropy, trapezoid_nll
 
-from semiuhpe.distributions.matrix_fisher import MatrixFisher, cross_entropy_loss, nll
+from semiuhpe.distributions.matrix_fisher import OVERREG, MatrixFisher
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.optimizer import parameter_groups
@@ -43,8 +43,17 @@ def our_belief(parameter: Tensor) -> tuple[Tensor, Tensor]:
     return belief.mean, belief.entropy
 
 
+def our_nll(parameter: Tensor, rotation: Tensor) -> Tensor:
+    return MatrixFisher(parameter).nll(rotation, OVERREG)
+
+
+def our_cross_entropy(student: Tensor, mean: Tensor) -> Tensor:
+    """With a teacher whose E[R] is `mean`, which is all that its belief is asked for: the loss of such a label."""
+    return MatrixFisher(student).nll(mean)
+
+
 SIDES = (
-    Distribution("semiuhpe", nll, our_belief, cross_entropy_loss),
+    Distribution("semiuhpe", our_nll, our_belief, our_cross_entropy),
     Distribution("trapezoid", trapezoid_nll, trapezoid_belief, trapezoid_cross_entropy),
 )
 
@@ -81,7 +90,7 @@ def whole_step(side: Distribution, options: argparse.Namespace, rotation: Tensor
     torch.manual_seed(0)
     student = PoseNet(options.backbone, pretrained=False).train()
     teacher = AveragedNetwork(student, 0.999)
-    optimiser = AdamW(parameter_groups(student, 0.02), lr=1e-4, fused=True)
+    optimizer = AdamW(parameter_groups(student, 0.02), lr=1e-4, fused=True)
     sizes = (options.batch, options.batch * options.ratio, options.batch * options.ratio)
     pictures = [torch.randint(0, 256, (n, options.size, options.size, 3), dtype=torch.uint8) for n in sizes]
 
@@ -89,10 +98,10 @@ def whole_step(side: Distribution, options: argparse.Namespace, rotation: Tensor
         with torch.no_grad():
             weak = teacher.network(pictures[1])
         loss = step_loss(side, student(pictures[0]), rotation, weak, student(pictures[2]))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        optimiser.step()
+        optimizer.step()
         teacher.update(student)
 
     return run

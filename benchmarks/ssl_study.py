@@ -32,9 +32,11 @@ from semiuhpe.models.checkpoint import BEST
 from semiuhpe.models.export import export
 from semiuhpe.training.pose.data import labelled_heads
 from semiuhpe.training.pose.recipe import (
+    EmaRecipe,
     LabelledData,
+    LossRecipe,
     ModelRecipe,
-    OptimiserRecipe,
+    OptimizerRecipe,
     Recipe,
     SemiSupervisedRecipe,
     UnlabelledData,
@@ -60,7 +62,6 @@ def second_stage(method: str, stores: Path, steps: int) -> SemiSupervisedRecipe 
         unlabelled=[UnlabelledData(str(stores / name), weight) for name, weight in UNLABELLED.items()],
         stage_steps=max(1, steps // 3),
         stage2_lr_ratio=1.0,
-        teacher_decay=0.99,
         ulb_batch_ratio=2.0,
         threshold_limit=1000,
     )
@@ -81,7 +82,7 @@ def second_stage(method: str, stores: Path, steps: int) -> SemiSupervisedRecipe 
         "running threshold": {"threshold": "running", "balanced": True},
         "two crops": {"teacher_crops": 2},
         "agreement": {"teacher_crops": 2, "agreement_deg": 15.0},
-        "ramp": {"lambda_ramp_steps": max(1, steps // 3)},
+        "ramp": {},
     }  # fmt: skip
     changes["all four"] = {key: value for name in FOUR for key, value in changes[name].items()}
     return dataclasses.replace(whole, **changes[method])
@@ -113,7 +114,9 @@ def recipe(method: str, budget: str, seed: int, args: argparse.Namespace) -> Rec
         model=ModelRecipe(
             image_size=args.image_size, frozen_stages=2, frozen_norms=not first, dropout=0.1, channels_last=True
         ),
-        optimiser=OptimiserRecipe(lr=1.2e-3 if first else 4e-4, ema_decay=0.99, warmup_steps=min(100, steps // 10)),
+        optimizer=OptimizerRecipe(lr=1.2e-3 if first else 4e-4, warmup_steps=min(100, steps // 10)),
+        loss=LossRecipe(lambda_ramp_steps=max(1, steps // 3) if method == "ramp" else 0),
+        ema=EmaRecipe(0.99, 0.99),
         view=ViewRange(scale=(0.7, 1.4), shift=0.18, rotation=0.35, flip=0.5),
         semi=None if first else second_stage(method, args.stores, steps),
         validate_every=steps,

@@ -27,13 +27,13 @@ from torch import Tensor
 
 from semiuhpe.cli.train import read_recipe
 from semiuhpe.training.ema import AveragedNetwork
-from semiuhpe.training.pose import second_stage, trainer
 from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.pose.stage import Stage
 from semiuhpe.training.pose.teachers import Teachers
 from semiuhpe.training.pose.threshold import Threshold
 from semiuhpe.training.pose.trainer import Trainer
 
-PARTS = ("data wait", "teacher", "student forward", "distribution", "backward", "optimiser, average")
+PARTS = ("data wait", "teacher", "student forward", "distribution", "backward", "optimizer, average")
 TARGETS = {"data wait": 0.05, "distribution": 0.03}
 WARM = 4
 """Steps that are not counted."""
@@ -76,18 +76,18 @@ class Clock:
         """The batches, and the time until each is there."""
         while True:
             with self.part("data wait"):
-                batch = next(batches, None)
-            if batch is None:
+                batch = next(batches, self)
+            if batch is self:
                 return
             yield batch
 
     def loss(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """A loss whose first argument, the parameters, gets its gradient at once. Each head's loss is its own."""
+        """A stage's loss, whose parameters get their gradient at once. Each head's loss is its own."""
 
-        def run(parameter: Tensor, *arguments: Any) -> Tensor:
+        def run(stage: Stage, parameter: Tensor, *arguments: Any) -> Tensor:
             with self.part("distribution"):
                 own = parameter.detach().requires_grad_()
-                value = function(own, *arguments)
+                value = function(stage, own, *arguments)
                 (gradient,) = torch.autograd.grad(value.sum(), own)
                 return _WithGradient.apply(parameter, value.detach(), gradient)
 
@@ -127,9 +127,9 @@ class ProfiledTrainer(Trainer):
         self.network.register_forward_hook(after)
         fabric: Any = self.fabric
         fabric.backward = clock.timed("backward", fabric.backward)
-        fabric.clip_gradients = clock.timed("optimiser, average", fabric.clip_gradients)
+        fabric.clip_gradients = clock.timed("optimizer, average", fabric.clip_gradients)
         for name in ("step", "zero_grad"):
-            setattr(self.optimiser, name, clock.timed("optimiser, average", getattr(self.optimiser, name)))
+            setattr(self.optimizer, name, clock.timed("optimizer, average", getattr(self.optimizer, name)))
 
     def _labelled_batches(self) -> Iterator[Any]:
         return self.clock.waiting(super()._labelled_batches())
@@ -152,10 +152,10 @@ def profile(recipe: Recipe) -> Clock:
     with ExitStack() as stack:
         for owner, name, watched in (
             (Teachers, "ask", clock.timed("teacher", Teachers.ask)),
-            (trainer, "supervised_loss", clock.loss(trainer.supervised_loss)),
-            (second_stage, "unsupervised_loss", clock.loss(second_stage.unsupervised_loss)),
+            (Stage, "supervised", clock.loss(Stage.supervised)),
+            (Stage, "unsupervised", clock.loss(Stage.unsupervised)),
             (Threshold, "keep", clock.timed("distribution", Threshold.keep)),
-            (AveragedNetwork, "update", clock.timed("optimiser, average", AveragedNetwork.update)),
+            (AveragedNetwork, "update", clock.timed("optimizer, average", AveragedNetwork.update)),
         ):
             stack.enter_context(mock.patch.object(owner, name, watched))
         ProfiledTrainer(recipe, clock).train()

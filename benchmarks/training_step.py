@@ -12,14 +12,14 @@ import torch
 from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 
-from semiuhpe.distributions import matrix_fisher
+from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.models import depthwise
 from semiuhpe.models.pose_net import PoseNet
 
 
 def images_per_s(network: PoseNet, batch: int, size: int, *, half: bool, steps: int) -> float:
-    """Forward, backward and optimiser step; after three steps that are not counted."""
-    optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=1e-4, fused=True)
+    """Forward, backward and optimizer step; after three steps that are not counted."""
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=1e-4, fused=True)
     images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8)
     rotations = torch.eye(3).expand(batch, 3, 3)
     started = 0.0
@@ -28,9 +28,9 @@ def images_per_s(network: PoseNet, batch: int, size: int, *, half: bool, steps: 
             started = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             parameter = network(images)
-        optimiser.zero_grad()
-        matrix_fisher.nll(parameter.float(), rotations, 1.025).mean().backward()
-        optimiser.step()
+        optimizer.zero_grad()
+        MatrixFisher(parameter.float()).nll(rotations, 1.025).mean().backward()
+        optimizer.step()
     return batch * steps / (time.perf_counter() - started)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
-from semiuhpe.distributions.rotation_laplace import log_normalizer_and_slope, log_prob, nll
+from semiuhpe.distributions.rotation_laplace import RotationLaplace, log_normalizer_and_slope
 from semiuhpe.geometry.rotation import random_rotations
 
 SINGULAR_VALUES = [
@@ -55,7 +55,7 @@ def test_density_integrates_to_one() -> None:
     """By Monte Carlo over a mild belief; the pole has finite variance only in the mean, so the tolerance is wide."""
     rotations = torch.tensor(random_rotations(200_000, np.random.default_rng(0)))
     parameter = torch.tensor([[2.0, 0.4, 0.0], [0.0, 1.5, 0.3], [0.2, 0.0, 1.0]], dtype=torch.float64)
-    density = log_prob(parameter, rotations).exp()
+    density = RotationLaplace(parameter).log_prob(rotations).exp()
     assert float(density.mean()) == pytest.approx(1.0, abs=0.02)
 
 
@@ -63,13 +63,13 @@ def test_gradients() -> None:
     generator = torch.Generator().manual_seed(0)
     parameter = (6 * torch.randn(4, 3, 3, generator=generator, dtype=torch.float64)).requires_grad_()
     rotation = torch.tensor(random_rotations(4, np.random.default_rng(1)))
-    assert torch.autograd.gradcheck(lambda a: nll(a, rotation, 1.025), parameter, atol=1e-5)
+    assert torch.autograd.gradcheck(lambda a: RotationLaplace(a).nll(rotation, 1.025), parameter, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 1e3])
 def test_finite_at_a_perfect_prediction_and_for_no_belief(size: float) -> None:
     parameter = (size * torch.eye(3)).requires_grad_()
-    loss = nll(parameter, torch.eye(3))
+    loss = RotationLaplace(parameter).nll(torch.eye(3))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(parameter.grad).all()
@@ -78,7 +78,8 @@ def test_finite_at_a_perfect_prediction_and_for_no_belief(size: float) -> None:
 def test_turning_the_world_changes_nothing() -> None:
     rng = np.random.default_rng(2)
     parameter, (turn, label) = torch.tensor(rng.normal(0, 8, (3, 3))), torch.tensor(random_rotations(2, rng))
-    assert float(nll(turn @ parameter, turn @ label)) == pytest.approx(float(nll(parameter, label)))
+    turned, plain = RotationLaplace(turn @ parameter), RotationLaplace(parameter)
+    assert float(turned.nll(turn @ label)) == pytest.approx(float(plain.nll(label)))
 
 
 def test_tails_are_heavier_than_the_matrix_fishers() -> None:
@@ -87,6 +88,6 @@ def test_tails_are_heavier_than_the_matrix_fishers() -> None:
 
     parameter = 20 * torch.eye(3, dtype=torch.float64)
     near, far = (torch.tensor(rotation_y(np.radians(angle))) for angle in (10, 90))
-    laplace = float(nll(parameter, far) - nll(parameter, near))
+    laplace = float(RotationLaplace(parameter).nll(far) - RotationLaplace(parameter).nll(near))
     fisher = MatrixFisher(parameter)
     assert 0 < laplace < 0.5 * float(fisher.log_prob(near) - fisher.log_prob(far))

@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PoseNet, PoseNe
     folder = tmp_path_factory.mktemp("run")
     averaged, current = network(1), network(2)
     model = {"backbone": "mobilenetv4_conv_small", "head": "linear", "dropout": 0.0, "image_size": SIZE}
-    state = {"step": 7, "recipe": {"model": model, "optimiser": {"overreg": 1.025}}}
+    state = {"step": 7, "recipe": {"model": model, "loss": {"overreg": 1.025}}}
     tensors = with_prefix("averaged", averaged.state_dict())
     save_checkpoint(folder / BEST, tensors, state)
     save_checkpoint(folder / LAST, {**tensors, **with_prefix("current", current.state_dict())}, state)

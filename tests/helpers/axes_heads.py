@@ -11,9 +11,10 @@ from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.training.pose.recipe import (
+    EmaRecipe,
     LabelledData,
     ModelRecipe,
-    OptimiserRecipe,
+    OptimizerRecipe,
     Recipe,
     SemiSupervisedRecipe,
     UnlabelledData,
@@ -63,7 +64,8 @@ def recipe_for(tmp_path: Path, **changes: object) -> Recipe:
         "batch_size": 8,
         "labelled": [LabelledData(str(store))],
         "model": ModelRecipe("mobilenetv4_conv_small", pretrained=False, image_size=48),
-        "optimiser": OptimiserRecipe(warmup_steps=3),
+        "optimizer": OptimizerRecipe(warmup_steps=3),
+        "ema": EmaRecipe(teacher_decay=0.9),
         "validate_every": 6,
         "checkpoint_every": 4,
         "log_every": 1,
@@ -82,6 +84,5 @@ def semi_for(tmp_path: Path, **changes: object) -> SemiSupervisedRecipe:
         make_store(pool, labelled=False)
     settings: dict[str, object] = {
         "unlabelled": [UnlabelledData(str(pool))], "stage1_steps": 5, "stage_steps": 3, "ulb_batch_ratio": 1.5,
-        "teacher_decay": 0.9,
     }  # fmt: skip
     return SemiSupervisedRecipe(**{**settings, **changes})  # type: ignore[arg-type]

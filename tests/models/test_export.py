@@ -40,7 +40,7 @@ def checkpoint(folder: Path, *, size: int = 32) -> Path:
     with torch.no_grad():
         network.head[-1].bias.copy_(10 * torch.eye(3).ravel())
     model = {"backbone": "mobilenetv4_conv_small", "head": "linear", "dropout": 0.2, "image_size": size}
-    state = {"step": 5, "recipe": {"model": model, "optimiser": {"overreg": 1.025}}}
+    state = {"step": 5, "recipe": {"model": model, "loss": {"overreg": 1.025}}}
     save_checkpoint(folder / "best.safetensors", with_prefix("averaged", network.state_dict()), state)
     return folder / "best.safetensors"
 

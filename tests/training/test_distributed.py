@@ -19,7 +19,7 @@ from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.launch import start
 from semiuhpe.training.pose.batches import StepSampler
-from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.recipe import EmaRecipe, LabelledData, ModelRecipe, OptimizerRecipe, Recipe
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.ranks import Ranks, _with_strides
 from semiuhpe.views.occlusion import cut_mix, cut_patches, paste_patches, plan_mix
@@ -38,7 +38,7 @@ def shared_recipe(folder: Path, run: str, **changes: Any) -> Recipe:
         "model": ModelRecipe(
             "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32
         ),
-        "optimiser": OptimiserRecipe(lr=1e-3, warmup_steps=3, ema_decay=0.9),
+        "optimizer": OptimizerRecipe(lr=1e-3, warmup_steps=3), "ema": EmaRecipe(0.9, 0.9),
     }  # fmt: skip
     return recipe_for(folder, **{**settings, **changes})
 
@@ -64,7 +64,7 @@ def assert_same_run(run: str, other: str) -> None:
             assert same[key] == pytest.approx(value, rel=2e-3, abs=2e-3), f"{key} of step {line['step']}"
     tensors, others = (load_checkpoint(Path(r) / "last.safetensors")[0] for r in (run, other))
     for key in tensors:
-        if not key.startswith("optimiser"):
+        if not key.startswith("optimizer"):
             torch.testing.assert_close(
                 tensors[key], others[key], rtol=1e-2, atol=1e-3, msg=lambda m, k=key: f"{k}: {m}"
             )

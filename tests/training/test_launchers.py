@@ -18,7 +18,7 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.training.launch import _launched, start
 from semiuhpe.training.pose import recipe as recipes
-from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.recipe import EmaRecipe, LabelledData, ModelRecipe, OptimizerRecipe, Recipe
 from semiuhpe.training.pose.trainer import Trainer
 
 STEPS = 2
@@ -37,7 +37,8 @@ def recipe_of(folder: Path, run: str) -> Recipe:
         model=ModelRecipe(
             "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32
         ),
-        optimiser=OptimiserRecipe(lr=1e-3, warmup_steps=1, ema_decay=0.9),
+        optimizer=OptimizerRecipe(lr=1e-3, warmup_steps=1),
+        ema=EmaRecipe(0.9, 0.9),
         device="cpu",
         log_every=1,
         workers=0,
@@ -78,7 +79,7 @@ def assert_same_run(folder: Path, run: str) -> None:
             assert same[key] == pytest.approx(value, rel=2e-3, abs=2e-3), f"{key} of step {line['step']}"
     weights, others = (load_checkpoint(folder / r / "last.safetensors")[0] for r in ("alone", run))
     for key, value in weights.items():
-        if not key.startswith("optimiser"):
+        if not key.startswith("optimizer"):
             assert value.float().numpy() == pytest.approx(others[key].float().numpy(), rel=1e-2, abs=1e-3), key
 
 

@@ -13,7 +13,7 @@ from helpers.axes_heads import recipe_for, semi_for
 
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.export import export
-from semiuhpe.training.pose.recipe import ModelRecipe, OptimiserRecipe, Recipe
+from semiuhpe.training.pose.recipe import EmaRecipe, ModelRecipe, OptimizerRecipe, Recipe
 from semiuhpe.training.pose.trainer import Trainer
 
 TINY = ModelRecipe(
@@ -26,7 +26,7 @@ def tiny_recipe(folder: Path, run: str, **changes: Any) -> Recipe:
     settings: dict[str, Any] = {
         "run": str(folder / run), "steps": 4, "batch_size": 4, "warm_steps": 0, "validate_every": 4, "model": TINY,
         "semi": semi_for(folder, stage1_steps=2, dynamic_threshold=False, conf_thres=0.0),
-        "optimiser": OptimiserRecipe(lr=3e-4, warmup_steps=2, ema_decay=0.9), "checkpoint_every": 2,
+        "optimizer": OptimizerRecipe(lr=3e-4, warmup_steps=2), "ema": EmaRecipe(0.9, 0.9), "checkpoint_every": 2,
     }  # fmt: skip
     return recipe_for(folder, **{**settings, **changes})
 

@@ -104,7 +104,7 @@ def test_a_run_gives_its_checkpoint_too(tmp_path: Path, capsys: pytest.CaptureFi
     torch.manual_seed(0)
     network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
     model = {"backbone": "mobilenetv4_conv_small", "head": "linear", "dropout": 0.2, "image_size": 32}
-    recipe = {"model": model, "optimiser": {"overreg": 1.0}, "labelled": [{"store": "data/stores/mine"}]}
+    recipe = {"model": model, "loss": {"overreg": 1.0}, "labelled": [{"store": "data/stores/mine"}]}
     recipe["semi"] = {"unlabelled": [{"store": "data/stores/wild"}]}
     state = {"step": 5, "validation_deg": {"mine": 9.5, "mean": 9.5}, "recipe": recipe}
     tensors = with_prefix("averaged", network.state_dict()) | {"current/x": torch.zeros(3)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiuhpe.errors import MissingExtraError, RecipeError
+from semiuhpe.models.recipe_keys import upgraded, upgraded_flag
 
 if TYPE_CHECKING:
     from semiuhpe.training.pose.recipe import Recipe
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _PUBLISHED_OPTIONS = {
     "--exp_name": "--run",
     "--network": "--model.backbone",
-    "--lr": "--optimiser.lr",
+    "--lr": "--optimizer.lr",
     "--num_workers": "--workers",
     "--max_iteration": "--steps",
     "--stage1_iteration": "--semi.stage1_steps (a supervised training: --semi null)",
@@ -23,14 +25,14 @@ _PUBLISHED_OPTIONS = {
     "--val_frequency": "--validate_every",
     "--save_frequency": "--semi.stage_steps",
     "--ss_ratio": "--labelled.ss_ratio and --semi.unlabelled.beyond_ss_ratio",
-    "--SSL_lambda": "--semi.ssl_lambda",
+    "--SSL_lambda": "--loss.ssl_lambda",
     "--conf_thres": "--semi.conf_thres",
     "--dynamic_thres": "--semi.dynamic_threshold",
     "--left_ratio": "--semi.left_ratio",
     "--ulb_batch_ratio": "--semi.ulb_batch_ratio",
-    "--ema_decay": "--semi.teacher_decay",
-    "--type_unsuper": "--semi.loss",
-    "--distribution": "--optimiser.distribution",
+    "--ema_decay": "--ema.teacher_decay",
+    "--type_unsuper": "--loss.unsupervised",
+    "--distribution": "--loss.distribution",
     "--cutout_aug": "--semi.cut_out",
     "--cutmix_aug": "--semi.cut_mix",
     "--rotate_aug": "--semi.strong_view.rotation",
@@ -40,6 +42,9 @@ _PUBLISHED_OPTIONS = {
     "--gpu_ids": "--device cuda and CUDA_VISIBLE_DEVICES",
 }
 """Options of the published training program, and what says the same here."""
+
+_GROUPS = ("--semi", "--optimiser")
+"""Flags that take a whole group of keys, some of which belong to other groups today."""
 
 
 def _refuse_published_options(argv: list[str]) -> None:
@@ -67,14 +72,63 @@ def _parser() -> Any:
     return parser
 
 
-def _files(argv: list[str]) -> list[str]:
-    """The recipes that the arguments name; a file that is not there is the parser's affair."""
-    named = []
-    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
-        option, _, value = argument.partition("=")
-        if len(option) > 2 and "--config".startswith(option):  # or short for it
-            named.append(value or following)
-    return [path for path in named if Path(path).is_file()]
+def _today(argv: list[str]) -> list[str]:
+    """The arguments with the keys of today, in flags and in the files that `--config` names.
+
+    A file with old keys becomes its content, as YAML in one line. Raises RecipeError for files that cannot be read safely.
+    """
+    words: list[str] = []
+    for word in _joined(argv):
+        option, equals, value = word.partition("=")
+        if equals and _names_file(option):
+            words.append(f"{option}={_content(value)}")
+        elif equals and option in _GROUPS:
+            words += _flags(option, value)
+        else:
+            words.append(upgraded_flag(option) + equals + value)
+    return words
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """The arguments, with `--config FILE` and groups of keys as one word each."""
+    words: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        following = next(rest, None) if _names_file(word) or word in _GROUPS else None
+        words.append(word if following is None else f"{word}={following}")
+    return words
+
+
+def _names_file(option: str) -> bool:
+    """Whether it is `--config`, or short for it."""
+    return len(option) > 2 and "--config".startswith(option)
+
+
+def _content(path: str) -> str:
+    """The path of a recipe file, or what it says where it has keys of older versions."""
+    from semiuhpe.training.recipe_io import read_recipe as read_file
+
+    if not Path(path).is_file():
+        return path  # is the parser's affair
+    values = read_file(path)
+    try:
+        today = upgraded(values)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return path if today == values else json.dumps(today)
+
+
+def _flags(option: str, value: str) -> list[str]:
+    """`--semi={…}` and `--optimiser={…}`, whose old keys belong to other groups today."""
+    import yaml
+
+    try:
+        group = yaml.safe_load(value)
+    except yaml.YAMLError:
+        group = None
+    if not isinstance(group, dict):
+        return [f"{option}={value}"]
+    return [f"--{name}={json.dumps(inside)}" for name, inside in upgraded({option[2:]: group}).items()]
 
 
 def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
@@ -85,11 +139,8 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
     _refuse_published_options(argv)
     parser = _parser()
     from semiuhpe.training.pose.recipe import Recipe
-    from semiuhpe.training.recipe_io import read_yaml
 
-    for path in _files(argv):
-        read_yaml(path)  # before the parser writes its aliases out
-    values = parser.parse_args(argv)
+    values = parser.parse_args(_today(argv))
 
     # By its name since jsonargparse 4.49, or by that of the versions before.
     objects = parser.instantiate(values) if hasattr(parser, "instantiate") else parser.instantiate_classes(values)

@@ -43,7 +43,7 @@ class TrainedModel:
         network, state = network_of(checkpoint, student)
         self._device = where
         self._network = network.to(where)
-        self._card = {"overreg": state["recipe"]["optimiser"]["overreg"]}
+        self._card = {"overreg": state["recipe"]["loss"]["overreg"]}
         self._error = ErrorModel(self._card)
         self._mirrored = bool(mirrored)
         self.size = int(state["recipe"]["model"]["image_size"])

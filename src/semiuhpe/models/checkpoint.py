@@ -1,4 +1,8 @@
-"""Checkpoints: one safetensors file whose header carries the state as JSON; written whole or not at all."""
+"""Checkpoints: one safetensors file whose header carries the state as JSON; written whole or not at all.
+
+Tensors are named by what they belong to: `current/…` the network as it is, `averaged/…` its moving average, `optimizer/…`,
+`running/…` what a running threshold has seen. Checkpoints of older versions are read as if they were written today.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,16 @@ from torch.optim import Optimizer
 
 from semiuhpe.errors import WeightsError
 from semiuhpe.files.atomic import json_text, json_value, write_atomically
+from semiuhpe.models.recipe_keys import upgraded
 
 LAST = "last.safetensors"
 
 BEST = "best.safetensors"
+
+CURRENT, AVERAGED, OPTIMIZER, RUNNING = "current", "averaged", "optimizer", "running"
+"""Prefixes of tensors."""
+
+_OLD_PREFIXES = {"optimiser": OPTIMIZER, "network": CURRENT, "average": AVERAGED}
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -36,22 +46,32 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, json_value(metadata.get("state", "{}"))
+            tensors = {_today(key): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        return tensors, _upgraded(json_value(metadata.get("state", "{}")))
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such checkpoint; give the path of a .safetensors file of a run") from error
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsError(f"{path}: not a readable checkpoint ({error}); train again or restore a copy") from error
 
 
+def _today(key: str) -> str:
+    prefix, slash, name = key.partition("/")
+    return _OLD_PREFIXES.get(prefix, prefix) + slash + name
+
+
+def _upgraded(state: dict[str, Any]) -> dict[str, Any]:
+    recipe = state.get("recipe")
+    return {**state, "recipe": upgraded(recipe)} if isinstance(recipe, dict) else state
+
+
 def averaged_alone(path: Path) -> bytes:
     """A checkpoint's averaged weights and state as the content of a .safetensors, which is a checkpoint again: what
     evaluation, export and recipes read, without what only resuming needs. Raises WeightsError where there are none."""
     tensors, state = load_checkpoint(path)
-    averaged = under_prefix("averaged", tensors)
+    averaged = under_prefix(AVERAGED, tensors)
     if not averaged:
         raise WeightsError(f"{path}: has no averaged weights; give best.safetensors of a run folder")
-    content: bytes = save(with_prefix("averaged", averaged), metadata={"state": json_text(state, sort_keys=True)})
+    content: bytes = save(with_prefix(AVERAGED, averaged), metadata={"state": json_text(state, sort_keys=True)})
     return content
 
 
@@ -75,18 +95,18 @@ def load_module(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -
         raise WeightsError(f"{origin}: the weights do not fit the network ({reason}); check model.backbone") from error
 
 
-def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The state of an optimiser as flat tensors `parameter number/name`."""
-    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The state of an optimizer as flat tensors `parameter number/name`."""
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
     return {
         f"{number}/{name}": torch.as_tensor(value) for number, values in state.items() for name, value in values.items()
     }
 
 
-def load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Inverse of `optimiser_tensors`; learning rates are not part of it, they follow from the step."""
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Inverse of `optimizer_tensors`; learning rates are not part of it, they follow from the step."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split("/")
         state.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

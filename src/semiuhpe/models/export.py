@@ -197,7 +197,7 @@ def export(
         "crop_margin": MARGIN,
         "input": "crops: (n, S, S, 3) uint8 RGB",
         "output": "parameter: (n, 9) float32, matrix Fisher parameter A row-major, camera<-head",
-        "overreg": state["recipe"]["optimiser"]["overreg"],
+        "overreg": state["recipe"]["loss"]["overreg"],
         "precision": {"half": "float16 storage"}.get(precision, precision),
         "export_drift_deg": round(float(drifts.max()), 5),
         "export_mean_drift_deg": round(float(drifts.mean()), 5),

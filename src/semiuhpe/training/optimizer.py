@@ -1,17 +1,16 @@
-"""The supervised loss, the learning rate of a step, and which weights decay."""
+"""The learning rate of a step, and which weights decay."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from semiuhpe.distributions import matrix_fisher, rotation_laplace
-from semiuhpe.training.pose.recipe import OptimiserRecipe
+from semiuhpe.training.pose.recipe import OptimizerRecipe
 
 
-def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
+def learning_rate(recipe: OptimizerRecipe, step: int, steps: int) -> float:
     """The learning rate of a step: linear warm-up, then cosine (or constant)."""
     if step < recipe.warmup_steps:
         return recipe.lr * (step + 1) / recipe.warmup_steps
@@ -19,16 +18,6 @@ def learning_rate(recipe: OptimiserRecipe, step: int, steps: int) -> float:
         return recipe.lr
     progress = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
     return recipe.lr * (recipe.final_lr_ratio + (1 - recipe.final_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def supervised_loss(parameter: Tensor, target: Tensor, recipe: OptimiserRecipe) -> Tensor:
-    """The negative log-likelihood of each label, or its mean over the belief that the label is. (n, 3, 3), (n, 3, 3) → (n,).
-
-    target: the rotation, or for a label with noise `E[R]` of its belief (see `semiuhpe.training.pose.label_noise`), with which
-    the loss is `ω·log c − tr(AᵀE[R])`. The rotation Laplace distribution takes rotations alone.
-    """
-    loss = {"matrix_fisher": matrix_fisher.nll, "rotation_laplace": rotation_laplace.nll}[recipe.distribution]
-    return loss(parameter, target, recipe.overreg)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

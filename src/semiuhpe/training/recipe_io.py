@@ -1,8 +1,9 @@
-"""Recipes of others, as text: nested aliases of YAML can make a billion values of a dozen lines."""
+"""The reader of recipes, for every training: YAML of others, which can make a billion values of a dozen lines."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,6 +29,14 @@ def read_yaml(path: str | Path) -> str:
     if values > MAX_VALUES:
         raise RecipeError(f"{path}: more than {MAX_VALUES:,} values with its aliases written out; write fewer of them")
     return text
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The settings of a recipe file, {} of an empty one. Raises RecipeError, also for a file that is no mapping."""
+    values = yaml.safe_load(read_yaml(path))
+    if values is not None and not isinstance(values, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of settings, got {type(values).__name__}")
+    return values or {}
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:

@@ -15,11 +15,11 @@ from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.errors import RecipeError, StoreError
 from semiuhpe.geometry.rotation import image_rotation, mirror, project_to_rotation, random_rotations
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.training.optimizer import supervised_loss
 from semiuhpe.training.pose.batches import SampleKey
 from semiuhpe.training.pose.data import LabelledViews, labelled_heads, training_sources
 from semiuhpe.training.pose.label_noise import label_means, label_sigmas_deg
-from semiuhpe.training.pose.recipe import LabelledData, OptimiserRecipe
+from semiuhpe.training.pose.recipe import LabelledData, LossRecipe
+from semiuhpe.training.pose.stage import Stage
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.views.warp import ViewRange
 
@@ -47,7 +47,7 @@ def test_the_loss_is_the_mean_over_the_belief() -> None:
     belief = MatrixFisher(target)
     draws = belief.sample(200_000, torch.Generator().manual_seed(0))
     drawn = -MatrixFisher(student).log_prob(draws)
-    got = supervised_loss(student, belief.mean, OptimiserRecipe(overreg=1.0))
+    got = Stage(0, 1, LossRecipe(overreg=1.0)).supervised(student, belief.mean)
     torch.testing.assert_close(got, drawn.mean(0), rtol=0, atol=5 * float((drawn.std(0) / 200_000**0.5).max()))
 
 
@@ -59,7 +59,7 @@ def test_the_best_answer_to_a_noisy_label_is_its_belief_widened_by_overreg(overr
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        loss = supervised_loss(student, mean, OptimiserRecipe(overreg=overreg)).sum()
+        loss = Stage(0, 1, LossRecipe(overreg=overreg)).supervised(student, mean).sum()
         loss.backward()
         return loss
 
@@ -156,9 +156,9 @@ def test_impossible_noise_names_the_key(tmp_path: Path, change: dict[str, float]
 @pytest.mark.parametrize("change", [{"noise": True}, {"sigma_deg": 3.0}])
 def test_rotation_laplace_takes_exact_labels_alone(tmp_path: Path, change: dict[str, Any]) -> None:
     store = recipe_for(tmp_path).labelled[0].store
-    laplace = OptimiserRecipe(distribution="rotation_laplace")
+    laplace = LossRecipe(distribution="rotation_laplace")
     with pytest.raises(RecipeError, match="rotation_laplace cannot take"):
-        Trainer(recipe_for(tmp_path, labelled=[LabelledData(store, **change)], optimiser=laplace), progress=False)
+        Trainer(recipe_for(tmp_path, labelled=[LabelledData(store, **change)], loss=laplace), progress=False)
 
 
 @pytest.mark.parametrize(

@@ -121,14 +121,14 @@ def test_hyper_parameters(name: str) -> None:
     assert (semi.ulb_batch_ratio, semi.left_ratio, semi.stage_steps) == (ratio, left, 10_000)
     shared = labelled == pool
     assert (recipe.labelled[0].ss_ratio, semi.unlabelled[0].beyond_ss_ratio) == ((0.05, 0.05) if shared else (1.0, 0.0))
-    model, optimiser = recipe.model, recipe.optimiser
+    model, optimizer, loss, ema = recipe.model, recipe.optimizer, recipe.loss, recipe.ema
     assert (model.backbone, model.image_size, model.head, model.dropout, model.pretrained) == (
         "efficientnet_v2_s", 224, "reference", 0.2, True)  # fmt: skip
     assert model.backbone in BACKBONES
-    assert (optimiser.lr, optimiser.schedule, optimiser.overreg, semi.stage2_lr_ratio) == (1e-4, "constant", 1.025, 0.1)
-    assert (optimiser.weight_decay, optimiser.clip, optimiser.warmup_steps) == (0, 0, 0)
-    assert optimiser.distribution == ("rotation_laplace" if laplace else "matrix_fisher")
-    assert (semi.loss, semi.ssl_lambda, semi.conf_thres, semi.teacher_decay) == ("ce", 1.0, -5.3, 0.999)
+    assert (optimizer.lr, optimizer.schedule, loss.overreg, semi.stage2_lr_ratio) == (1e-4, "constant", 1.025, 0.1)
+    assert (optimizer.weight_decay, optimizer.clip, optimizer.warmup_steps) == (0, 0, 0)
+    assert loss.distribution == ("rotation_laplace" if laplace else "matrix_fisher")
+    assert (loss.unsupervised, loss.ssl_lambda, semi.conf_thres, ema.teacher_decay) == ("ce", 1.0, -5.3, 0.999)
     assert semi.dynamic_threshold
     assert semi.cut_out
     assert semi.cut_mix

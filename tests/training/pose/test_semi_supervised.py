@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,11 +20,13 @@ from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation, r
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.pose.batches import SampleKey
-from semiuhpe.training.pose.recipe import OptimiserRecipe, SemiSupervisedRecipe, UnlabelledData
-from semiuhpe.training.pose.semi_supervised import UnlabelledBatch, describe, unsupervised_loss
-from semiuhpe.training.pose.teachers import Teachers
-from semiuhpe.training.pose.threshold import fixed
+from semiuhpe.training.pose.batches import LabelledBatch, SampleKey, UnlabelledBatch
+from semiuhpe.training.pose.recipe import EmaRecipe, LossRecipe, OptimizerRecipe, SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.pose.stage import Stage, stage_at, stages_of
+from semiuhpe.training.pose.step import step_loss, unsupervised_step
+from semiuhpe.training.pose.step_metrics import describe
+from semiuhpe.training.pose.teachers import TeacherAnswer, Teachers
+from semiuhpe.training.pose.threshold import Threshold, fixed
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.unlabelled import UnlabelledViews, as_batch, unlabelled_sources
 from semiuhpe.views.photometric import Photometric
@@ -41,6 +45,31 @@ def grid(count: int = 60_000) -> torch.Tensor:
     return torch.tensor(Rotation.random(count, random_state=0).as_matrix())
 
 
+@dataclass(frozen=True)
+class Kept(Threshold):
+    """A threshold that keeps what it is told to."""
+
+    heads: torch.Tensor
+
+    def keep(self, belief: MatrixFisher) -> torch.Tensor:
+        return self.heads
+
+
+def unsupervised_loss(
+    student: torch.Tensor, belief: MatrixFisher, keep: torch.Tensor, turn: torch.Tensor, **stage: Any
+) -> torch.Tensor:
+    """L_u of a step whose student and teacher state these parameters and beliefs."""
+    unknown = torch.full_like(turn, torch.nan)
+    seen = unsupervised_step(
+        lambda strong: strong,
+        lambda looks: TeacherAnswer(belief, torch.zeros(len(keep))),
+        UnlabelledBatch(belief.parameter, student, turn, unknown),
+        lambda _: Kept((0.0, 0.0, 0.0), keep),
+        Stage(0, 1, **{"loss": LossRecipe(), "semi": SemiSupervisedRecipe(), **stage}),
+    )
+    return seen.loss
+
+
 def test_cross_entropy_is_the_true_integral() -> None:
     """The reference transposes an index of its Bingham form: 7.66 becomes 4.23 where two beliefs disagree."""
     teacher, student = random_parameters(6, 0, 4.0), random_parameters(6, 1, 4.0)
@@ -51,9 +80,7 @@ def test_cross_entropy_is_the_true_integral() -> None:
         density = torch.exp(belief.log_prob(rotations[:, None])[:, i])
         brute = -(density * MatrixFisher(student[i]).log_prob(rotations)).mean() / density.mean()
         one = MatrixFisher(teacher[i : i + 1])
-        got = unsupervised_loss(
-            student[i : i + 1], one, keep, torch.eye(3).double()[None], SemiSupervisedRecipe(), OptimiserRecipe()
-        )
+        got = unsupervised_loss(student[i : i + 1], one, keep, torch.eye(3).double()[None])
         assert float(got) == pytest.approx(float(brute), rel=0.02, abs=0.03)
 
 
@@ -61,9 +88,7 @@ def test_gradients_are_finite_where_singular_values_are_equal() -> None:
     """The reference's gradient passes through an SVD and is NaN here."""
     student = (10 * torch.eye(3).double())[None].requires_grad_()
     belief = MatrixFisher(10 * torch.eye(3).double()[None])
-    loss = unsupervised_loss(
-        student, belief, torch.tensor([True]), torch.eye(3).double()[None], SemiSupervisedRecipe(), OptimiserRecipe()
-    )
+    loss = unsupervised_loss(student, belief, torch.tensor([True]), torch.eye(3).double()[None])
     loss.backward()
     assert torch.isfinite(student.grad).all()
     torch.testing.assert_close(student.grad, torch.zeros_like(student), atol=1e-9, rtol=0)
@@ -74,14 +99,13 @@ def test_only_kept_heads_move_the_student_and_the_mean_is_over_all() -> None:
     belief = MatrixFisher(random_parameters(4, 3))
     keep = torch.tensor([True, False, False, True])
     eye = torch.eye(3).double().expand(4, 3, 3)
-    settings = SemiSupervisedRecipe()
-    loss = unsupervised_loss(student, belief, keep, eye, settings, OptimiserRecipe())
+    loss = unsupervised_loss(student, belief, keep, eye)
     loss.backward()
     assert (student.grad[1:3] == 0).all()
     each = [unsupervised_loss(student[i : i + 1].detach(), MatrixFisher(belief.parameter[i : i + 1]), keep[i : i + 1],
-            eye[:1], settings, OptimiserRecipe()) for i in range(4)]  # fmt: skip
+            eye[:1]) for i in range(4)]  # fmt: skip
     assert float(loss) == pytest.approx(float(sum(each)) / 4)
-    none = unsupervised_loss(student, belief, torch.zeros(4, dtype=torch.bool), eye, settings, OptimiserRecipe())
+    none = unsupervised_loss(student, belief, torch.zeros(4, dtype=torch.bool), eye)
     assert float(none) == 0.0
 
 
@@ -89,9 +113,7 @@ def test_nll_takes_the_mode_as_a_label() -> None:
     belief = MatrixFisher(random_parameters(3, 4))
     student = random_parameters(3, 5)
     turn = torch.tensor(random_rotations(3, np.random.default_rng(6)))
-    got = unsupervised_loss(
-        student, belief, torch.ones(3, dtype=torch.bool), turn, SemiSupervisedRecipe(loss="nll"), OptimiserRecipe()
-    )
+    got = unsupervised_loss(student, belief, torch.ones(3, dtype=torch.bool), turn, loss=LossRecipe(unsupervised="nll"))
     target = turn @ belief.mode
     expected = 1.025 * MatrixFisher(student).log_normalizer - (student * target).sum((-2, -1))
     assert float(got) == pytest.approx(float(expected.mean()))
@@ -224,8 +246,11 @@ def test_cut_mix_needs_the_batch_and_is_keyed_by_the_step(tmp_path: Path) -> Non
 def test_the_first_threshold_comes_from_the_trained_student(tmp_path: Path) -> None:
     """The reference estimates it with a teacher that never learnt anything: entropy 0, and nothing is filtered."""
     semi = semi_for(tmp_path, stage1_steps=24, left_ratio=0.5, stage_steps=100)
-    fast = OptimiserRecipe(lr=3e-3, warmup_steps=2, schedule="constant", ema_decay=0.5)
-    Trainer(recipe_for(tmp_path, steps=26, semi=semi, optimiser=fast, validate_every=24), progress=False).train()
+    fast = OptimizerRecipe(lr=3e-3, warmup_steps=2, schedule="constant")
+    Trainer(
+        recipe_for(tmp_path, steps=26, semi=semi, optimizer=fast, ema=EmaRecipe(0.5, 0.9), validate_every=24),
+        progress=False,
+    ).train()
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     (estimate,) = [line for line in lines if "thresholds" in line]
     assert estimate["step"] == 25
@@ -255,11 +280,58 @@ def test_unlabelled_heads_teach_what_the_teacher_knows(tmp_path: Path) -> None:
     start = student.detach().clone()
     for _ in range(200):
         optimiser.zero_grad()
-        unsupervised_loss(student, belief, keep, eye, SemiSupervisedRecipe(), OptimiserRecipe()).backward()
+        unsupervised_loss(student, belief, keep, eye).backward()
         optimiser.step()
     apart = geodesic_distance(project_to_rotation(student.detach().numpy()), belief.mode.numpy())
     assert np.degrees(apart[:12]).max() < 2
     torch.testing.assert_close(student.detach()[12:], start[12:])
+
+
+def test_a_step_is_what_its_formula_says() -> None:
+    """`L = L_s + λ·L_u`, each term written out head by head, with nothing but the definition of the distribution."""
+    turn = torch.tensor(random_rotations(5, np.random.default_rng(10)))
+    labels = torch.tensor(random_rotations(3, np.random.default_rng(11)))
+    on_labelled, on_strong, on_weak = (random_parameters(n, seed) for n, seed in ((3, 12), (5, 13), (5, 14)))
+    on_weak[:2] *= 3  # the sure ones
+    limit = float(MatrixFisher(on_weak).entropy[:2].max()) + 1e-6
+    stage = Stage(10, 20, LossRecipe(ssl_lambda=0.6, lambda_ramp_steps=4), semi=SemiSupervisedRecipe(sharpen=1.3))
+    loss = step_loss(
+        lambda images: images,
+        lambda looks: TeacherAnswer(MatrixFisher(looks[0]), torch.zeros(5)),
+        LabelledBatch(on_labelled, labels, labels),
+        UnlabelledBatch(on_weak, on_strong, turn, torch.full_like(turn, torch.nan)),
+        lambda belief: fixed(limit),
+        stage,
+        11,
+    )
+    supervised = unsupervised = 0.0
+    for a, r in zip(on_labelled, labels, strict=True):
+        supervised += float(1.025 * MatrixFisher(a).log_normalizer - torch.trace(a.mT @ r)) / 3
+    for i in range(2):
+        target = MatrixFisher(1.3 * turn[i] @ on_weak[i]).mean
+        unsupervised += float(MatrixFisher(on_strong[i]).log_normalizer - torch.trace(on_strong[i].mT @ target)) / 5
+    assert loss.unsupervised is not None
+    assert loss.unsupervised.keep.tolist() == [True, True, False, False, False]
+    assert float(loss.supervised) == pytest.approx(supervised)
+    assert float(loss.unsupervised.loss) == pytest.approx(unsupervised)
+    assert float(loss.total) == pytest.approx(supervised + 0.6 * 2 / 4 * unsupervised)
+
+
+def test_stages_cover_the_steps(tmp_path: Path) -> None:
+    ema = EmaRecipe(0.9, 0.99)
+    alone = stages_of(recipe_for(tmp_path, ema=ema))
+    assert [(s.first, s.end, s.ema_decay, s.lr_ratio, s.semi) for s in alone] == [(0, 14, 0.9, 1.0, None)]
+    semi = semi_for(tmp_path, stage2_lr_ratio=0.3)
+    both = stages_of(recipe_for(tmp_path, ema=ema, semi=semi))
+    assert [(s.first, s.end, s.ema_decay, s.lr_ratio, s.semi) for s in both] == [
+        (0, 5, 0.9, 1.0, None), (5, 14, 0.99, 0.3, semi),
+    ]  # fmt: skip
+    assert [both.index(stage_at(both, step)) for step in (0, 4, 5, 13, 14)] == [0, 0, 1, 1, 1]
+    assert [step for step in range(5, 14) if both[1].estimates_at(step)] == [5, 8, 11]
+    assert not any(both[0].estimates_at(step) for step in range(5))
+    (only,) = stages_of(recipe_for(tmp_path, semi=semi_for(tmp_path, stage1_steps=0)))
+    assert only.first == 0
+    assert only.semi is not None
 
 
 @pytest.mark.parametrize(

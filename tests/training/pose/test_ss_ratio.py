@@ -54,8 +54,8 @@ def test_a_run_on_a_share_and_its_rest(tmp_path: Path) -> None:
     trainer = Trainer(
         recipe_for(tmp_path, steps=2, semi=semi, labelled=[LabelledData(path, ss_ratio=0.3)]), progress=False
     )
-    assert trainer.second is not None
-    assert not set(trainer.sources[0].indices) & set(trainer.second.sources[0].indices)
+    assert trainer.pool is not None
+    assert not set(trainer.sources[0].indices) & set(trainer.pool.sources[0].indices)
     trainer.train()
 
 

@@ -20,8 +20,8 @@ from semiuhpe.geometry.rotation import geodesic_distance, random_rotations
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint, with_prefix
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.pose.batches import SampleKey
-from semiuhpe.training.pose.recipe import ModelRecipe, SemiSupervisedRecipe, UnlabelledData, to_dict
-from semiuhpe.training.pose.second_stage import SecondStage
+from semiuhpe.training.pose.recipe import LossRecipe, ModelRecipe, SemiSupervisedRecipe, UnlabelledData, to_dict
+from semiuhpe.training.pose.stage import stages_of
 from semiuhpe.training.pose.teachers import Look, Teachers, fixed_network, largest_angle, weak_looks
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.unlabelled import UnlabelledViews, unlabelled_sources
@@ -141,8 +141,8 @@ def test_runs_learn_from_fixed_weights(tmp_path: Path) -> None:
         )
         folder = tmp_path / f"run_{size}"
         trainer = Trainer(recipe_for(tmp_path, run=str(folder), steps=2, semi=semi, warm_steps=0), progress=False)
-        assert trainer.second is not None
-        sample = trainer.second.views[SampleKey(0, 0, 0, 48)]
+        assert trainer.pool is not None
+        sample = trainer.pool.views[SampleKey(0, 0, 0, 48)]
         sizes = [sample[0].shape[0], *(more.shape[0] for more in sample[4:])]
         assert sizes == ([size] * 2 if share == 1 else [48, 48, size, size])
         trainer.train()
@@ -161,16 +161,16 @@ def test_weights_that_are_no_pose_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_weight_of_the_unsupervised_loss_grows_over_the_ramp(tmp_path: Path) -> None:
-    recipe = recipe_for(tmp_path, semi=semi_for(tmp_path, stage1_steps=5, ssl_lambda=0.8, lambda_ramp_steps=4))
-    stage = SecondStage(recipe, tmp_path)
-    assert [stage.loss_weight(step) for step in (5, 6, 7, 8, 9, 13)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
-    plain = SecondStage(recipe_for(tmp_path, semi=semi_for(tmp_path, stage1_steps=5, ssl_lambda=0.8)), tmp_path)
-    assert plain.loss_weight(5) == 0.8
+    semi = semi_for(tmp_path, stage1_steps=5)
+    stage = stages_of(recipe_for(tmp_path, semi=semi, loss=LossRecipe(ssl_lambda=0.8, lambda_ramp_steps=4)))[1]
+    assert [stage.ssl_weight(step) for step in (5, 6, 7, 8, 9, 13)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+    plain = stages_of(recipe_for(tmp_path, semi=semi, loss=LossRecipe(ssl_lambda=0.8)))[1]
+    assert plain.ssl_weight(5) == 0.8
 
 
 EVERYTHING: dict[str, Any] = {
     "threshold": "running", "running_window": 40, "balanced": True, "left_ratio": 0.6, "teacher_crops": 2,
-    "agreement_deg": 120.0, "teacher_mirror": True, "lambda_ramp_steps": 3,
+    "agreement_deg": 120.0, "teacher_mirror": True,
 }  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_a_running_threshold_follows_every_step_and_keeps_its_share(tmp_path: Pa
 
 def test_a_run_with_everything_goes_on_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings: dict[str, Any] = {
-        "semi": semi_for(tmp_path, stage1_steps=2, **EVERYTHING), "checkpoint_every": 3, "steps": 7, "validate_every": 7
+        "semi": semi_for(tmp_path, stage1_steps=2, **EVERYTHING), "loss": LossRecipe(lambda_ramp_steps=3), "checkpoint_every": 3, "steps": 7, "validate_every": 7
     }  # fmt: skip
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **settings), progress=False).train()
     recipe = recipe_for(tmp_path, run=str(tmp_path / "cut"), **settings)
@@ -220,7 +220,6 @@ def test_a_run_with_everything_goes_on_bit_by_bit(tmp_path: Path, monkeypatch: p
         ({"teacher_crops": 3}, "teacher_crops must be 1 or 2"),
         ({"teacher_weights_share": 0.0}, "teacher_weights_share"),
         ({"running_window": 0}, "running_window"),
-        ({"lambda_ramp_steps": -1}, "lambda_ramp_steps"),
     ],
 )
 def test_impossible_teachers_name_the_key(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -25,7 +25,14 @@ from semiuhpe.training.metrics_log import append_metrics
 from semiuhpe.training.optimizer import learning_rate
 from semiuhpe.training.pose.batches import SampleKey
 from semiuhpe.training.pose.data import LabelledViews, training_sources
-from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, OptimiserRecipe, ValidationData
+from semiuhpe.training.pose.recipe import (
+    EmaRecipe,
+    LabelledData,
+    LossRecipe,
+    ModelRecipe,
+    OptimizerRecipe,
+    ValidationData,
+)
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.validation import Scores
 
@@ -132,7 +139,8 @@ def test_a_run_learns_to_read_axes(tmp_path: Path) -> None:
         steps=60,
         batch_size=16,
         validate_every=60,
-        optimiser=OptimiserRecipe(lr=2e-3, warmup_steps=5, ema_decay=0.9),
+        optimizer=OptimizerRecipe(lr=2e-3, warmup_steps=5),
+        ema=EmaRecipe(0.9, 0.9),
     )
     Trainer(recipe, progress=False).train()
     values = [line["nll"] for line in metrics_of(tmp_path / "run") if "nll" in line]
@@ -198,8 +206,8 @@ def test_metrics_are_json_whatever_is_not_finite(tmp_path: Path) -> None:
         json.loads(line, parse_constant=pytest.fail)
     json.loads((tmp_path / "run" / "last.json").read_text(), parse_constant=pytest.fail)
     again = Trainer(recipe_for(tmp_path, semi=semi, steps=6, checkpoint_every=3), progress=False)
-    assert again.second is not None
-    assert again.second.threshold.by_band == (math.inf,) * 3
+    assert again.pool is not None
+    assert again.pool.threshold.by_band == (math.inf,) * 3
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -219,8 +227,7 @@ def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
     Trainer(recipe, progress=False)
     known = tmp_path / "run" / "recipe.json"
     later = {"validation", "any_rotation", "reflect", "noise", "sigma_deg", "sigma_scale", "max_sigma_deg", "threshold",
-             "running_window", "agreement_deg", "teacher_crops", "teacher_weights", "teacher_weights_share",
-             "lambda_ramp_steps"}  # fmt: skip
+             "running_window", "agreement_deg", "teacher_crops", "teacher_weights", "teacher_weights_share"}  # fmt: skip
     older = without(json.loads(known.read_text()), later)
     known.write_text(json.dumps(older))
     Trainer(recipe, progress=False)
@@ -263,6 +270,7 @@ def with_pretrained(recipe: Path, value: bool) -> Any:
         ({"steps": 0}, "steps must be at least 1"),
         ({"cut_occlusion": 2.0}, "probability"),
         ({"warm_size": 8}, "warm_size"),
+        ({"loss": LossRecipe(lambda_ramp_steps=-1)}, "loss.lambda_ramp_steps"),
     ],
 )
 def test_impossible_recipes_name_the_key(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -285,7 +293,7 @@ def test_samples_are_a_function_of_their_key(tmp_path: Path) -> None:
 
 
 def test_learning_rate_warms_up_then_falls() -> None:
-    settings = OptimiserRecipe(lr=1.0, warmup_steps=10, final_lr_ratio=0.01)
+    settings = OptimizerRecipe(lr=1.0, warmup_steps=10, final_lr_ratio=0.01)
     rates = [learning_rate(settings, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == pytest.approx(1.0)

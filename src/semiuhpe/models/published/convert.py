@@ -68,7 +68,7 @@ def import_checkpoint(
                     "dropout": 0.2,
                     "image_size": IMAGE_SIZE,
                 },
-                "optimiser": {"overreg": OVERREG},
+                "loss": {"overreg": OVERREG},
             },
             "card": {
                 "imported_from": {

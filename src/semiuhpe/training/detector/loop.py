@@ -1,7 +1,7 @@
 """Training the head detector: AdamW, cosine, averaged weights; killed at any moment, it goes on as if it had not been.
 
 Scene number i of step k comes from a generator seeded by (seed, k, i), the learning rate follows from the step, and
-nothing else is random, so a checkpoint of weights, averages and optimiser is the whole state.
+nothing else is random, so a checkpoint of weights, averages and optimizer is the whole state.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.files.atomic import json_value
 from semiuhpe.geometry.boxes import non_maximum_suppression
 from semiuhpe.models.checkpoint import (
+    AVERAGED,
+    CURRENT,
+    LAST,
+    OPTIMIZER,
     load_checkpoint,
     load_module,
-    load_optimiser,
-    optimiser_tensors,
+    load_optimizer,
+    optimizer_tensors,
     save_checkpoint,
     under_prefix,
     with_prefix,
@@ -40,8 +44,6 @@ from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.weights.devices import usable_threads
 
-LAST = "last.safetensors"
-
 _MAY_CHANGE = {"run", "threads", "checkpoint_every", "validate_every", "validate_photos"}
 
 
@@ -53,7 +55,7 @@ def learning_rate(recipe: DetectorRecipe, step: int) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _optimiser(network: HeadDetectorNet, recipe: DetectorRecipe) -> torch.optim.AdamW:
+def _optimizer(network: HeadDetectorNet, recipe: DetectorRecipe) -> torch.optim.AdamW:
     """Four groups: the backbone's and the new layers' weights, and the same for what is not to decay (vectors)."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -73,7 +75,7 @@ def _optimiser(network: HeadDetectorNet, recipe: DetectorRecipe) -> torch.optim.
 
 
 class DetectorTraining:
-    """One run: the network, its average and its optimiser at some step.
+    """One run: the network, its average and its optimizer at some step.
 
     Opening a folder that holds a checkpoint continues it. Raises RecipeError if that run had another recipe (unless
     `changed_data` allows new pictures to come in), WeightsError if its checkpoint is damaged.
@@ -93,10 +95,10 @@ class DetectorTraining:
             self.network = HeadDetectorNet(recipe.channels, pretrained=pretrained and not resumes)
         if recipe.initial and not resumes:
             tensors, _ = load_checkpoint(Path(recipe.initial))
-            load_module(self.network, under_prefix("average", tensors), recipe.initial)
+            load_module(self.network, under_prefix(AVERAGED, tensors), recipe.initial)
         self.network.freeze(recipe.frozen_stages)
         self.average = AveragedNetwork(self.network, recipe.ema)
-        self.optimiser = _optimiser(self.network, recipe)
+        self.optimizer = _optimizer(self.network, recipe)
         self.step = self.saved_step = 0
         self.history: list[dict[str, Any]] = []
         self.centres, self.strides = cell_centres(recipe.size, recipe.size)
@@ -115,9 +117,9 @@ class DetectorTraining:
                 f"{self.folder}: was begun with another {', '.join(changed)}; choose another --run or delete the folder"
             )
         origin = str(self.folder / LAST)
-        load_module(self.network, under_prefix("network", tensors), origin)
-        load_module(self.average.network, under_prefix("average", tensors), origin)
-        load_optimiser(self.optimiser, under_prefix("optimiser", tensors))
+        load_module(self.network, under_prefix(CURRENT, tensors), origin)
+        load_module(self.average.network, under_prefix(AVERAGED, tensors), origin)
+        load_optimizer(self.optimizer, under_prefix(OPTIMIZER, tensors))
         self.step, self.average.updates = int(state["step"]), int(state["updates"])
         self.saved_step = self.step
         self.history = list(state["history"])
@@ -128,9 +130,9 @@ class DetectorTraining:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         tensors = (
-            with_prefix("network", self.network.state_dict())
-            | with_prefix("average", self.average.network.state_dict())
-            | with_prefix("optimiser", optimiser_tensors(self.optimiser))
+            with_prefix(CURRENT, self.network.state_dict())
+            | with_prefix(AVERAGED, self.average.network.state_dict())
+            | with_prefix(OPTIMIZER, optimizer_tensors(self.optimizer))
         )
         state = {
             "step": self.step,
@@ -149,7 +151,7 @@ class DetectorTraining:
         ]
 
     def advance(self) -> dict[str, float]:
-        """One optimiser step. → its losses. Raises TrainingError where they, or their gradient, are not finite."""
+        """One optimizer step. → its losses. Raises TrainingError where they, or their gradient, are not finite."""
         scenes = self.batch(self.step)
         heads = [torch.from_numpy(scene.heads).float() for scene in scenes]
         targets = [
@@ -157,13 +159,13 @@ class DetectorTraining:
             for own, scene in zip(heads, scenes, strict=True)
         ]
         rate = learning_rate(self.recipe, self.step)
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.network.train()
         logits, boxes = self.network(torch.from_numpy(np.stack([scene.image for scene in scenes])))
         score_loss, box_loss = detector_loss(logits, boxes, heads, targets)
         loss: Tensor = score_loss + self.recipe.box_weight * box_loss
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -171,7 +173,7 @@ class DetectorTraining:
                 self.folder, self.step + 1, "loss or its gradient is", kept=self.saved_step, best=None,
                 lr=f"learning_rate (now {self.recipe.learning_rate:g})", clip=f"box_weight (now {self.recipe.box_weight:g})",
             )  # fmt: skip
-        self.optimiser.step()
+        self.optimizer.step()
         self.average.update(self.network)
         self.step += 1
         return {

@@ -20,7 +20,7 @@ class DetectorRecipe:
     headless: folders of pictures without heads, and "skimage". initial: checkpoint of another run whose averaged
     weights this one starts from, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
     learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
-    that are validated and exported. photo_share … render_share: see `detector_scenes.Mix`. Counts are optimiser steps.
+    that are validated and exported. photo_share … render_share: see `detector_scenes.Mix`. Counts are optimizer steps.
     """
 
     run: str = "runs/detector"
@@ -68,15 +68,9 @@ def read_recipe(path: str | None, overrides: Mapping[str, Any]) -> DetectorRecip
 
     Raises RecipeError for a file that cannot be read, an unknown key or a value of the wrong type.
     """
-    import yaml
+    from semiuhpe.training import recipe_io
 
-    from semiuhpe.training.recipe_io import read_yaml
-
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = yaml.safe_load(read_yaml(path)) or {}
-        if not isinstance(values, dict):
-            raise RecipeError(f"{path}: a recipe is a mapping of settings, got {type(values).__name__}")
+    values = {} if path is None else recipe_io.read_recipe(path)
     values.update({key: value for key, value in overrides.items() if value is not None})
     types = get_type_hints(DetectorRecipe)
     unknown = sorted(set(values) - set(types))

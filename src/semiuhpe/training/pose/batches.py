@@ -1,4 +1,6 @@
-"""Which heads make up step number t: a pure function of (seed, t), so a run can resume at any step.
+"""The heads of a step: what a batch is, and which heads make up step number t.
+
+The latter is a pure function of (seed, t), so a run can resume at any step.
 
 Each source is an endless stream of shuffled passes over its heads; a batch takes from each stream in
 proportion to its weight, and the running totals never drift from the proportion by more than one head.
@@ -12,9 +14,63 @@ from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from semiuhpe.views.warp import keyed_generator
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """n labelled heads, this process's part of a batch.
+
+    images: (n, S, S, 3) uint8 RGB. rotation: (n, 3, 3) float32 label, camera←head. target: (n, 3, 3) float32, `E[R]` of the
+    belief that the label is, which is the rotation where it is exact. share: factor with which the mean over this part,
+    averaged over the processes, is that of the batch; 1 where there is one process.
+    """
+
+    images: Tensor
+    rotation: Tensor
+    target: Tensor
+    share: float = 1.0
+
+    def to(self, device: torch.device) -> LabelledBatch:
+        """The same on another device."""
+        images, rotation, target = (
+            part.to(device, non_blocking=True) for part in (self.images, self.rotation, self.target)
+        )
+        return LabelledBatch(images, rotation, target, self.share)
+
+
+@dataclass(frozen=True)
+class UnlabelledBatch:
+    """Two views of n unlabelled heads, or more where teachers look more than once.
+
+    weak, strong: (n, S, S, 3) uint8 RGB. turn: (n, 3, 3) float32, camera of the strong view ← camera of the weak one.
+    rotation: (n, 3, 3) float32 label of the weak view where the store knows one, else NaN; only compared with. more: further
+    weak views of the same pose, in the order of `semiuhpe.training.pose.teachers.weak_looks`. share: as of a labelled batch.
+    """
+
+    weak: Tensor
+    strong: Tensor
+    turn: Tensor
+    rotation: Tensor
+    more: tuple[Tensor, ...] = ()
+    share: float = 1.0
+
+    @property
+    def looks(self) -> tuple[Tensor, ...]:
+        """Everything that the teachers look at."""
+        return (self.weak, *self.more)
+
+    def to(self, device: torch.device) -> UnlabelledBatch:
+        """The same on another device."""
+        weak, strong, turn, rotation, *more = (
+            part.to(device, non_blocking=True)
+            for part in (self.weak, self.strong, self.turn, self.rotation, *self.more)
+        )
+        return UnlabelledBatch(weak, strong, turn, rotation, tuple(more), self.share)
 
 
 @dataclass(frozen=True)

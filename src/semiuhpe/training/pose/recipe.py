@@ -86,14 +86,10 @@ class ModelRecipe:
 
 
 @dataclass
-class OptimiserRecipe:
+class OptimizerRecipe:
     """AdamW with a linear warm-up and a cosine to `final_lr_ratio`·lr; `schedule: constant` keeps lr as the paper does.
 
-    ema_decay: of the averaged weights (parameters and buffers) that are validated and exported. distribution: whose
-    negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy filter stay those
-    of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted best by a belief of
-    resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1). clip: largest gradient
-    norm (0 = no clipping).
+    clip: largest gradient norm (0 = no clipping).
     """
 
     lr: float = 1e-3
@@ -101,10 +97,37 @@ class OptimiserRecipe:
     warmup_steps: int = 100
     schedule: Literal["cosine", "constant"] = "cosine"
     final_lr_ratio: float = 0.01
-    ema_decay: float = 0.998
+    clip: float = 5.0
+
+
+@dataclass
+class LossRecipe:
+    """What is minimized: the supervised loss, and in the second stage `ssl_lambda` times the unsupervised one.
+
+    distribution: whose negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy
+    filter stay those of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted
+    best by a belief of resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1).
+
+    unsupervised: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label. lambda_ramp_steps: steps
+    of the second stage over which ssl_lambda grows from 0.
+    """
+
     distribution: Literal["matrix_fisher", "rotation_laplace"] = "matrix_fisher"
     overreg: float = 1.025
-    clip: float = 5.0
+    unsupervised: Literal["ce", "nll"] = "ce"
+    ssl_lambda: float = 1.0
+    lambda_ramp_steps: int = 0
+
+
+@dataclass
+class EmaRecipe:
+    """The exponential moving average of the student's weights, parameters and buffers, that is validated and exported.
+
+    decay: in a supervised training and in stage 1. teacher_decay: in stage 2, where the average is the teacher.
+    """
+
+    decay: float = 0.998
+    teacher_decay: float = 0.999
 
 
 @dataclass
@@ -135,9 +158,7 @@ class SemiSupervisedRecipe:
     """Stage 2: the teacher's beliefs about unlabelled heads, and how the student learns from them (method §2).
 
     stage1_steps: steps on labelled heads alone; then the best weights are taken up again, and stage 2 lasts to the end.
-    stage2_lr_ratio: factor on the learning rate in stage 2. teacher_decay: of the average that is the teacher.
-    ulb_batch_ratio: unlabelled heads a step over batch_size. ssl_lambda: weight of the unsupervised loss.
-    loss: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label.
+    stage2_lr_ratio: factor on the learning rate in stage 2. ulb_batch_ratio: unlabelled heads a step over batch_size.
 
     dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
     teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
@@ -152,16 +173,13 @@ class SemiSupervisedRecipe:
     teacher_mirror: average the teacher's beliefs about the view and its mirror image. teacher_crops: weak crops of each
     head that it looks at, 1 or 2, averaged as well. teacher_weights: a further teacher that stays as it is, an exported
     .onnx or a .safetensors of a run, of any backbone and image size; teacher_weights_share: its share in the belief, the
-    rest is the running average's (1 = it teaches alone). lambda_ramp_steps: steps over which ssl_lambda grows from 0.
+    rest is the running average's (1 = it teaches alone).
     """
 
     unlabelled: list[UnlabelledData] = field(default_factory=list)
     stage1_steps: int = 0
     stage2_lr_ratio: float = 0.1
-    teacher_decay: float = 0.999
     ulb_batch_ratio: float = 4.0
-    ssl_lambda: float = 1.0
-    loss: Literal["ce", "nll"] = "ce"
     conf_thres: float = -5.3
     dynamic_threshold: bool = True
     left_ratio: float = 0.75
@@ -181,7 +199,6 @@ class SemiSupervisedRecipe:
     teacher_crops: int = 1
     teacher_weights: str = ""
     teacher_weights_share: float = 1.0
-    lambda_ramp_steps: int = 0
 
     @property
     def threshold_kind(self) -> str:
@@ -207,7 +224,7 @@ def _labelled_photometric() -> Photometric:
 
 @dataclass
 class Recipe:
-    """A whole training run; `run` is its folder. Lengths are in optimiser steps.
+    """A whole training run; `run` is its folder. Lengths are in optimizer steps.
 
     warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
     cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
@@ -228,7 +245,9 @@ class Recipe:
     labelled: list[LabelledData] = field(default_factory=list)
     validation: list[ValidationData] = field(default_factory=list)
     model: ModelRecipe = field(default_factory=ModelRecipe)
-    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    ema: EmaRecipe = field(default_factory=EmaRecipe)
     view: ViewRange = field(default_factory=_labelled_view)
     photometric: Photometric = field(default_factory=_labelled_photometric)
     warm_size: int = 0
@@ -279,6 +298,8 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"rank_timeout_s must be positive, got {recipe.rank_timeout_s}")
     if recipe.warm_steps and recipe.warm_size < 32:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
+    if recipe.loss.lambda_ramp_steps < 0:
+        raise RecipeError(f"loss.lambda_ramp_steps must be 0 or more, got {recipe.loss.lambda_ramp_steps}")
     _check_view("view", recipe.view)
     for name in ("cut_occlusion", "photo_ends"):
         if not 0 <= getattr(recipe, name) <= 1:
@@ -293,10 +314,10 @@ def _check_noise(recipe: Recipe, index: int, source: LabelledData) -> None:
             raise RecipeError(f"labelled[{index}].{name} must be 0 or more, got {getattr(source, name)}")
     if not 0 < source.sigma_scale < math.inf:
         raise RecipeError(f"labelled[{index}].sigma_scale must be positive, got {source.sigma_scale}")
-    if not source.exact and recipe.optimiser.distribution != "matrix_fisher":
+    if not source.exact and recipe.loss.distribution != "matrix_fisher":
         raise RecipeError(
-            f"labelled[{index}] has labels with noise, which {recipe.optimiser.distribution} cannot take as targets; choose "
-            "optimiser.distribution matrix_fisher, or leave out noise and sigma_deg"
+            f"labelled[{index}] has labels with noise, which {recipe.loss.distribution} cannot take as targets; choose "
+            "loss.distribution matrix_fisher, or leave out noise and sigma_deg"
         )
 
 
@@ -357,8 +378,8 @@ def _check_semi(recipe: Recipe, semi: SemiSupervisedRecipe) -> None:
 
 
 def _check_teacher(semi: SemiSupervisedRecipe) -> None:
-    if semi.running_window < 1 or semi.lambda_ramp_steps < 0:
-        raise RecipeError("semi.running_window must be at least 1, and semi.lambda_ramp_steps 0 or more")
+    if semi.running_window < 1:
+        raise RecipeError(f"semi.running_window must be at least 1, got {semi.running_window}")
     if semi.teacher_crops not in (1, 2):
         raise RecipeError(f"semi.teacher_crops must be 1 or 2, got {semi.teacher_crops}")
     if not 0 < semi.teacher_weights_share <= 1:

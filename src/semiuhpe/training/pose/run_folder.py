@@ -9,6 +9,7 @@ from typing import Any
 from semiuhpe.errors import MissingExtraError, RecipeError
 from semiuhpe.files.atomic import finite, json_value
 from semiuhpe.models.checkpoint import BEST, LAST
+from semiuhpe.models.recipe_keys import upgraded
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.pose import recipe as recipes
 from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData, ValidationData
@@ -32,7 +33,7 @@ def _recipe_of(path: Path) -> dict[str, Any]:
 
 def begun_with(run: Path) -> dict[str, Any]:
     """The resolved recipe that a run was begun with, whichever version began it; as plain JSON types."""
-    known: dict[str, Any] = _with_defaults(_recipe_of(run / RECIPE), _defaults())
+    known: dict[str, Any] = _with_defaults(upgraded(_recipe_of(run / RECIPE)), _defaults())
     if known["initial_weights"]:
         known["model"]["pretrained"] = False  # as it is resolved today, for the initial weights replace all
     return known

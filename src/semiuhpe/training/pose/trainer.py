@@ -7,11 +7,12 @@ that is killed at any moment and resumed ends with the very same weights and met
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,18 @@ from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.models.backbones import begins_pretrained
 from semiuhpe.models.checkpoint import (
+    AVERAGED,
+    CURRENT,
     LAST,
+    OPTIMIZER,
+    RUNNING,
     load_checkpoint,
     load_module,
-    load_optimiser,
-    optimiser_tensors,
+    load_optimizer,
+    optimizer_tensors,
     save_checkpoint,
     under_prefix,
     with_prefix,
@@ -39,9 +44,9 @@ from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training import faults
 from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.launch import start
-from semiuhpe.training.optimizer import learning_rate, parameter_groups, supervised_loss
+from semiuhpe.training.optimizer import learning_rate, parameter_groups
 from semiuhpe.training.pose import recipe as recipes
-from semiuhpe.training.pose.batches import StepSampler
+from semiuhpe.training.pose.batches import LabelledBatch, StepSampler, UnlabelledBatch
 from semiuhpe.training.pose.curves import draw_curves
 from semiuhpe.training.pose.data import (
     LabelledViews,
@@ -50,32 +55,19 @@ from semiuhpe.training.pose.data import (
     spread_heads,
     training_sources,
 )
+from semiuhpe.training.pose.pool import Pool
 from semiuhpe.training.pose.recipe import Recipe
 from semiuhpe.training.pose.run_folder import RunFolder, begun_with
-from semiuhpe.training.pose.second_stage import SecondStage
-from semiuhpe.training.pose.semi_supervised import UnlabelledBatch
+from semiuhpe.training.pose.stage import Stage, stage_at, stages_of
+from semiuhpe.training.pose.step import StepLoss, step_loss
+from semiuhpe.training.pose.step_metrics import step_values
+from semiuhpe.training.pose.teachers import TeacherAnswer
+from semiuhpe.training.pose.threshold import Threshold
 from semiuhpe.training.pose.validation import ValidationSet, validate, validation_sets
-from semiuhpe.training.ranks import Ranks
 from semiuhpe.weights.devices import usable_threads
 
 _SEEDS_OF_A_RANK = 2**40
 _HEADS_FOR_STATISTICS = 128  # of each source, to restore the batch norms of an export
-
-
-@dataclass(frozen=True)
-class _StepResult:
-    """What a step leaves behind; turned into numbers only when they are logged, which waits for the device."""
-
-    loss: Tensor
-    gradient_norm: Tensor | None
-    parameter: Tensor
-    rotations: Tensor
-
-    def values(self, ranks: Ranks, total: int) -> dict[str, float]:
-        """Numbers about the `total` heads of all ranks."""
-        clipped = {} if self.gradient_norm is None else {"gradient_norm": float(self.gradient_norm)}
-        error = _mean_error_deg(*(ranks.gather(part.float(), total) for part in (self.parameter, self.rotations)))
-        return {"nll": float(ranks.mean(self.loss)), **clipped, "train_error_deg": error}
 
 
 class Trainer:
@@ -90,6 +82,7 @@ class Trainer:
         torch.set_flush_denormal(True)
         self.fabric, self.ranks = start(recipe)
         recipes.check_shares(recipe, self.ranks.count)
+        self.stages, self.step = stages_of(recipe), 0
         self.progress = progress and self.ranks.writes
         with faults.writing(Path(recipe.run), 0):
             self.folder = RunFolder(recipe, writes=self.ranks.writes)
@@ -112,21 +105,18 @@ class Trainer:
             self.network.synchronise_norms()
         self.network.train()
         # A fused step scales gradients back by itself, after which they could not be clipped.
-        optimiser: Optimizer = AdamW(
-            parameter_groups(self.network, recipe.optimiser.weight_decay),
-            lr=recipe.optimiser.lr,
+        optimizer: Optimizer = AdamW(
+            parameter_groups(self.network, recipe.optimizer.weight_decay),
+            lr=recipe.optimizer.lr,
             fused=recipe.precision != "16-mixed",
         )
         student: Any = torch.compile(self.network) if recipe.compile else self.network
         self.ranks.align_gradients(self.network)
-        self.model, self.optimiser = self.fabric.setup(student, optimiser)
+        self.model, self.optimizer = self.fabric.setup(student, optimizer)
         # After the setup, which gives every rank the weights of the first.
-        self.teacher = AveragedNetwork(self.network, recipe.optimiser.ema_decay)
+        self.teacher = AveragedNetwork(self.network, self.stage.ema_decay)
         self.sets: list[ValidationSet] = validation_sets(recipe, self.ranks)
-        self.second = (
-            None if recipe.semi is None else SecondStage(recipe, self.folder.path, self.fabric.autocast, self.ranks)
-        )
-        self.step = 0
+        self.pool = None if recipe.semi is None else Pool(recipe, self.folder.path, self.fabric.autocast, self.ranks)
         self.best_score = math.inf
         if self.folder.last.exists():
             self._resume()
@@ -151,24 +141,20 @@ class Trainer:
         bar = tqdm(total=recipe.steps, initial=self.step, disable=not self.progress, unit="step", dynamic_ncols=True)
         started, since = time.perf_counter(), self.step
         labelled, unlabelled = self._labelled_batches(), self._unlabelled_batches()
-        if self.step == 0 and self._stage_ends():
-            self._enter_second_stage()
         while self.step < recipe.steps:
-            if self.second is not None and self.second.estimates_at(self.step):
+            if self.pool is not None and self.stage.estimates_at(self.step):
                 # Logged with the step that follows: a resumed run estimates again, and writes its own line.
                 with self._writing():
-                    self.folder.log({"step": self.step + 1, **self.second.estimate(self.teacher.network, self.step)})
-            heads = next(labelled)
-            batch = next(unlabelled) if self.second is not None and self.second.covers(self.step) else None
-            rate = self._rate()
-            step = self._train_step(heads, batch, rate)
+                    self.folder.log({"step": self.step + 1, **self.pool.estimate(self.teacher.network, self.step)})
+            rate = learning_rate(recipe.optimizer, self.step, recipe.steps) * self.stage.lr_ratio
+            loss, norm = self._train_step(next(labelled), next(unlabelled), rate)
             self.step += 1
             bar.update()
             self._check_numbers()
             if self.step % recipe.log_every == 0:
-                values = step.values(self.ranks, recipe.batch_size)
-                if self.second is not None and batch is not None:
-                    values |= self.second.last_values()
+                values: dict[str, Any] = step_values(loss, norm, self.ranks, recipe.batch_size)
+                if self.pool is not None and loss.unsupervised is not None:
+                    values |= self.pool.values(loss.unsupervised)
                 speed = (self.step - since) * recipe.batch_size / (time.perf_counter() - started)
                 with self._writing():
                     self.folder.log({"step": self.step, "lr": rate, **values, "images_per_s": round(speed, 1)})
@@ -179,8 +165,8 @@ class Trainer:
                     scores = self._validate()
                 if self.ranks.writes:
                     bar.write(f"step {self.step}: " + ", ".join(f"{k} {v:.2f}°" for k, v in scores.items()))
-            if self._stage_ends():
-                self._enter_second_stage()
+            if self._stage_ends() and not last:
+                self._enter_stage()
             if last or self.step % recipe.checkpoint_every == 0 or self._stage_ends():
                 with self._writing():
                     self._save()
@@ -205,30 +191,39 @@ class Trainer:
         first = self.losses.first
         if first is None and (not keeps or faults.all_finite(self.network)):
             return
-        options = self.recipe.optimiser
+        options = self.recipe.optimizer
         raise faults.diverged(
             self.folder.path, step if first is None else first, "weights are" if first is None else "loss is",
-            lr=f"--optimiser.lr (now {options.lr:g})", clip=f"--optimiser.clip (now {options.clip:g}; 0 = none)",
+            lr=f"--optimizer.lr (now {options.lr:g})", clip=f"--optimizer.clip (now {options.clip:g}; 0 = none)",
             kept=self.saved_step, best=self.folder.best if self.folder.best.exists() else None,
         )  # fmt: skip
 
+    @property
+    def stage(self) -> Stage:
+        """The stage of the step to come."""
+        return stage_at(self.stages, self.step)
+
     def _stage_ends(self) -> bool:
-        """Whether the steps of stage 1 are done, and none of stage 2."""
-        return self.second is not None and self.second.begins_at(self.step)
+        """Whether the steps of a stage are done, and none of the next."""
+        return any(self.step == stage.end for stage in self.stages)
 
-    def _labelled_batches(self) -> Iterator[list[Tensor]]:
-        views = LabelledViews(self.sources, self.recipe)
+    def _labelled_batches(self) -> Iterator[LabelledBatch]:
+        views, size = LabelledViews(self.sources, self.recipe), self.recipe.batch_size
         weights = [data.weight for data in self.recipe.labelled]
-        return iter(self._loader(views, [len(s) for s in self.sources], weights, self.recipe.batch_size, self.step))
+        loader = self._loader(views, [len(s) for s in self.sources], weights, size, self.step)
+        for images, rotation, target in loader:
+            yield LabelledBatch(images, rotation, target, self.ranks.share(size))
 
-    def _unlabelled_batches(self) -> Iterator[UnlabelledBatch]:
-        if self.second is None:
+    def _unlabelled_batches(self) -> Iterator[UnlabelledBatch | None]:
+        """One for every step to come, None for those of a stage of labelled heads alone."""
+        first = next((stage.first for stage in self.stages if stage.semi is not None), self.recipe.steps)
+        yield from itertools.repeat(None, max(0, first - self.step))
+        if self.pool is None:
             return
-        first = max(self.step, self.second.settings.stage1_steps)
-        views, counts, weights = self.second.views, self.second.counts, self.second.weights
-        loader = self._loader(views, counts, weights, self.second.batch_size, first)
+        first = max(first, self.step)
+        loader = self._loader(self.pool.views, self.pool.counts, self.pool.weights, self.pool.batch_size, first)
         for step, samples in enumerate(loader, start=first):
-            yield self.second.batch(samples, step)
+            yield self.pool.batch(samples, step)
 
     def _loader(
         self, views: Dataset[tuple[Tensor, ...]], counts: list[int], weights: list[float], batch_size: int, first: int
@@ -254,47 +249,52 @@ class Trainer:
             pin_memory=self.fabric.device.type == "cuda",
         )
 
-    def _rate(self) -> float:
-        rate = learning_rate(self.recipe.optimiser, self.step, self.recipe.steps)
-        in_second = self.second is not None and self.second.covers(self.step)
-        return rate * self.second.settings.stage2_lr_ratio if self.second is not None and in_second else rate
-
-    def _enter_second_stage(self) -> None:
-        """Student and teacher both take up the best weights of the first stage; the optimiser goes on.
+    def _enter_stage(self) -> None:
+        """Student and teacher both take up the best weights of the stage before; the optimizer goes on.
 
         Before the checkpoint of the stage's end: a run that resumes from it later may find better weights in the folder.
         """
-        assert self.second is not None
-        if self.step and self.folder.best.exists():
+        if self.folder.best.exists():
             tensors, _ = load_checkpoint(self.folder.best)
-            load_module(self.network, under_prefix("averaged", tensors), str(self.folder.best))
-        self.teacher = AveragedNetwork(self.network, self.second.settings.teacher_decay)
+            load_module(self.network, under_prefix(AVERAGED, tensors), str(self.folder.best))
+        self.teacher = AveragedNetwork(self.network, self.stage.ema_decay)
 
-    def _train_step(self, heads: list[Tensor], batch: UnlabelledBatch | None, rate: float) -> _StepResult:
-        """heads: images, rotations and targets of `LabelledViews`."""
+    def _train_step(
+        self, labelled: LabelledBatch, unlabelled: UnlabelledBatch | None, rate: float
+    ) -> tuple[StepLoss, Tensor | None]:
+        """One update of the student and its average. → the loss, and the norm of its gradient where it is clipped."""
         device = self.fabric.device
-        images, rotations, targets = (part.to(device, non_blocking=True) for part in heads)
         # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
-        parameter = self.model(images)
-        supervised = supervised_loss(parameter, targets, self.recipe.optimiser).mean()
-        # Gradients are averaged over the ranks, whose parts of the batch may differ by one head.
-        loss = supervised = supervised * self.ranks.share(self.recipe.batch_size)
-        if self.second is not None and batch is not None:
-            unsupervised = self.second.loss(self.model, self.teacher.network, batch.to(device))
-            loss = supervised + self.second.loss_weight(self.step) * unsupervised
-        self.losses.see(loss, self.step + 1)
-        for group in self.optimiser.param_groups:
+        loss = step_loss(
+            self.model,
+            self._ask_teachers,
+            labelled.to(device),
+            None if unlabelled is None else unlabelled.to(device),
+            self._threshold_for,
+            self.stage,
+            self.step,
+        )
+        self.losses.see(loss.total, self.step + 1)
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimiser.zero_grad()
-        self.fabric.backward(loss)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss.total)
         norm: Tensor | None = None
-        if self.recipe.optimiser.clip:
-            norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=self.recipe.optimiser.clip)
-        self.optimiser.step()
+        if self.recipe.optimizer.clip:
+            norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.optimizer.clip)
+        self.optimizer.step()
         self.ranks.agree_on_statistics(self.network)
         self.teacher.update(self.network)
-        return _StepResult(supervised.detach(), norm, parameter.detach(), rotations)
+        return loss, norm
+
+    def _ask_teachers(self, looks: Sequence[Tensor]) -> TeacherAnswer:
+        assert self.pool is not None
+        return self.pool.teachers.ask(self.teacher.network, looks)
+
+    def _threshold_for(self, belief: MatrixFisher) -> Threshold:
+        assert self.pool is not None
+        return self.pool.threshold_for(belief)
 
     def _validate(self) -> dict[str, float]:
         averaged = validate(self.teacher.network, self.sets, self.ranks)
@@ -305,7 +305,7 @@ class Trainer:
             tensors = self.teacher.network.state_dict()
             state = {"step": self.step, "validation_deg": averaged.errors_deg, "recipe": recipes.to_dict(self.recipe)}
             if self.ranks.writes:
-                save_checkpoint(self.folder.best, with_prefix("averaged", tensors), state)
+                save_checkpoint(self.folder.best, with_prefix(AVERAGED, tensors), state)
         errors = {"validation_averaged_deg": averaged.errors_deg, "validation_current_deg": current.errors_deg}
         shares = {"validation_averaged_within_45": averaged.within_45} if averaged.within_45 else {}
         self.folder.log({"step": self.step, **errors, **shares})
@@ -318,13 +318,13 @@ class Trainer:
         if not self.ranks.writes:
             return
         tensors = {
-            **with_prefix("current", self.network.state_dict()),
-            **with_prefix("averaged", self.teacher.network.state_dict()),
-            **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
+            **with_prefix(CURRENT, self.network.state_dict()),
+            **with_prefix(AVERAGED, self.teacher.network.state_dict()),
+            **with_prefix(OPTIMIZER, optimizer_tensors(self.optimizer)),
         }
         best = None if math.isinf(self.best_score) else self.best_score
-        running, threshold = ({}, None) if self.second is None else self.second.state()
-        tensors |= with_prefix("running", running)
+        running, threshold = ({}, None) if self.pool is None else self.pool.state()
+        tensors |= with_prefix(RUNNING, running)
         state: dict[str, Any] = {"step": self.step, "updates": self.teacher.updates}
         state |= {"best_score": best, "threshold": threshold}
         scaler = self.fabric.strategy.precision.state_dict()  # of the loss, in 16-mixed
@@ -339,7 +339,7 @@ class Trainer:
             if backbone:
                 load_module(self.network.backbone, backbone, weights)
                 return
-            load_module(self.network, under_prefix("averaged", tensors), weights)
+            load_module(self.network, under_prefix(AVERAGED, tensors), weights)
         else:
             heads = [spread_heads(source, _HEADS_FOR_STATISTICS) for source in self.sources]
             crops = np.concatenate([canonical_crops(head, self.recipe.model.image_size) for head in heads])
@@ -348,16 +348,15 @@ class Trainer:
     def _resume(self) -> None:
         tensors, state = load_checkpoint(self.folder.last)
         origin = str(self.folder.last)
-        load_module(self.network, under_prefix("current", tensors), origin)
-        load_module(self.teacher.network, under_prefix("averaged", tensors), origin)
-        load_optimiser(self.optimiser, under_prefix("optimiser", tensors))
+        load_module(self.network, under_prefix(CURRENT, tensors), origin)
+        load_module(self.teacher.network, under_prefix(AVERAGED, tensors), origin)
+        load_optimizer(self.optimizer, under_prefix(OPTIMIZER, tensors))
         if "scaler" in state:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.step, self.teacher.updates = int(state["step"]), int(state["updates"])
-        if self.second is not None:
-            self.second.resume(under_prefix("running", tensors), state["threshold"])
-            if self.second.covers(self.step):
-                self.teacher.decay = self.second.settings.teacher_decay
+        self.teacher.decay = self.stage.ema_decay
+        if self.pool is not None:
+            self.pool.resume(under_prefix(RUNNING, tensors), state["threshold"])
         self.best_score = math.inf if state["best_score"] is None else float(state["best_score"])
 
 
@@ -368,8 +367,3 @@ def _resolved(recipe: Recipe) -> Recipe:
         wanted = begun_with(run)["model"]["pretrained"]
     pretrained = not recipe.initial_weights and begins_pretrained(recipe.model.backbone, wanted)
     return replace(recipe, model=replace(recipe.model, pretrained=pretrained))
-
-
-def _mean_error_deg(parameter: Tensor, rotations: Tensor) -> float:
-    predicted = project_to_rotation(parameter.double().cpu().numpy())
-    return float(geodesic_distance(predicted, rotations.double().cpu().numpy()).mean() * 180 / math.pi)

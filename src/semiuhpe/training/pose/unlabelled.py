@@ -15,10 +15,9 @@ from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import image_rotation
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.training.pose.batches import SampleKey
+from semiuhpe.training.pose.batches import SampleKey, UnlabelledBatch
 from semiuhpe.training.pose.data import HeadSubset, draw_stored, spread_heads
 from semiuhpe.training.pose.recipe import SemiSupervisedRecipe, UnlabelledData
-from semiuhpe.training.pose.semi_supervised import UnlabelledBatch
 from semiuhpe.training.pose.teachers import Look, weak_looks
 from semiuhpe.training.ranks import Ranks
 from semiuhpe.views import occlusion, photometric
@@ -110,13 +109,13 @@ def as_batch(
     total: heads in the batch of all processes, of which `samples` are this one's part; patches come from all of them.
     """
     weak, strong, turn, rotation, *more = samples
+    ranks, total = (Ranks(), len(strong)) if ranks is None else (ranks, total)
     if settings.cut_mix:
-        ranks, total = (Ranks(), len(strong)) if ranks is None else (ranks, total)
         own, first = strong.numpy(), ranks.part(total).start
         plan = occlusion.plan_mix(total, own.shape[1], keyed_generator(_NAMESPACE, *key))
         patches = ranks.gather(torch.from_numpy(occlusion.cut_patches(own, first, plan)), total).numpy()
         strong = torch.from_numpy(occlusion.paste_patches(own, first, plan, patches))
-    return UnlabelledBatch(weak, strong, turn, rotation, tuple(more))
+    return UnlabelledBatch(weak, strong, turn, rotation, tuple(more), ranks.share(total))
 
 
 def weak_views(source: HeadSubset, settings: SemiSupervisedRecipe, looks: Sequence[Look], *key: int) -> list[Tensor]:

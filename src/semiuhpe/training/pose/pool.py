@@ -1,4 +1,4 @@
-"""The second stage of a run: its pool, its thresholds over time, and its loss."""
+"""The unlabelled heads of a run: their views and batches, and over time the threshold that is put to them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.pose import threshold as thresholds
+from semiuhpe.training.pose.batches import UnlabelledBatch
 from semiuhpe.training.pose.data import HeadSubset, spread_heads
 from semiuhpe.training.pose.recipe import Recipe
-from semiuhpe.training.pose.semi_supervised import UnlabelledBatch, describe, unsupervised_loss
+from semiuhpe.training.pose.step import Unsupervised
+from semiuhpe.training.pose.step_metrics import unsupervised_values
 from semiuhpe.training.pose.teachers import Precision, Teachers, weak_looks
 from semiuhpe.training.pose.unlabelled import UnlabelledViews, as_batch, unlabelled_sources, weak_views
 from semiuhpe.training.ranks import Ranks
@@ -28,8 +30,8 @@ _ON_A_SHEET = 48
 _AT_ONCE = 256
 
 
-class SecondStage:
-    """Everything of a run that deals with unlabelled heads.
+class Pool:
+    """The unlabelled heads of a run, with the teachers that look at them.
 
     recipe: one with `semi`. folder: where sheets are put. precision: the context in which the teacher runs, both for
     thresholds and for their use. ranks: the processes that share the pool and every batch.
@@ -39,11 +41,11 @@ class SecondStage:
         self, recipe: Recipe, folder: Path, precision: Precision = nullcontext, ranks: Ranks | None = None
     ) -> None:
         if recipe.semi is None:
-            raise ValueError("the recipe has no second stage")
-        self.settings, self.optimiser = recipe.semi, recipe.optimiser
+            raise ValueError("the recipe has no unlabelled heads")
+        self.settings = recipe.semi
         self.folder = folder
         self.ranks = Ranks() if ranks is None else ranks
-        self.seed, self.image_size, self.total = recipe.seed, recipe.model.image_size, recipe.steps
+        self.seed, self.image_size = recipe.seed, recipe.model.image_size
         self.sources = unlabelled_sources(self.settings.unlabelled)
         self.teachers = Teachers(self.settings, precision, device=self.ranks.device, threads=recipe.threads or None)
         self.views = UnlabelledViews(self.sources, self.settings, recipe.seed, self.teachers.fixed_size)
@@ -54,60 +56,22 @@ class SecondStage:
         self.running = thresholds.RunningQuantile(
             self.settings.left_ratio, self.settings.running_window, balanced=self.settings.balanced
         )
-        self._last: tuple[Tensor, MatrixFisher, Tensor, UnlabelledBatch, Tensor] | None = None
-
-    def begins_at(self, step: int) -> bool:
-        """Whether this step is the first of the stage."""
-        return step == self.settings.stage1_steps
-
-    def covers(self, step: int) -> bool:
-        """Whether this step belongs to the stage."""
-        return step >= self.settings.stage1_steps
-
-    def estimates_at(self, step: int) -> bool:
-        """Whether the threshold is estimated anew before this step."""
-        since = step - self.settings.stage1_steps
-        return self.settings.threshold_kind == "dynamic" and since >= 0 and since % self.settings.stage_steps == 0
-
-    def loss_weight(self, step: int) -> float:
-        """λ of a step: `ssl_lambda`, after it has grown for `lambda_ramp_steps` steps."""
-        grown = (step - self.settings.stage1_steps + 1) / max(1, self.settings.lambda_ramp_steps)
-        return self.settings.ssl_lambda * min(1.0, grown)
 
     def batch(self, samples: Sequence[Tensor], step: int) -> UnlabelledBatch:
         """This process's part of the unlabelled batch of a step, with its cut-mix."""
         return as_batch(samples, self.settings, self.seed, step, total=self.batch_size, ranks=self.ranks)
 
-    def loss(self, student: nn.Module, teacher: PoseNet, batch: UnlabelledBatch) -> Tensor:
-        """The unsupervised loss of a step, scaled so that its mean over the ranks is that of the batch; λ is not in it."""
-        answer = self.teachers.ask(teacher, batch.looks)
-        belief = answer.belief
+    def threshold_for(self, belief: MatrixFisher) -> thresholds.Threshold:
+        """The threshold of a step with these beliefs of the teacher, (n,): a running one follows those of all ranks."""
         if self.settings.threshold_kind == "running":
-            self._follow(belief)
-        keep = self.threshold.keep(belief) & answer.agrees(self.settings.agreement_deg)
-        parameter = student(batch.strong)
-        value = unsupervised_loss(parameter, belief, keep, batch.turn, self.settings, self.optimiser)
-        value = value * self.ranks.share(self.batch_size)
-        self._last = (parameter.detach(), belief, keep, batch, value.detach())
-        return value
+            seen = torch.stack([belief.entropy.float(), thresholds.azimuth_band(belief.mode).float()], -1)
+            entropy, band = self.ranks.gather(seen, self.batch_size).unbind(-1)
+            self.threshold = self.running.update(entropy, band.long())
+        return self.threshold
 
-    def _follow(self, belief: MatrixFisher) -> None:
-        """The threshold of a step, from the entropies of the heads of all ranks."""
-        seen = torch.stack([belief.entropy.float(), thresholds.azimuth_band(belief.mode).float()], -1)
-        entropy, band = self.ranks.gather(seen, self.batch_size).unbind(-1)
-        self.threshold = self.running.update(entropy, band.long())
-
-    def last_values(self) -> dict[str, Any]:
-        """What there is to log of the last step, over all ranks."""
-        if self._last is None:
-            return {}
-        parameter, belief, keep, batch, value = self._last
-        if self.ranks.count > 1:
-            every = [parameter.float(), belief.parameter, batch.turn, batch.rotation, keep.float()]
-            parameter, own, turn, rotation, kept = (self.ranks.gather(part, self.batch_size) for part in every)
-            batch = UnlabelledBatch(batch.weak, batch.strong, turn, rotation)
-            belief, keep, value = MatrixFisher(own), kept > 0, self.ranks.mean(value)
-        values = {"unsupervised": float(value), **describe(parameter, belief, keep, batch, self.threshold)}
+    def values(self, seen: Unsupervised) -> dict[str, Any]:
+        """What there is to log of a step, over all ranks."""
+        values = unsupervised_values(seen, self.ranks, self.batch_size)
         return values | (self._named_threshold() if self.settings.threshold_kind == "running" else {})
 
     def _named_threshold(self) -> dict[str, dict[str, float]]:
@@ -118,22 +82,22 @@ class SecondStage:
 
         Each rank looks at its part of the pool; the quantile is that of all, the same on every rank.
         """
-        pool = self._pool()
+        heads = self._heads()
         parts = [
             self.ranks.gather(self._parameters(teacher, source, number, step), len(source))
-            for number, source in enumerate(pool)
+            for number, source in enumerate(heads)
         ]
         belief = MatrixFisher(torch.cat(parts))
         self.threshold = thresholds.dynamic(belief, self.settings.left_ratio, balanced=self.settings.balanced)
         keep = self.threshold.keep(belief)
         if self.ranks.writes:
-            shown = [(source, int(index)) for source in pool for index in source.indices]
+            shown = [(source, int(index)) for source in heads for index in source.indices]
             self._sheets(shown, belief.entropy, keep.numpy(), step)
         shares = thresholds.kept_shares(belief, keep)
         return {**self._named_threshold(), "pool": shares}
 
     def state(self) -> tuple[dict[str, Tensor], list[float | None]]:
-        """What a resumed run needs of the stage, as tensors and as JSON."""
+        """What a resumed run needs of the threshold, as tensors and as JSON."""
         tensors = {"entropy": self.running.entropy, "band": self.running.band}
         by_band = [limit if math.isfinite(limit) else None for limit in self.threshold.by_band]
         return tensors if len(self.running.entropy) else {}, by_band
@@ -157,7 +121,7 @@ class SecondStage:
             parts.append(answer.belief.parameter.cpu())
         return torch.cat(parts)
 
-    def _pool(self) -> list[HeadSubset]:
+    def _heads(self) -> list[HeadSubset]:
         """All heads, or `threshold_limit` of them, spread over the sources by their sizes."""
         limit, total = self.settings.threshold_limit, sum(self.counts)
         if not 0 < limit < total:
