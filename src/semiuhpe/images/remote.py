@@ -7,7 +7,9 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from semiuhpe.errors import ImageError, TooLargeError
 
@@ -41,15 +43,20 @@ def fetch(url: str, name: str, *, max_bytes: int = MAX_BYTES, max_seconds: float
     if isinstance(answer, ImageError):
         raise answer
     if isinstance(answer, urllib.error.HTTPError):
-        raise ImageError(f"{name}: the server answers {answer.code} {answer.reason}; check the address") from answer
+        raise ImageError(
+            f"{name}: the server answers {answer.code} {_line(answer.reason)}; check the address"
+        ) from answer
     reason = getattr(answer, "reason", None) or answer
-    raise ImageError(f"{name}: cannot be fetched ({reason}); check the address and the connection") from answer
+    raise ImageError(f"{name}: cannot be fetched ({_line(reason)}); check the address and the connection") from answer
+
+
+def _line(reason: object) -> str:
+    return " ".join(str(reason).split())[:160]
 
 
 def _get(url: str, name: str, max_bytes: int, max_seconds: float, given_up: threading.Event) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "semiuhpe", "Accept": "image/*"})
     content = bytearray()
-    with _opener().open(request, timeout=max_seconds) as answer:
+    with _opener().open(_request(url), timeout=max_seconds) as answer:
         while (piece := answer.read1(_PIECE)) and not given_up.is_set():
             content += piece
             if len(content) > max_bytes:
@@ -58,6 +65,17 @@ def _get(url: str, name: str, max_bytes: int, max_seconds: float, given_up: thre
         if length.isdecimal() and len(content) < int(length):
             raise http.client.IncompleteRead(bytes(content), int(length) - len(content))
     return bytes(content)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """User and password of the URL become a header, which no other host is sent to whom the server may lead."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    headers = {"User-Agent": "semiuhpe", "Accept": "image/*"}
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host, fragment="")), headers=headers)
+    if login:
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote(login).encode()).decode()}")
+    return request
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):
