@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import time
@@ -50,9 +51,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, path: str) -> None:
         if path == "/slow.png":
-            for byte in png():
-                self.wfile.write(bytes([byte]))
-                time.sleep(0.05)
+            for byte in png()[:500]:
+                with contextlib.suppress(OSError):
+                    self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
         else:
             self.wfile.write(b"<html>" + b" " * (len(png()) - 6) if path == "/page.png" else png())
 
