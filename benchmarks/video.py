@@ -123,10 +123,10 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     """Processor seconds by stage, those of the whole run after start-up, and what it found. Patches this process for good."""
     import cv2
 
-    from semiuhpe.cli import main, predict, predict_video
+    from semiuhpe.cli import main
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.poses.head_poses import HeadPoses
-    from semiuhpe.prediction import video_folder
+    from semiuhpe.prediction import run, video_folder, videos
     from semiuhpe.tracking import stream
     from semiuhpe.tracking import tracker as tracking
     from semiuhpe.tracking.smoothing import RotationSmoother
@@ -150,7 +150,7 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     watch = Stopwatch()
     watch.watch_iteration(video_reader.VideoSource, "decode")
     for owner, name, stage in (
-        (predict, "_estimator", "start"),
+        (run, "open_networks", "start"),
         (HeadPoseEstimator, "detect", "detect"), (HeadPoseEstimator, "estimate", "pose"),
         (stream, "grey_of", "track"), (stream, "carry", "track"),
         (tracking.MotionTracker, "update", "track"), (tracking.MotionTracker, "carry", "track"),
@@ -158,10 +158,9 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
         (video_writer.SegmentWriter, "add", "encode"), (video_writer.SegmentWriter, "close", "encode"),
         (video_folder, "join", "encode"),
         (video_folder.VideoFolder, "add", "tables"), (video_folder.VideoFolder, "checkpoint", "tables"),
-        (video_folder.VideoFolder, "finish", "tables"), (predict_video, "predict_videos", "other"),
+        (video_folder.VideoFolder, "finish", "tables"), (videos, "_one", "other"),
     ):  # fmt: skip
         watch.watch(owner, name, stage)
-    predict.predict_videos = predict_video.predict_videos
     one = argparse.Namespace(**{**vars(args), "threads": 1})
     began = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):

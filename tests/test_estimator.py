@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import pickle
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from helpers.tiny_onnx import write_pose_weights
+from helpers.tiny_onnx import write_detector_weights, write_foreign_detector, write_pose_weights
 
-from semiuhpe.errors import InputError, WeightsError
+from semiuhpe.detection.detector import HeadDetector
+from semiuhpe.detection.foreign import ForeignDetector
+from semiuhpe.errors import ImageError, InputError, WeightsError
 from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.crop import crop_head
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
+from semiuhpe.images.batches import BATCH
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:
@@ -136,3 +144,129 @@ def test_wrong_weights_are_told_in_one_line(tmp_path: Path) -> None:
     path.with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match="card"):
         HeadPoseEstimator(path)
+
+
+TWO_HEADS = [[10.0, 10, 50, 60], [60, 20, 90, 70]]
+
+
+@pytest.fixture
+def detecting(tmp_path: Path) -> HeadPoseEstimator:
+    """Finds two heads in every photo, one of score 0.9, one of 0.6."""
+    (tmp_path / "weights").mkdir()
+    pose = write_pose_weights(tmp_path / "weights")
+    detector = write_detector_weights(tmp_path / "weights", TWO_HEADS, [0.9, 0.6])
+    return HeadPoseEstimator(pose, detector=detector, threads=1)
+
+
+def photos(folder: Path, rng: np.random.Generator, names: list[str]) -> list[Path]:
+    folder.mkdir()
+    for number, name in enumerate(names):
+        size = (90 + 10 * (number % 2), 140, 3)
+        Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(folder / name)
+    return [folder / name for name in names]
+
+
+def test_lists_folders_and_patterns_are_one_answer_each(
+    detecting: HeadPoseEstimator, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    paths = photos(tmp_path / "in", rng, ["1.png", "2.png", "10.png"])
+    alone = [detecting(path) for path in paths]
+    assert [len(heads) for heads in alone] == [2, 2, 2]
+    assert detecting(paths) == alone
+    assert detecting(tuple(str(path) for path in reversed(paths))) == alone[::-1]
+    assert detecting([np.asarray(Image.open(paths[0])), Image.open(paths[1])]) == alone[:2]
+    assert detecting(tmp_path / "in") == detecting(str(tmp_path / "in" / "*.png")) == alone
+    assert detecting([tmp_path / "in", paths[0]]) == [*alone, alone[0]]
+    assert detecting([]) == []
+    assert detecting.estimate_batch(paths) == alone
+    (tmp_path / "in" / "a[1].png").write_bytes(paths[0].read_bytes())
+    assert detecting(tmp_path / "in" / "a[1].png") == alone[0]  # a file's name, no pattern
+    with pytest.raises(ImageError, match=r"nothing\.png"):
+        detecting([paths[0], "nothing.png"])
+
+
+def test_each_names_its_photo_and_a_bad_one_costs_no_other(
+    detecting: HeadPoseEstimator, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    paths = photos(tmp_path / "in", rng, ["1.png", "2.png"])
+    (tmp_path / "in" / "1b.png").write_bytes(b"no picture")
+    found = list(detecting.each([tmp_path / "in", tmp_path / "no_folder", paths[0], np.zeros((9, 9), np.uint8)]))
+    assert [name for name, _ in found[:5]] == [
+        paths[0],
+        tmp_path / "in" / "1b.png",
+        paths[1],
+        tmp_path / "no_folder",
+        paths[0],
+    ]
+    assert [isinstance(heads, ImageError) for _, heads in found] == [False, True, False, True, False, False]
+    assert found[0][1] == detecting(paths[0])
+    assert [name for name, _ in detecting.each(tmp_path / "in")] == [paths[0], tmp_path / "in" / "1b.png", paths[1]]
+    assert next(iter(detecting.each(str(paths[1]))))[0] == paths[1]
+
+
+def test_each_holds_one_batch(detecting: HeadPoseEstimator) -> None:
+    asked = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            asked.append(1)
+            yield np.full((90, 140, 3), len(asked) % 256, np.uint8)
+
+    for number, (_, heads) in enumerate(detecting.each(endless())):
+        assert not isinstance(heads, Exception) and len(heads) == 2
+        assert len(asked) <= number + BATCH + 1
+        if number == 3 * BATCH:
+            break
+
+
+def test_batches_with_boxes_are_as_one_by_one(estimator: HeadPoseEstimator, rng: np.random.Generator) -> None:
+    images = [picture(rng) for _ in range(3)]
+    boxes: list[list[list[float]]] = [[[10, 20, 50, 70, 0.7], [-50, 0, -10, 40, 0.2]], [], [[0, 0, 9, 9]]]
+    together = estimator.estimate_batch(images, boxes)
+    assert together == [estimator.estimate(image, own) for image, own in zip(images, boxes, strict=True)]
+    assert together[0].detection_score.tolist() == [0.7, 0.2]
+    assert together[0].expected_error_deg[1] > 90  # nothing of it is inside
+    assert estimator.estimate_batch([], []) == estimator.estimate_batch([]) == []
+    with pytest.raises(InputError, match="3 images, got 2"):
+        estimator.estimate_batch(images, boxes[:2])
+
+
+def test_score_threshold_is_of_any_detector(tmp_path: Path, rng: np.random.Generator) -> None:
+    pose, image = write_pose_weights(tmp_path), picture(rng)
+    own = write_detector_weights(tmp_path, TWO_HEADS, [0.9, 0.3])
+    for detector in (own, HeadDetector(own, score_threshold=0.1), lambda _: (TWO_HEADS, [0.9, 0.3])):
+        count = {t: len(HeadPoseEstimator(pose, detector=detector, score_threshold=t)(image)) for t in (0.2, 0.5, 0.95)}
+        assert count == {0.2: 2, 0.5: 1, 0.95: 0}
+    with pytest.raises(InputError, match="score_threshold"):
+        HeadPoseEstimator(pose, score_threshold=1.5)
+
+
+def test_estimators_and_detectors_are_pickled_by_their_arguments(
+    detecting: HeadPoseEstimator, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    image = picture(rng)
+    opened = HeadPoseEstimator(
+        detecting.weights.path, detector=detecting.detector, mirrored=True, batch_size=3, score_threshold=0.8
+    )
+    for one in (detecting, opened):
+        back = pickle.loads(pickle.dumps(one))
+        assert back(image) == one(image)
+        assert (back.mirrored, back.batch_size, back.threads) == (one.mirrored, one.batch_size, one.threads)
+    detector = HeadDetector(detecting.detector.weights.path, max_side=640, threads=1)  # type: ignore[attr-defined]
+    detector.score_threshold = 0.7
+    again = pickle.loads(pickle.dumps(detector))
+    assert (again.score_threshold, again.max_side) == (0.7, 640)
+    np.testing.assert_array_equal(again(image)[0], detector(image)[0])
+    cells = {"output0": np.zeros((1, 5, 3), np.float32)}
+    foreign = ForeignDetector(write_foreign_detector(tmp_path / "yolo.onnx", cells), "yolov8", score_threshold=0.2)
+    assert pickle.loads(pickle.dumps(foreign)).score_threshold == 0.2
+
+
+def test_an_estimator_crosses_to_another_process(detecting: HeadPoseEstimator, rng: np.random.Generator) -> None:
+    image = picture(rng)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(detecting, image).result(timeout=300) == detecting(image)
+        frame = next(detecting.stream([image]))
+        back = pool.submit(pickle.loads, pickle.dumps(frame)).result(timeout=300)
+    assert back.heads == frame.heads
+    np.testing.assert_array_equal(back.image, frame.image)

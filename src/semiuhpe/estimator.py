@@ -1,11 +1,12 @@
-"""`HeadPoseEstimator`: a photo in, the pose of every head out. Needs onnxruntime, not torch."""
+"""`HeadPoseEstimator`: a photo or many in, the pose of every head out. Needs onnxruntime, not torch."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,9 @@ from semiuhpe.arrays import as_array, as_boxes, usable_boxes
 from semiuhpe.errors import InputError, WeightsError
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
-from semiuhpe.images.load import load_image
+from semiuhpe.images.batches import batches, each_together, outcome
+from semiuhpe.images.load import is_collection, list_images, load_image
+from semiuhpe.images.urls import load_photo, web_url
 from semiuhpe.poses.error_bars import ErrorModel
 from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.weights import WeightsFile, open_weights
@@ -36,13 +39,16 @@ class HeadPoseEstimator:
     of this network and of a detector that is opened here: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or
     "auto", which is CUDA where it is there. detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
     (n, 4), or to a tuple of boxes (n, 4) and scores (n,); the path of detector weights; or None for the embedded
-    detector (opened when first needed).
+    detector (opened when first needed). score_threshold: detections that score less are left out, in [0, 1]; None = as the
+    detector has it.
     mirrored: estimate the mirror image too and average both beliefs: twice the time, lower error. None = as the weights'
     card says, for which their error bars were calibrated; the embedded ones say yes. threads: of
     onnxruntime, at most one a core; None = as many as there are cores. batch_size: pictures in one pass of the network, mirror images too.
 
     Raises WeightsError for weights that are missing, damaged or not a pose network's, DeviceError for a device that is
-    unknown or not there.
+    unknown or not there, InputError for other wrong settings.
+
+    An estimator can be pickled: it is opened anew from its arguments.
     """
 
     def __init__(
@@ -51,18 +57,31 @@ class HeadPoseEstimator:
         *,
         device: str = "auto",
         detector: Detector | str | os.PathLike[str] | None = None,
+        score_threshold: float | None = None,
         mirrored: bool | None = None,
         threads: int | None = None,
         batch_size: int = 64,
     ) -> None:
         if batch_size < 1 or (threads is not None and threads < 1):
             raise InputError(f"batch_size and threads must be at least 1, got {batch_size} and {threads}")
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise InputError(f"score_threshold is between 0 and 1, got {score_threshold}")
+        self._arguments = {
+            "weights": weights, "device": device, "detector": detector, "score_threshold": score_threshold,
+            "mirrored": mirrored, "threads": threads, "batch_size": batch_size,
+        }  # fmt: skip
         self.weights: WeightsFile = open_weights(weights)
         self._session, self.size = _pose_session(self.weights, device, threads)
         self._error = ErrorModel(self.weights.card)
-        self._detector = detector
+        self._detector, self.score_threshold = detector, score_threshold
         self.mirrored = bool(self.weights.card.get("mirrored", False)) if mirrored is None else mirrored
         self.device, self.threads, self.batch_size = device, threads, batch_size
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._arguments
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        HeadPoseEstimator.__init__(self, **arguments)
 
     @property
     def detector(self) -> Detector:
@@ -70,26 +89,61 @@ class HeadPoseEstimator:
         if self._detector is None or isinstance(self._detector, str | os.PathLike):
             from semiuhpe.detection.detector import HeadDetector
 
-            self._detector = HeadDetector(self._detector or "default", device=self.device, threads=self.threads)
+            own: dict[str, Any] = {} if self.score_threshold is None else {"score_threshold": self.score_threshold}
+            self._detector = HeadDetector(self._detector or "default", device=self.device, threads=self.threads, **own)
         return self._detector
 
-    def __call__(self, image: Any) -> HeadPoses:
+    @overload
+    def __call__(self, image: list[Any] | tuple[Any, ...]) -> list[HeadPoses]: ...
+
+    @overload
+    def __call__(self, image: Any) -> Any: ...
+
+    def __call__(self, image: Any) -> Any:
         """Find every head and estimate its pose.
 
-        image: a path, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file. Raises ImageError if it is none.
+        image: a path, the http or https URL of a photo, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file: →
+        HeadPoses. Or a list or tuple of these, a folder, a glob pattern or a .txt list: → a list of HeadPoses, one for
+        each picture, in order, as of `each`. Raises ImageError where one of them cannot be read.
         """
-        pixels = load_image(image)
-        boxes, scores = self.detect(pixels)
-        return self.estimate(pixels, boxes, scores)
+        if not (isinstance(image, list | tuple) or is_collection(image)):
+            pixels = load_photo(image)
+            return self.estimate(pixels, *self.detect(pixels))
+        found = []
+        for _, heads in self.each(image):
+            if isinstance(heads, Exception):
+                raise heads
+            found.append(heads)
+        return found
+
+    def each(self, sources: Any, *, recursive: bool = False) -> Iterator[tuple[Any, HeadPoses | Exception]]:
+        """The heads of many photos, one photo after the other, of any number: pairs of a photo and its heads.
+
+        sources: an iterable of what `__call__` takes, or one folder, glob pattern or .txt list. Folders, patterns and lists
+        among many are replaced by the photos in them. recursive: look into sub-folders. The first of a pair is a Path,
+        or what was given where that is no path. The second is the exception where a photo cannot be read: it costs no
+        other one. Photos go through detector and pose network in batches of at most 16, 16 megapixels in all, and no
+        more than these are held.
+        """
+        for batch in batches((name, outcome(load_photo, photo)) for name, photo in _photos(sources, recursive)):
+            for name, _, heads in each_together(lambda some: self.estimate_batch(photo for _, photo in some), batch):
+                yield name, heads
 
     def detect(self, image: Image) -> tuple[Float, Float]:
         """The heads that the detector in use finds: boxes (n, 4) with area, and scores (n,).
 
         image: (H, W, 3) uint8 RGB. Raises InputError for a detector that answers anything but boxes.
         """
-        boxes, scores = _detections(self.detector(image))
-        good = usable_boxes(boxes)
+        return self._usable(self.detector(image))
+
+    def _usable(self, answer: Any) -> tuple[Float, Float]:
+        boxes, scores = _detections(answer)
+        good = usable_boxes(boxes) & ~(scores < (self.score_threshold or 0.0))  # NaN is told later
         return boxes[good], scores[good]
+
+    def _detect_batch(self, photos: Sequence[Image]) -> list[tuple[Float, Float]]:
+        together = getattr(self.detector, "batch", None)
+        return [self._usable(one) for one in (map(self.detector, photos) if together is None else together(photos))]
 
     def stream(
         self,
@@ -125,32 +179,33 @@ class HeadPoseEstimator:
     def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
         """The pose of heads whose boxes are known.
 
-        boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image; they may reach outside of it, and a box
-        of which nothing is inside gets the widest error bar. scores: (n,) kept as detection_score (1 where none are
-        given). Raises InputError for malformed boxes.
+        image: as of `__call__`. boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image, or (n, 5) with
+        the score; they may reach outside of it, and a box of which nothing is inside gets the widest error bar. scores:
+        (n,) kept as detection_score (1 where none are given). Raises InputError for malformed boxes.
         """
-        pixels = load_image(image)
-        checked = as_boxes(boxes)
-        belief = self._belief((pixels, box) for box in checked)
-        height, width = pixels.shape[:2]
-        outside = np.any((checked[:, :2] >= [width, height]) | (checked[:, 2:] <= 0), axis=1)
-        belief[outside] = np.nan
-        return self._poses(belief, checked, np.ones(len(checked)) if scores is None else scores)
+        (heads,) = self._estimate_known([load_photo(image)], [_known(boxes, scores)])
+        return heads
 
-    def estimate_batch(self, images: Iterable[Any]) -> list[HeadPoses]:
-        """As calling it with each image, but photos of like size go through the detector together, where it has a
-        method `batch`, and the heads of all through the pose network; holds all images."""
-        photos = [load_image(image) for image in images]
-        together = getattr(self.detector, "batch", None)
-        answers = map(self.detector, photos) if together is None else together(photos)
-        found = [_detections(answer) for answer in answers]
-        kept = [(boxes[good], scores[good]) for boxes, scores in found for good in [usable_boxes(boxes)]]
-        belief = self._belief((p, box) for p, (boxes, _) in zip(photos, kept, strict=True) for box in boxes)
-        ends = np.cumsum([len(boxes) for boxes, _ in kept])[:-1]
-        return [
-            self._poses(part, boxes, scores)
-            for part, (boxes, scores) in zip(np.split(belief, ends), kept, strict=True)
-        ] if photos else []  # fmt: skip
+    def estimate_batch(self, images: Iterable[Any], boxes: Iterable[ArrayLike] | None = None) -> list[HeadPoses]:
+        """As calling it with each image, or `estimate` with each image and its boxes, but together.
+
+        Photos of like size go through the detector together, where it has a method `batch` (as `HeadDetector`), and the
+        heads of all through the pose network. images: as of `__call__`; all are held, so hand over a few dozen at a time,
+        or use `each`. boxes: for each image (n, 4) or (n, 5), as of `estimate`; None: detect. Raises InputError where
+        there are not as many as images, ImageError for a picture that cannot be read.
+        """
+        photos = [load_photo(image) for image in images]
+        known = self._detect_batch(photos) if boxes is None else [_known(own, None) for own in boxes]
+        if len(known) != len(photos):
+            raise InputError(f"boxes: expected those of {len(photos)} images, got {len(known)}")
+        return self._estimate_known(photos, known)
+
+    def _estimate_known(self, photos: Sequence[Image], known: Sequence[tuple[Float, Float]]) -> list[HeadPoses]:
+        belief = self._belief((p, box) for p, (boxes, _) in zip(photos, known, strict=True) for box in boxes)
+        belief[np.concatenate([[], *(_outside(b, p) for p, (b, _) in zip(photos, known, strict=True))]) > 0] = np.nan
+        ends = np.cumsum([len(boxes) for boxes, _ in known])
+        parts = np.split(belief, ends)  # and an empty one after the last
+        return [self._poses(part, boxes, scores) for part, (boxes, scores) in zip(parts, known, strict=False)]
 
     def estimate_crops(self, crops: Iterable[Any]) -> HeadPoses:
         """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
@@ -201,6 +256,37 @@ class HeadPoseEstimator:
             error_90_deg=bars.error_90_deg,
             entropy=bars.entropy,
         )
+
+
+def _photos(sources: Any, recursive: bool) -> Iterator[tuple[Any, Any]]:
+    """Names and photos, or why there are none, of what `each` takes."""
+    single = isinstance(sources, str | os.PathLike | bytes | np.ndarray) or not isinstance(sources, Iterable)
+    for source in [sources] if single else sources:
+        if not is_collection(source):
+            path = isinstance(source, str | os.PathLike) and web_url(source) is None
+            yield (Path(source) if path else source), source
+            continue
+        found = outcome(lambda one: list_images([one], recursive=recursive), source)
+        if isinstance(found, Exception):
+            yield source, found
+        else:
+            yield from ((path, path) for path in found)
+
+
+def _known(boxes: ArrayLike, scores: ArrayLike | None) -> tuple[Float, Float]:
+    """Boxes (n, 4) and scores (n,) as a user gives them, perhaps as (n, 5). Raises InputError."""
+    scored = np.ndim(boxes) == 2 and np.shape(boxes)[1] == 5
+    if scored:
+        both = as_array("boxes", boxes, ("n", 5))
+        boxes, scores = both[:, :4], both[:, 4] if scores is None else scores
+    checked = as_boxes(boxes)
+    return checked, np.ones(len(checked)) if scores is None else np.asarray(scores, dtype=np.float64)
+
+
+def _outside(boxes: Float, image: Image) -> NDArray[np.bool_]:
+    """Which boxes (n, 4) have nothing inside of the picture."""
+    height, width = image.shape[:2]
+    return np.asarray(np.any((boxes[:, :2] >= [width, height]) | (boxes[:, 2:] <= 0), axis=1))
 
 
 def _detections(answer: Any) -> tuple[Float, Float]:

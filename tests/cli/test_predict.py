@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from helpers.tiny_onnx import write_weight_options
 import semiuhpe
 from semiuhpe.cli.main import main
 from semiuhpe.detection.detector import HeadDetector
+from semiuhpe.images.load import load_image
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -94,17 +96,16 @@ def test_an_unforeseen_failure_costs_one_picture(
 ) -> None:
     from semiuhpe.detection import detector
 
-    seen: list[int] = []
-    original = detector.HeadDetector.__call__
-
-    def failing(self: detector.HeadDetector, image: np.ndarray) -> tuple:
-        seen.append(1)
-        if len(seen) == 1:
-            raise MemoryError("no room")
-        return original(self, image)
-
-    monkeypatch.setattr(detector.HeadDetector, "__call__", failing)
     source = photos(tmp_path / "in", ["a.jpg", "b.jpg"])
+    bad, original = load_image(source / "a.jpg"), detector.HeadDetector.batch
+
+    def failing(self: detector.HeadDetector, images: Iterable[np.ndarray]) -> list:
+        images = list(images)
+        if any(np.array_equal(image, bad) for image in images):
+            raise MemoryError("no room")
+        return original(self, images)
+
+    monkeypatch.setattr(detector.HeadDetector, "batch", failing)
     assert main(["predict", str(source), "-o", str(tmp_path / "out"), *weights]) == 1
     assert "a.jpg: MemoryError: no room" in capsys.readouterr().err
     assert len(result(tmp_path / "out")["images"][1]["heads"]) == 2

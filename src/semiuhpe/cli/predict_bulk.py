@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from semiuhpe.cli.network_options import add_mirrored_option, add_score_option, add_weights_option, device_name
+from semiuhpe.cli.terminal_reporter import TerminalReporter
 from semiuhpe.errors import MissingExtraError
 from semiuhpe.prediction.run_settings import Start
 
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> int:
     start: Start = "overwrite" if args.overwrite else "resume" if args.resume else "fresh"
     engine = ray_engine(args.ray_address, args.actors)
     with (
-        bulk_output(args.output, settings, start) as output,
+        bulk_output(args.output, settings, start, TerminalReporter().note) as output,
         tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar,
     ):
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +70,20 @@ class HeadDetector:
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
+        self._arguments = {"weights": weights, "device": device, "threads": threads, "calibration": calibration}
         self._session = _session(self.weights, device, threads)
         single = self._session.get_inputs()[0].shape[0] == 1  # as older exports
         most = _PIXELS_AT_ONCE if self._session.get_providers()[0].startswith("CPU") else _ON_CARDS
         self._pixels_at_once = 0 if single else most
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            **self._arguments, "score_threshold": self.score_threshold, "overlap_threshold": self.overlap_threshold,
+            "max_side": self.max_side, "max_tiles": self.max_tiles,
+        }  # fmt: skip
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        HeadDetector.__init__(self, **arguments)  # a pickled detector is opened anew
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the heads of a photo.

@@ -61,9 +61,25 @@ class ForeignDetector:
         self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
         self.weights = _read(Path(weights))
         self._session = open_session(self.weights.content, self.weights.path, device, threads)
+        self._arguments = {
+            "weights": weights,
+            "layout": layout,
+            "head_class": head_class,
+            "side": side,
+            "device": device,
+            "threads": threads,
+        }
         self._input, self._type, self._size = _input(self._session, self.weights.path, layout)
         self.head_class = _head_class(self._session) if head_class is None else head_class
         self._side = side or self.layout.side
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            **self._arguments, "score_threshold": self.score_threshold, "overlap_threshold": self.overlap_threshold,
+        }  # fmt: skip
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        ForeignDetector.__init__(self, **arguments)  # a pickled detector is opened anew
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the heads of a photo.

@@ -32,7 +32,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _SOS, _EOI = 0xDA, 0xD9
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_COSTLY = {"JPEG2000": 4, "WEBP": 2, "AVIF": 2}
+_COSTLY = {"JPEG2000": 4, "WEBP": 2, "AVIF": 2, "HEIF": 2}
 """Formats that take so many times as much of memory and time for a pixel as the others."""
 
 

@@ -28,39 +28,59 @@ from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import Image
+from semiuhpe.images.heif import is_heif, open_heif
 from semiuhpe.images.limits import MAX_PIXELS, check_icon, check_pixels, check_scans, check_size
 from semiuhpe.images.patterns import Budget, is_pattern, matching_files, within_one_folder
 from semiuhpe.images.rgb import TURNED, orientation_of, upright_rgb
 
 _LOG = logging.getLogger(__name__)
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".mpo")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".mpo",
+)
 """Files of a folder with these names are pictures, or failures to report; others are if their first bytes say so."""
 
 _SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II\*\x00|MM\x00\*|BM....\x00\x00\x00\x00|P[1-6]\s"
-    rb"|\x00\x00\x00\x0cjP  |....ftyp(?:avif|avis|heic|heix|mif1)",
+    rb"|\x00\x00\x00\x0cjP  |....ftyp(?:avif|avis|heic|heix|hevc|hevx|heim|heis|mif1|msf1)",
     re.DOTALL,
 )
 _FORMATS = (
-    "JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA", "PCX",
+    "JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO", "TGA", "PCX",
 )  # fmt: skip
 """What is decoded, where Pillow can. Above all not EPS, for which Pillow runs Ghostscript: a program, not a picture."""
 _PILLOW_LIMIT = threading.Lock()
 
 
-def load_image(source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int = MAX_PIXELS) -> Image:
+def load_image(
+    source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int = MAX_PIXELS, name: str = "the picture"
+) -> Image:
     """An upright picture, (H, W, 3) uint8 RGB.
 
     source: a path, the bytes of a file, a PIL image, or an array: (H, W, 3) uint8 is taken as RGB, (H, W) as grey.
-    Raises ImageError, in one line that names the file, for anything that is no readable picture.
+    name: what errors call one that has no path. Raises ImageError, in one line that names the file, for anything that
+    is no readable picture; of HEIC without pillow-heif it is a MissingExtraError too.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Pillow.Image):
-        return _decoded(source, "the picture", max_pixels)
+        return _decoded(source, name, max_pixels)
     if isinstance(source, bytes | bytearray):
-        return _read(io.BytesIO(source), "the picture", max_pixels, len(source))
+        return _read(io.BytesIO(source), name, max_pixels, len(source))
     try:
         path = Path(os.fspath(source))
     except TypeError as error:
@@ -77,7 +97,7 @@ def image_size_of(path: Path) -> tuple[int, int]:
         check_size(size, str(path))
         check_icon(file, str(path))
         with _one_line(str(path)):
-            image = _opened(file)
+            image = _opened(file, str(path))
         with image:
             width, height = image.size
             return (height, width) if orientation_of(image) in TURNED else (width, height)
@@ -137,14 +157,16 @@ def _read(file: BinaryIO, name: str, max_pixels: int, size: int) -> Image:
     check_size(size, name)
     check_icon(file, name)
     with _one_line(name):
-        image = _opened(file)
+        image = _opened(file, name)
     with image:
         check_pixels(image, name, max_pixels)
         check_scans(image, file, name, max_pixels)
         return _decoded(image, name, max_pixels)
 
 
-def _opened(file: BinaryIO) -> Pillow.Image:
+def _opened(file: BinaryIO, name: str) -> Pillow.Image:
+    if is_heif(file):
+        return open_heif(file, name)
     # Pillow's own limit is one number for the whole process and lower than ours. It is put aside only while the
     # header is read, by one thread at a time, so that it is never lost.
     with _PILLOW_LIMIT:
@@ -197,6 +219,19 @@ def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = 
     folders, hold more than `patterns.MAX_ENTRIES` files and folders.
     """
     return list_files(sources, recursive=recursive)
+
+
+def is_collection(source: object) -> bool:
+    """Whether a path stands for many pictures: a folder, a pattern that is no file's name, or a .txt list."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    path = Path(os.fspath(source))
+    try:
+        if path.is_file():
+            return path.suffix.lower() == ".txt" and not is_picture(path)
+        return path.is_dir() or (is_pattern(str(path)) and "://" not in str(source))
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def list_files(

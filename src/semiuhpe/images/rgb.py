@@ -92,7 +92,12 @@ def _scaled_grey(strip: Pillow.Image, low: float, high: float) -> Image:
 
 
 def orientation_of(image: Pillow.Image) -> int:
-    """A picture's EXIF orientation, 1 to 8; 1 where it is upright, or damaged EXIF does not tell."""
+    """A picture's EXIF orientation, 1 to 8; 1 where it is upright, or damaged EXIF does not tell.
+
+    HEIC says twice how it is turned, and its reader has turned it already.
+    """
+    if image.format == "HEIF":
+        return 1
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:  # damaged EXIF says nothing about which way is up; the pixels are fine

@@ -36,7 +36,7 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, Boxes]:
         rows = _from_json(json_value(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: the boxes are malformed ({type(error).__name__}: {error}); give {FORMS}") from error
-    return {photo: _checked(f"{path}: {photo}", boxes) for photo, boxes in rows.items()}
+    return {photo: checked_boxes(f"{path}: {photo}", boxes) for photo, boxes in rows.items()}
 
 
 def boxes_of(photo: Path, boxes: dict[str, Boxes]) -> Boxes | None:
@@ -65,7 +65,8 @@ def _from_csv(text: str) -> dict[str, list[Any]]:
     return rows
 
 
-def _checked(name: str, boxes: list[Any]) -> Boxes:
+def checked_boxes(name: str, boxes: Any) -> Boxes:
+    """Boxes of four numbers, or five with a score, as (n, 4) and scores (n,). name: for errors. Raises InputError."""
     try:
         scores = np.array([box[4] if len(box) == 5 else 1.0 for box in boxes], dtype=np.float64)
         return as_boxes([box[:4] if len(box) == 5 else box for box in boxes]), scores

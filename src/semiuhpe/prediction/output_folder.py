@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +22,9 @@ Verdict = str | None
 """What keeps a run from going on with what a folder holds, as "holds ..."; "" if it holds nothing; None: nothing does."""
 
 
+Say = Callable[[str], None]
+
+
 def verdict_of(parts: Iterable[Verdict]) -> Verdict:
     """The verdict on a folder, from those on what it may hold."""
     found = list(parts)
@@ -32,18 +34,20 @@ def verdict_of(parts: Iterable[Verdict]) -> Verdict:
 class OutputFolder:
     """The folder of a run, held by a lock. A context manager.
 
-    output: as the user gave it. start: what the user asked for. verdict: on a folder, as this run sees it.
+    output: as the user gave it. start: what the user asked for. verdict: on a folder, as this run sees it. say: tells the
+    user which folder it is, and why.
 
     path: the folder. start: as its parts are to be opened. Raises InputError where the folder cannot be made, or is held
     by another run and no other will do.
     """
 
-    def __init__(self, output: Path, start: Start, verdict: Callable[[Path], Verdict]) -> None:
+    def __init__(self, output: Path, start: Start, verdict: Callable[[Path], Verdict], say: Say) -> None:
         base = output if output.name not in ("", "..") else output.resolve()
         if start == "fresh":
-            self._lock, self.start = _first_usable(base, verdict)
+            self._lock, self.start = _first_usable(base, verdict, say)
         else:
-            self._lock, self.start = _held(base if start == "overwrite" else _to_resume(base, verdict)), start
+            wanted = base if start == "overwrite" else _to_resume(base, verdict, say)
+            self._lock, self.start = _held(wanted, say), start
         self.path = output if self._lock.folder == base else self._lock.folder
         remove_leftovers(self.path)
 
@@ -73,11 +77,11 @@ def _names(base: Path) -> Iterator[Path]:
         number += 1
 
 
-def _first_usable(base: Path, verdict: Callable[[Path], Verdict]) -> tuple[FolderLock, Start]:
+def _first_usable(base: Path, verdict: Callable[[Path], Verdict], say: Say) -> tuple[FolderLock, Start]:
     reason: Verdict = ""
     for folder in _names(base):
         try:
-            lock = _locked(folder)
+            lock = _locked(folder, say)
         except FolderBusyError as error:
             reason = reason or f"is in use by {error.holder}"
             continue
@@ -91,31 +95,31 @@ def _first_usable(base: Path, verdict: Callable[[Path], Verdict]) -> tuple[Folde
             reason = reason or found
             continue
         if reason:
-            _say(f"{base}/ {reason}; writing to {folder}/")
+            say(f"{base}/ {reason}; writing to {folder}/")
         if found is None:
-            _say(f"{folder}/ holds results of the same settings; going on with them")
+            say(f"{folder}/ holds results of the same settings; going on with them")
         return lock, "fresh" if found == "" else "resume"
     raise AssertionError("there is always a next number")
 
 
-def _to_resume(base: Path, verdict: Callable[[Path], Verdict]) -> Path:
+def _to_resume(base: Path, verdict: Callable[[Path], Verdict], say: Say) -> Path:
     """The first folder with results that this run can go on with, else the one that was given."""
     for folder in numbered_folders(base):
         if verdict(folder) is None:
             if folder != base:
-                _say(f"going on in {folder}/, which holds results of the same settings")
+                say(f"going on in {folder}/, which holds results of the same settings")
             return folder
     return base
 
 
-def _held(folder: Path) -> FolderLock:
+def _held(folder: Path, say: Say) -> FolderLock:
     try:
-        return _locked(folder)
+        return _locked(folder, say)
     except FolderBusyError as error:
         raise InputError(f"{folder}: is in use by {error.holder}; wait, or choose another --output") from error
 
 
-def _locked(folder: Path) -> FolderLock:
+def _locked(folder: Path, say: Say) -> FolderLock:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -125,9 +129,5 @@ def _locked(folder: Path) -> FolderLock:
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error}); choose another --output") from error
     for warning in caught:
-        _say(str(warning.message))
+        say(str(warning.message))
     return lock
-
-
-def _say(text: str) -> None:
-    print(f"semiuhpe: {text}", file=sys.stderr)

@@ -18,6 +18,7 @@ from semiuhpe.errors import InputError
 from semiuhpe.files.atomic import json_text, json_value, replacing, write_atomically
 from semiuhpe.files.journal import Journal, line_of, lines_of
 from semiuhpe.files.names import safe_name
+from semiuhpe.images.urls import Photo
 from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 
 if TYPE_CHECKING:
@@ -35,15 +36,17 @@ class PredictionFolder:
     """One run's results. Use as a context manager; `add` pictures, then `finish`.
 
     settings: JSON-ready; what must be equal for results to belong together. start: "resume" keeps what is done,
-    "overwrite" deletes it with its drawings, "fresh" refuses to. inputs: photos, which no drawing may replace. Nobody else may be writing to the folder (`locks.FolderLock`).
+    "overwrite" deletes it with its drawings, "fresh" refuses to. inputs: photos, which no drawing may replace. Nobody
+    else may be writing to the folder (`locks.FolderLock`).
 
     Raises InputError where the folder cannot be used so.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], start: Start, inputs: Iterable[Path]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any], start: Start, inputs: Collection[Photo]) -> None:
         self.folder, self.settings = folder, settings
         self._journal = folder / JOURNAL
-        inputs = list(inputs)
+        names = [str(photo) for photo in inputs]
+        files = [photo for photo in inputs if isinstance(photo, Path)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if start == "fresh" and holds_predictions(folder):
@@ -51,18 +54,18 @@ class PredictionFolder:
                     f"{folder}: holds results of an earlier run; --resume goes on with it, --overwrite begins again"
                 )
             if start == "overwrite":
-                self._delete_earlier(inputs)
+                self._delete_earlier(files)
             earlier, entries = read_entries(folder)
             if entries:
                 check_same(folder, earlier, settings)
             self.done = {e["file"]: e for e in entries if "error" not in e}
-            self._forget_stale({str(path) for path in inputs})
+            self._forget_stale(set(names))
             self._taken = {name.casefold() for name in os.listdir(folder)}
         except OSError as error:
             raise self._unusable(error) from error
         self._taken |= {entry["drawing"].casefold() for entry in self.done.values() if "drawing" in entry}
         here = folder.resolve()
-        self._taken |= {path.name.casefold() for path in inputs if path.parent.resolve() == here}
+        self._taken |= {path.name.casefold() for path in files if path.parent.resolve() == here}
         self._lines: Any = None
 
     def __enter__(self) -> PredictionFolder:
@@ -95,13 +98,13 @@ class PredictionFolder:
         self.done[entry["file"]] = entry
 
     def finish(
-        self, order: Iterable[Path], header: dict[str, Any], euler: list[str], *, tables: Collection[str]
+        self, order: Iterable[Photo], header: dict[str, Any], euler: list[str], *, tables: Collection[str]
     ) -> None:
         """Write predictions.json (entries in `order`, then older ones) and tables, of "csv" and "parquet".
 
         A table that an earlier run has left is written again too, so that all of them tell the same.
         """
-        first = {str(path): None for path in order}
+        first = {str(photo): None for photo in order}
         entries = [self.done[name] for name in [*first, *(name for name in self.done if name not in first)]]
         document = {
             "format_version": FORMAT_VERSION, **header, "frame": FRAME, "settings": self.settings, "images": entries,

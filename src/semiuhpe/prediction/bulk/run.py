@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from semiuhpe.prediction.bulk.attempts import NOTES
 from semiuhpe.prediction.bulk.plan import FILES_OF_A_UNIT, PLANS, Unit, extend_plan, waiting
 from semiuhpe.prediction.bulk.storage import Place, place
 from semiuhpe.prediction.bulk.worker import Settings
-from semiuhpe.prediction.output_folder import OutputFolder
+from semiuhpe.prediction.output_folder import OutputFolder, Say
 from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 from semiuhpe.weights import open_weights
 
@@ -96,15 +95,15 @@ def verdict_on_bulk(output: Place, settings: Mapping[str, Any]) -> str | None:
 
 
 @contextlib.contextmanager
-def bulk_output(url: str, settings: Settings, start: Start) -> Iterator[Place]:
+def bulk_output(url: str, settings: Settings, start: Start, say: Say) -> Iterator[Place]:
     """Where a run writes to: `url`, or the next number (see `output_folder`). On this machine it is held by a lock.
 
-    Object storage knows no locks: there it is the user who sees that no two runs write to one place.
+    say: tells the user which it is, and why. Object storage knows no locks: there it is the user who sees that no two runs write to one place.
     """
     given, wanted = place(url), results_depend_on(settings)
     if given.is_local:
         with OutputFolder(
-            Path(given.path), start, lambda folder: verdict_on_bulk(place(str(folder)), wanted)
+            Path(given.path), start, lambda folder: verdict_on_bulk(place(str(folder)), wanted), say
         ) as folder:
             yield place(str(folder.path))
         return
@@ -112,7 +111,7 @@ def bulk_output(url: str, settings: Settings, start: Start) -> Iterator[Place]:
     while start == "fresh" and (reason := verdict_on_bulk(current, wanted)):
         number += 1
         current = place(f"{given.url}-{number}")
-        print(f"semiuhpe: {given.url}/ {reason}; trying {current.url}/", file=sys.stderr)
+        say(f"{given.url}/ {reason}; trying {current.url}/")
     yield current
 
 

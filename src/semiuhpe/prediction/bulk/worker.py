@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,17 +16,13 @@ from semiuhpe.detection.detector import HeadDetector
 from semiuhpe.errors import ImageError
 from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.crop import Image
+from semiuhpe.images.batches import BATCH, each_together
 from semiuhpe.images.load import load_image
 from semiuhpe.poses.exchange import csv_columns
 from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.prediction.bulk.attempts import Attempt, begin_attempt
 from semiuhpe.prediction.bulk.plan import Item, Unit, read_unit
 from semiuhpe.prediction.bulk.storage import Place
-
-_LOG = logging.getLogger(__name__)
-
-BATCH = 16
-"""Pictures whose heads go through the pose network together."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +103,7 @@ class Worker:
                 yield from self._batch(batch)
 
     def _batch(self, pictures: Sequence[tuple[str, Image | Exception]]) -> Iterator[dict[str, Any]]:
-        good = [(key, image) for key, image in pictures if not isinstance(image, Exception)]
-        try:
-            answers: dict[str, HeadPoses | Exception] = dict(
-                zip((key for key, _ in good), self._estimate([image for _, image in good]), strict=True)
-            )
-        except Exception:  # whatever one picture does to the networks must not cost the others theirs
-            _LOG.debug("a batch failed; its pictures are done one by one", exc_info=True)
-            answers = {key: self._alone(image) for key, image in good}
-        for key, image in pictures:
-            answer = image if isinstance(image, Exception) else answers[key]
+        for key, image, answer in each_together(lambda some: self._estimate([image for _, image in some]), pictures):
             if isinstance(answer, Exception) or isinstance(image, Exception):
                 yield _failed(key, answer)
                 continue
@@ -129,13 +115,6 @@ class Worker:
         if self.settings.crops:
             return list(self.estimator.estimate_crops(images))
         return self.estimator.estimate_batch(images)
-
-    def _alone(self, image: Image) -> HeadPoses | Exception:
-        try:
-            return self._estimate([image])[0]
-        except Exception as error:
-            _LOG.warning("a picture failed with an unforeseen %s", type(error).__name__, exc_info=True)
-            return error
 
 
 def _detector(settings: Settings) -> HeadDetector:
