@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.errors import StoreError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _sheet(store: Any, chosen: list[int], path: Path, count: int) -> None:
 
     if not chosen or count < 1:
         raise StoreError(f"{store.path}: no heads to draw; check --split and --count")
-    evenly = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)
+    evenly = evenly_spread(len(chosen), count)
     pictures = []
     for index in (chosen[i] for i in evenly):
         record, image = store.record(index), store.image(index)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.geometry.rotation import Float, azimuth_elevation_tilt, project_to_rotation, rotation_vector
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.labelling.opinion import Opinion
@@ -84,7 +85,7 @@ def near_front(store: HeadStore, limit: int, least_pixels: float = 40.0) -> list
         if np.abs(np.degrees(azimuth_elevation_tilt(record.rotation))).max() <= FRONT_DEG:
             found.append(index)
     if len(found) > limit:
-        found = [found[place] for place in np.linspace(0, len(found) - 1, limit).round().astype(int)]
+        found = [found[place] for place in evenly_spread(len(found), limit)]
     return found
 
 

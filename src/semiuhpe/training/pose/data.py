@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.errors import RecipeError
 from semiuhpe.geometry.crop import Image, crop_head
 from semiuhpe.geometry.rotation import Float
@@ -55,9 +56,7 @@ def labelled_heads(
 
 def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
     """`limit` heads, evenly spread; all of them where there are no more, or limit is 0."""
-    if not 0 < limit < len(heads):
-        return heads
-    return HeadSubset(heads.store, heads.indices[np.linspace(0, len(heads) - 1, limit).round().astype(np.int64)])
+    return HeadSubset(heads.store, heads.indices[evenly_spread(len(heads), limit)])
 
 
 def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:

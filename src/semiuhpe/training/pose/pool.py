@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.models.pose_net import PoseNet
@@ -140,7 +141,7 @@ class Pool:
         for name, places in (("kept", order[keep[order]]), ("rejected", order[~keep[order]])):
             if len(places) == 0:
                 continue
-            evenly = places[np.linspace(0, len(places) - 1, min(_ON_A_SHEET, len(places))).round().astype(int)]
+            evenly = places[evenly_spread(len(places), _ON_A_SHEET)]
             pictures = [shown[place][0].store.image(shown[place][1]) for place in evenly]
             captions = [f"H = {float(entropy[place]):.2f}" for place in evenly]
             path = self.folder / f"pool_{step:06d}_{name}.jpg"
