@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import io
 import json
+import re
 import socket
 import struct
 import sys
@@ -91,9 +92,16 @@ def test_page_and_files(server: Server) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert b"http://" not in page and b"https://" not in page  # nothing from elsewhere
-    for name in ("style.css", "app.js", "draw.js", "dials.js", "icon.svg"):
-        assert f'"{name}"'.encode() in page + ask(server, "/app.js")[2].replace(b"./", b"")
-        assert ask(server, f"/{name}")[0] == 200
+    named, served = set(re.findall(rb'(?:src|href)="([^"]+)"', page)), set()
+    while named - served:  # what the page names, and what that imports
+        name = min(named - served)
+        status, _, content = ask(server, f"/{name.decode()}")
+        assert status == 200, name
+        served.add(name)
+        named |= set(re.findall(rb'from "\./([^"]+)"', content))
+    assert {f"/{name.decode()}" for name in served} == set(server.static) - {
+        "/", "/index.html", "/api/mesh", "/api/info", "/health",
+    }  # fmt: skip
     mesh = json.loads(ask(server, "/api/mesh")[2])
     assert len(mesh["triangles"]) == len(mesh["normals"]) == 3 * len(mesh["tone"])
     assert max(mesh["triangles"]) < len(mesh["vertices"]) / 3
@@ -106,6 +114,24 @@ def test_an_upload_is_estimated(server: Server) -> None:
     answer = json.loads(body)
     assert (status, answer["width"], answer["height"]) == (200, 60, 40)
     assert HeadPoses.from_dict(answer["heads"]).azimuth_deg.tolist() == [0.0]
+
+
+def test_heads_keep_their_identities_over_the_frames_of_a_stream(server: Server) -> None:
+    def identity(stream: str, time_s: float) -> int:
+        status, _, body = ask(server, f"/api/estimate?stream={stream}&time_s={time_s}", photo())
+        assert status == 200
+        return int(json.loads(body)["heads"][0]["track_id"])
+
+    assert [identity("a", 0), identity("a", 0.5), identity("b", 0.5), identity("a", 1.0)] == [1, 1, 1, 1]
+    assert identity("a", 0.2) == 2  # somebody went back in the video
+    assert identity("a", 60) == 3  # and far on
+    assert "track_id" not in json.loads(ask(server, "/api/estimate", photo())[2])["heads"][0]
+
+
+@pytest.mark.parametrize("query", ["stream=a", "time_s=1", "stream=a&time_s=nan", "stream=a&time_s=-1", "stream=%2e%2e&time_s=1",
+                                   "stream=&time_s=1", f"stream={'a' * 65}&time_s=1", "stream=a&time_s="])  # fmt: skip
+def test_a_frame_without_a_good_name_and_time_is_refused(server: Server, query: str) -> None:
+    refused(ask(server, f"/api/estimate?{query}", photo()), 400, "bad_request")
 
 
 def test_formats_that_browsers_cannot_show_are_converted(server: Server) -> None:

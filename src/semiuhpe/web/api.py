@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from PIL import Image as Pillow
 
 from semiuhpe.errors import ImageError, TooLargeError
 from semiuhpe.geometry.crop import Image
+from semiuhpe.poses.exchange import csv_columns
 from semiuhpe.poses.head_poses import UNREADABLE_DEG, HeadPoses
 from semiuhpe.web.decoding import TooSlowError
+from semiuhpe.web.identities import Moment
 
 Estimate = Callable[[Image], HeadPoses]
 Decode = Callable[[bytes, int], Image]
@@ -63,6 +68,23 @@ def read_picture(body: bytes, limits: Limits, decode: Decode) -> Image:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", str(error)) from error
 
 
+def read_moment(query: str) -> Moment | None:
+    """Where a frame stands, from `stream=NAME&time_s=SECONDS`; None for a picture by itself. Raises Refusal."""
+    given = parse_qs(query, keep_blank_values=True)
+    if "stream" not in given and "time_s" not in given:
+        return None
+    stream, time_s = given.get("stream", [""])[-1], given.get("time_s", [""])[-1]
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", stream):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_request", "stream is a name of at most 64 letters, digits and -")
+    try:
+        seconds = float(time_s)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < 1e9:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_request", "time_s is the frame's time in seconds, 0 or more")
+    return Moment(stream, seconds)
+
+
 def estimate(picture: Image, estimator: Estimate, conventions: Sequence[str] = ("300w-lp",)) -> dict[str, Any]:
     """Size, heads (as `HeadPoses.to_dict`) and seconds of estimating of one picture."""
     begin = time.perf_counter()
@@ -94,6 +116,13 @@ def info(limits: Limits) -> dict[str, Any]:
         "pixels": limits.pixels,
         "unreadable_deg": UNREADABLE_DEG,
     }
+
+
+def page_info(limits: Limits, estimator: Any) -> dict[str, Any]:
+    """What the page needs to know besides `info`: from which detection score on the estimator finds heads (0 where it
+    does not say), and the columns of a table of heads."""
+    threshold = getattr(getattr(estimator, "detector", None), "score_threshold", 0.0)
+    return {**info(limits), "score_threshold": threshold, "columns": csv_columns(["300w-lp"])}
 
 
 def mesh() -> dict[str, Any]:

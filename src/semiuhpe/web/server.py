@@ -19,6 +19,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,14 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
-_PAGE = {
-    "index.html": "text/html",
-    "style.css": "text/css",
-    "app.js": "text/javascript",
-    "draw.js": "text/javascript",
-    "dials.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -71,11 +65,10 @@ class Server(ThreadingHTTPServer):
         self.limits = limits or Limits()
         self.service = PictureService(estimator, self.limits)
         self.connections = Connections(self.limits.connections, self.limits.header_seconds)
-        folder = files("semiuhpe.web").joinpath("page")
-        self.static = {f"/{name}": (folder.joinpath(name).read_bytes(), kind) for name, kind in _PAGE.items()}
+        self.static = _page_files()
         self.static["/"] = self.static["/index.html"]
         self.static["/api/mesh"] = (json_text(api.mesh() | {"palette": api.palette()}).encode(), "application/json")
-        self.static["/api/info"] = (json_text(api.info(self.limits)).encode(), "application/json")
+        self.static["/api/info"] = (json_text(api.page_info(self.limits, estimator)).encode(), "application/json")
         self.static["/health"] = (json_text({"status": "ok"}).encode(), "application/json")
         try:
             super().__init__((host, port), _Handler)
@@ -236,9 +229,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.static[path]
 
     def _post(self) -> tuple[bytes, str]:
-        path = urlsplit(self.path).path
+        path, query = urlsplit(self.path)[2:4]
         if path == "/api/estimate":
-            return json_text(self.server.service.estimate(self._body())).encode(), "application/json"
+            moment = api.read_moment(query)
+            return json_text(self.server.service.estimate(self._body(), moment=moment)).encode(), "application/json"
         if path == "/api/preview":
             return self.server.service.preview(self._body()), "image/jpeg"
         raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "pictures go to /api/estimate")
@@ -266,6 +260,12 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             raise Refusal(HTTPStatus.BAD_REQUEST, "incomplete", "the upload ended early; send it again")
         return body
+
+
+def _page_files() -> dict[str, tuple[bytes, str]]:
+    """Content and type of the page's files, by the path of a request."""
+    known = {file: _KINDS.get(Path(file.name).suffix) for file in files("semiuhpe.web").joinpath("page").iterdir()}
+    return {f"/{file.name}": (file.read_bytes(), kind) for file, kind in known.items() if kind is not None}
 
 
 def _is_loopback(host: str) -> bool:

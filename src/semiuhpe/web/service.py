@@ -11,6 +11,7 @@ from typing import Any
 from semiuhpe.web import api
 from semiuhpe.web.api import Limits, Refusal
 from semiuhpe.web.decoding import Decoders
+from semiuhpe.web.identities import Identities, Moment
 
 
 class PictureService:
@@ -22,6 +23,7 @@ class PictureService:
     def __init__(self, estimator: api.Estimate, limits: Limits) -> None:
         self.estimator, self.limits = estimator, limits
         self.decoders = Decoders(limits.decode_seconds)
+        self._identities = Identities()
         self._turn = threading.Lock()
         self._counting = threading.Lock()
         self._inside = 0
@@ -31,12 +33,20 @@ class PictureService:
         """How many uploads are being decoded, estimated, or wait for it."""
         return self._inside
 
-    def estimate(self, body: bytes, conventions: Sequence[str] = ("300w-lp",)) -> dict[str, Any]:
-        """`api.estimate` of an upload. Raises Refusal, also where too many wait already."""
+    def estimate(
+        self, body: bytes, conventions: Sequence[str] = ("300w-lp",), *, moment: Moment | None = None
+    ) -> dict[str, Any]:
+        """`api.estimate` of an upload; with identities if it is a frame of a stream, which `moment` says. Raises
+        Refusal, also where too many wait already."""
         with self._place():
             picture = api.read_picture(body, self.limits, self.decoders)
             with self._turn:
-                return api.estimate(picture, self.estimator, conventions)
+                return api.estimate(picture, self._at(moment), conventions)
+
+    def _at(self, moment: Moment | None) -> api.Estimate:
+        if moment is None:
+            return self.estimator
+        return lambda picture: self._identities(moment, self.estimator(picture))
 
     def preview(self, body: bytes) -> bytes:
         """`api.preview` of an upload. Raises Refusal, also where too many wait already."""

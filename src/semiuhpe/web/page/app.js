@@ -1,78 +1,77 @@
-// The page: a picture or a stream of frames goes to the server, what comes back is drawn, listed and kept for download.
+// The page: a picture or a stream of frames goes to the server; what comes back is drawn, listed and kept for download.
 
-import { css, drawHead, errorColour } from "./draw.js";
-import { drawDial } from "./dials.js";
+import { announced, describe } from "./details.js";
+import { csvOf, fileName, jsonOf, save } from "./downloads.js";
+import { css } from "./draw.js";
+import { colourOf, headAt, neighbour, numbered, shown } from "./heads.js";
+import { paint } from "./paint.js";
+import { load, post } from "./server.js";
+import { clockText, follow, streamName } from "./stream.js";
+import { fillTable } from "./table.js";
 
 const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d"), video = $("video");
-const FRAME_SIDE = 960, CANVAS_SIDE = 2200, KEPT_FRAMES = 10000;
+const CANVAS_SIDE = 4096, MOST_ENLARGED = 6, KEPT_FRAMES = 10000, LETTERS = 13.5; // LETTERS: pixels of the page
 
 const state = {
-  info: { unreadable_deg: 40, body_bytes: Infinity }, mesh: null,
-  picture: null, // what is drawn: an ImageBitmap
-  result: null, name: "", selected: 0, frames: [], // frames: results of a video or the camera
+  info: { unreadable_deg: 40, score_threshold: 0, body_bytes: Infinity, columns: [] }, mesh: { palette: [[53, 183, 121]] },
+  picture: null, // what is drawn: an ImageBitmap or a canvas
+  result: null, name: "", frames: [], // frames: results of a video or the camera
+  selected: null, // the number that somebody chose; null: the first that is shown
   run: 0, // counts sources; answers that belong to an earlier one are dropped
-  stream: null,
+  streaming: false, stream: null,
 };
 
-const colourOf = (head) => errorColour(state.mesh?.palette ?? [[53, 183, 121]], head.expected_error_deg, state.info.unreadable_deg);
-const limit = () => Number($("limit").value);
-const readable = (head) => head.expected_error_deg <= limit();
-const signed = (value) => {
-  const whole = Math.round(value);
-  return `${whole > 0 ? "+" : whole < 0 ? "−" : ""}${Math.abs(whole)}°`;
-};
+const view = () => ({
+  style: document.querySelector("input[name=style]:checked").value,
+  scoreFrom: Number($("score").value), greyAbove: Number($("limit").value), hideGrey: $("hide").checked,
+});
+const visible = () => (state.result ? shown(state.result.heads, view()) : []);
+const chosen = (heads) => (state.selected === null ? heads[0] : heads.find((head) => head.head === state.selected)) ?? null;
+const counted = (heads) => `${heads.length} head${heads.length === 1 ? "" : "s"}`;
 
-function say(text, bad = false) {
+// quiet: not read aloud, as many times a second.
+function say(text, { bad = false, quiet = false } = {}) {
+  $("status").setAttribute("aria-live", quiet ? "off" : "polite");
   $("status").textContent = text;
   $("status").classList.toggle("bad", bad);
-}
-
-async function post(path, body) {
-  if (body.size > state.info.body_bytes) throw new Error(`the file is larger than ${(state.info.body_bytes / 1048576).toFixed(0)} MB; reduce it`);
-  let answer;
-  try {
-    answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": body.type || "application/octet-stream" } });
-  } catch {
-    throw new Error("the server does not answer; is semiuhpe demo still running?");
-  }
-  if (!answer.ok) {
-    const refusal = await answer.json().catch(() => null);
-    throw Object.assign(new Error(refusal?.error.message ?? `the server answered ${answer.status}`), { kind: refusal?.error.type });
-  }
-  return answer;
 }
 
 // Photos
 
 async function openPhoto(file) {
   stopStream();
-  const run = ++state.run;
+  const run = ++state.run, name = file.name || "picture.png";
   $("busy").hidden = false;
-  say(`Looking for heads in ${file.name || "the picture"} …`);
+  say(`Looking for heads in ${name} …`);
   try {
-    const [answer, picture] = await Promise.all([post("api/estimate", file), decode(file)]);
-    const result = await answer.json();
+    const [result, picture] = await Promise.all([upload("api/estimate", file).then((answer) => answer.json()), decode(file)]);
     if (run !== state.run) return;
-    state.frames = [];
-    show(picture, result, file.name || "picture");
-    say(`${result.heads.length} head${result.heads.length === 1 ? "" : "s"} in ${result.seconds.toFixed(2)} s, ${result.width} × ${result.height} pixels.`);
+    begin(name);
+    show(picture, result);
+    say(`${counted(result.heads)} in ${result.seconds.toFixed(2)} s, ${result.width} × ${result.height} pixels.`);
   } catch (error) {
-    if (run === state.run) say(`${file.name || "The picture"}: ${error.message}`, true);
+    if (run === state.run) say(`${name}: ${error.message}`, { bad: true });
   } finally {
     if (run === state.run) $("busy").hidden = true;
   }
 }
 
+const upload = async (path, file) => post(path, file, state.info.body_bytes);
+
 async function decode(file) {
   try {
     return await createImageBitmap(file);
   } catch { // a format that the browser cannot show
-    return createImageBitmap(await (await post("api/preview", file)).blob());
+    return createImageBitmap(await (await upload("api/preview", file)).blob());
   }
 }
 
-// Videos and the camera: frames one at a time, each drawn together with its own heads
+function begin(name) {
+  Object.assign(state, { name, frames: [], selected: null });
+}
+
+// Videos and the camera
 
 function stopStream() {
   state.run++;
@@ -81,7 +80,8 @@ function stopStream() {
   if (video.src) URL.revokeObjectURL(video.src);
   video.removeAttribute("src");
   video.srcObject = state.stream = null;
-  $("player").hidden = true;
+  state.streaming = false;
+  $("player").hidden = $("busy").hidden = true;
   $("camera").textContent = "Camera";
 }
 
@@ -89,166 +89,115 @@ async function openVideo(file) {
   stopStream();
   video.src = URL.createObjectURL(file);
   $("player").hidden = false;
-  await follow(file.name || "video", false);
+  await watch(file.name || "video", false);
 }
 
 async function openCamera() {
   if (state.stream) {
     stopStream();
-    say("The camera is off.");
-    return;
+    return say("The camera is off.");
   }
   stopStream();
-  if (!navigator.mediaDevices) return say("The camera needs a page on localhost or over https.", true);
+  if (!navigator.mediaDevices) return say("The camera needs a page on localhost or over https.", { bad: true });
+  const run = state.run;
+  let stream;
   try {
-    state.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
   } catch (error) {
-    return say(`The camera cannot be used: ${error.message}`, true);
+    return say(`The camera cannot be used: ${error.message}`, { bad: true });
   }
-  video.srcObject = state.stream;
+  if (run !== state.run) return stream.getTracks().forEach((track) => track.stop()); // something else was opened meanwhile
+  video.srcObject = state.stream = stream;
   $("camera").textContent = "Stop";
-  await follow("camera", true);
+  await watch("camera", true);
 }
 
-async function follow(name, live) {
-  const run = ++state.run, begin = performance.now();
-  state.frames = [];
+async function watch(name, live) {
+  const run = ++state.run, stream = streamName();
+  begin(name);
+  state.streaming = true;
   try {
     await video.play();
   } catch (error) {
-    return run === state.run && say(`${name}: the browser cannot play this (${error.message})`, true);
+    return run === state.run && say(`${name}: the browser cannot play this (${error.message})`, { bad: true });
   }
-  let last = -1, count = 0, fps = 0, before = performance.now();
-  while (run === state.run) {
-    if (video.readyState < 2 || (!live && video.currentTime === last)) {
-      await new Promise((done) => setTimeout(done, 40));
-      continue;
-    }
-    const time = live ? (performance.now() - begin) / 1000 : video.currentTime;
-    last = video.currentTime;
-    const scale = Math.min(1, FRAME_SIDE / Math.max(video.videoWidth, video.videoHeight));
-    const frame = new OffscreenCanvas(Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
-    frame.getContext("2d").drawImage(video, 0, 0, frame.width, frame.height);
-    try {
-      const answer = await post("api/estimate", await frame.convertToBlob({ type: "image/jpeg", quality: 0.9 }));
-      const result = { time_s: Number(time.toFixed(3)), ...(await answer.json()) };
-      if (run !== state.run) return;
-      state.frames.push(result);
+  let count = 0, fps = 0, before = performance.now();
+  await follow(video, live, {
+    stopped: () => run !== state.run,
+    send: async (jpeg, time) => (await upload(`api/estimate?stream=${stream}&time_s=${time}`, jpeg)).json(),
+    show(frame, answer, time) {
+      show(frame, { frame: count, time_s: Number(time.toFixed(3)), ...answer });
+      state.frames.push(state.result);
       if (state.frames.length > KEPT_FRAMES) state.frames.shift();
-      show(frame, result, name);
       const now = performance.now();
       fps = count++ ? 0.8 * fps + 200 / (now - before) : 1000 / (now - before);
       before = now;
-      say(`${name}: ${result.heads.length} head${result.heads.length === 1 ? "" : "s"}, ${fps.toFixed(1)} frames a second.`);
-    } catch (error) {
-      if (run !== state.run) return;
-      say(`${name}: ${error.message}`, true);
-      if (error.kind !== "busy") return stopStream();
-      await new Promise((done) => setTimeout(done, 300));
-    }
-    if (!live) {
+      say(`${name}: ${counted(answer.heads)}, ${fps.toFixed(1)} frames a second.`, { quiet: true });
+    },
+    fail(error) {
+      say(`${name}: ${error.message}`, { bad: true });
+      if (error.kind !== "busy") stopStream();
+      return error.kind === "busy";
+    },
+    tick() {
+      if (live) return;
       $("seek").value = video.currentTime / (video.duration || 1);
-      $("clock").textContent = `${Math.floor(video.currentTime / 60)}:${String(Math.floor(video.currentTime % 60)).padStart(2, "0")}`;
+      $("clock").textContent = clockText(video.currentTime);
       $("play").textContent = video.paused || video.ended ? "Play" : "Pause";
-    }
-  }
+    },
+  });
 }
 
 // What is seen
 
-function show(picture, result, name) {
-  Object.assign(state, { picture, result, name });
-  if (state.selected >= result.heads.length) state.selected = 0;
+function show(picture, result) {
+  Object.assign(state, { picture, result: { ...result, heads: numbered(result.heads) } });
   $("empty").hidden = true;
   canvas.hidden = false;
-  $("json").disabled = $("picture").disabled = false;
-  const scale = Math.min(CANVAS_SIDE / Math.max(result.width, result.height), 1) || 1;
-  const size = [Math.max(1, Math.round(result.width * scale)), Math.max(1, Math.round(result.height * scale))];
-  if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
-  fit();
+  for (const id of ["json", "csv", "picture"]) $(id).disabled = false;
   update();
 }
 
-// A small picture is enlarged to fill the view, which max-width alone would not do.
+// As large as the view allows, and as sharp as the screen is.
 function fit() {
-  if (!canvas.width) return;
-  const scale = Math.min($("view").clientWidth / canvas.width, $("view").clientHeight / canvas.height, 3);
-  canvas.style.width = `${Math.floor(canvas.width * scale)}px`;
-  canvas.style.height = `${Math.floor(canvas.height * scale)}px`;
+  const { width, height } = state.result, sharp = window.devicePixelRatio || 1;
+  const scale = Math.min($("view").clientWidth / width, $("view").clientHeight / height, MOST_ENLARGED);
+  const sides = [width, height].map((side) => Math.max(1, Math.floor(side * scale)));
+  const pixels = Math.min(sharp, CANVAS_SIDE / Math.max(...sides));
+  const inside = sides.map((side) => Math.max(1, Math.round(side * pixels)));
+  if (canvas.width !== inside[0] || canvas.height !== inside[1]) [canvas.width, canvas.height] = inside;
+  [canvas.style.width, canvas.style.height] = sides.map((side) => `${side}px`);
+  return pixels;
+}
+
+function scene() {
+  const { picture, result, mesh, streaming } = state;
+  return { picture, result, view: view(), mesh, selected: chosen(visible())?.head, named: streaming || result.heads.length > 1 };
 }
 
 function update() {
-  $("limit-value").textContent = `${limit()}°`;
+  const now = view(), { palette } = state.mesh;
+  $("limit-value").textContent = `${now.greyAbove}°`;
+  $("score-value").textContent = now.scoreFrom.toFixed(2);
+  $("limit").style.setProperty("--cut", (now.greyAbove - $("limit").min) / ($("limit").max - $("limit").min));
   if (!state.result) return;
-  draw();
-  list();
-  describe(state.result.heads[state.selected]);
-}
-
-function draw() {
-  const { heads, width } = state.result, style = document.querySelector("input[name=style]:checked").value;
-  context.drawImage(state.picture, 0, 0, canvas.width, canvas.height);
-  const area = (head) => (head.box[2] - head.box[0]) * (head.box[3] - head.box[1]);
-  const order = heads.map((_, i) => i).sort((a, b) => area(heads[a]) - area(heads[b]));
-  for (const i of order) {
-    if (!readable(heads[i]) && $("hide").checked) continue;
-    const look = { style, readable: readable(heads[i]), colour: readable(heads[i]) ? colourOf(heads[i]) : [150, 150, 150] };
-    drawHead(context, heads[i], { ...look, selected: i === state.selected && heads.length > 1 }, canvas.width / width, state.mesh);
-  }
-}
-
-function list() {
-  const { heads } = state.result, shown = heads.filter(readable).length;
-  $("count").textContent = heads.length ? (shown < heads.length ? `${shown} of ${heads.length}` : heads.length) : "";
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+  paint(context, scene(), LETTERS * rem * fit());
+  const all = state.result.heads.length, heads = visible(), head = chosen(heads);
+  $("count").textContent = heads.length < all ? `${heads.length} of ${all}` : all || "";
   $("none").hidden = heads.length > 0;
-  $("none").textContent = "No head was found.";
-  const rows = heads.map((head, i) => {
-    if (!readable(head) && $("hide").checked) return null;
-    const row = document.createElement("tr");
-    row.tabIndex = 0;
-    row.dataset.head = i;
-    row.className = `${i === state.selected ? "selected" : ""} ${readable(head) ? "" : "grey"}`;
-    const first = document.createElement("td"), swatch = document.createElement("span");
-    swatch.className = "swatch";
-    swatch.style.background = readable(head) ? css(colourOf(head)) : "rgb(150,150,150)";
-    first.append(swatch, String(i + 1));
-    row.append(first);
-    const cells = [signed(head.azimuth_deg), signed(head.elevation_deg), signed(head.tilt_deg), `±${head.expected_error_deg.toFixed(0)}°`, head.detection_score.toFixed(2)];
-    for (const text of cells) {
-      const cell = document.createElement("td");
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return row;
-  });
-  $("heads").tBodies[0].replaceChildren(...rows.filter(Boolean));
+  $("none").textContent = all ? "All heads are hidden by the sliders." : "No head was found.";
+  $("hint").hidden = heads.length < 2;
+  fillTable($("heads"), heads, head?.head, now, palette);
+  const name = head ? `#${head.head}` : state.selected === null ? "" : `#${state.selected} is not to be seen`;
+  describe(head, name, head ? css(colourOf(head, now, palette)) : "");
 }
 
-function describe(head) {
-  $("selected-name").textContent = head && state.result.heads.length > 1 ? `#${state.selected + 1}` : "";
-  const colour = head ? css(readable(head) ? colourOf(head) : [150, 150, 150]) : "";
-  for (const kind of ["azimuth", "elevation", "tilt"]) {
-    const value = head ? head[`${kind}_deg`] : null;
-    drawDial($(`dial-${kind}`), kind, value, head?.expected_error_deg ?? 0, colour);
-    $(kind).textContent = head ? signed(value) : "–";
-  }
-  const euler = head?.euler_deg["300w-lp"];
-  $("error").textContent = head ? `±${head.expected_error_deg.toFixed(1)}°` : "–";
-  $("radius").textContent = head ? `±${head.error_90_deg.toFixed(1)}°` : "–";
-  $("euler").textContent = head ? `${signed(euler.pitch)} / ${signed(euler.yaw)} / ${signed(euler.roll)}` : "–";
-}
-
-function select(index) {
-  state.selected = index;
+function select(head) {
+  if (!head) return;
+  state.selected = head.head;
   update();
-}
-
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  $("announce").textContent = announced(head);
 }
 
 // What people do
@@ -259,6 +208,16 @@ function open(file) {
   else openPhoto(file);
 }
 
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+function chooseByKey(event) {
+  const heads = visible();
+  const head = event.key in STEPS ? neighbour(heads, chosen(heads)?.head, STEPS[event.key])
+    : event.key === "Home" ? heads[0] : event.key === "End" ? heads.at(-1) : null;
+  if (!head || event.altKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  select(head);
+}
+
 $("file").addEventListener("change", (event) => { open(event.target.files[0]); event.target.value = ""; });
 $("camera").addEventListener("click", openCamera);
 for (const name of ["dragenter", "dragover"]) document.addEventListener(name, (event) => { event.preventDefault(); $("view").classList.add("over"); });
@@ -266,38 +225,42 @@ for (const name of ["dragleave", "drop"]) document.addEventListener(name, (event
 document.addEventListener("drop", (event) => open(event.dataTransfer.files[0]));
 document.addEventListener("paste", (event) => open(event.clipboardData.files[0]));
 document.querySelectorAll("input[name=style], #hide").forEach((input) => input.addEventListener("change", update));
-$("limit").addEventListener("input", update);
-$("play").addEventListener("click", () => (video.paused || video.ended ? video.play() : video.pause(), ($("play").textContent = video.paused ? "Play" : "Pause")));
+for (const id of ["limit", "score"]) $(id).addEventListener("input", update);
+$("play").addEventListener("click", () => {
+  if (video.paused || video.ended) video.play();
+  else video.pause();
+  $("play").textContent = video.paused ? "Play" : "Pause";
+});
 $("seek").addEventListener("input", (event) => { if (video.duration) video.currentTime = event.target.value * video.duration; });
 canvas.addEventListener("click", (event) => {
-  const scale = state.result.width / canvas.clientWidth, x = event.offsetX * scale, y = event.offsetY * scale;
-  const distance = ({ box: [x1, y1, x2, y2] }) => Math.hypot(x - (x1 + x2) / 2, y - (y1 + y2) / 2) / (x2 - x1 + y2 - y1);
-  const nearest = state.result.heads.map((head, i) => [distance(head), i]).sort((a, b) => a[0] - b[0])[0];
-  if (nearest && nearest[0] < 0.5) select(nearest[1]);
+  const scale = state.result.width / canvas.clientWidth;
+  select(headAt(visible(), event.offsetX * scale, event.offsetY * scale));
 });
-$("heads").addEventListener("click", (event) => { const row = event.target.closest("tr[data-head]"); if (row) select(Number(row.dataset.head)); });
-$("heads").addEventListener("keydown", (event) => {
-  const row = event.target.closest("tr[data-head]"), key = event.key;
-  if (!row || !["Enter", " ", "ArrowDown", "ArrowUp"].includes(key)) return;
-  event.preventDefault();
-  const next = key === "ArrowDown" ? row.nextElementSibling : key === "ArrowUp" ? row.previousElementSibling : row;
-  if (!next) return;
-  select(Number(next.dataset.head));
-  $("heads").querySelector("tr.selected")?.focus();
+$("heads").addEventListener("click", (event) => {
+  const row = event.target.closest("tr[data-head]");
+  if (row) select(visible().find((head) => head.head === Number(row.dataset.head)));
 });
-$("json").addEventListener("click", () => {
-  const content = state.frames.length ? { source: state.name, frames: state.frames } : { source: state.name, ...state.result };
-  save(new Blob([JSON.stringify({ semiuhpe: state.info.version, ...content }, null, 2)], { type: "application/json" }), "heads.json");
+for (const id of ["view", "heads"]) $(id).addEventListener("keydown", chooseByKey);
+const session = () => ({ name: state.name, result: state.result, frames: state.frames, view: view(), version: state.info.version });
+$("json").addEventListener("click", () => save(new Blob([jsonOf(session())], { type: "application/json" }), fileName(state.name, ".json")));
+$("csv").addEventListener("click", () => save(new Blob([csvOf(session(), state.info.columns)], { type: "text/csv" }), fileName(state.name, ".csv")));
+$("picture").addEventListener("click", async () => { // as large as the picture itself
+  const { width, height } = state.picture, sheet = new OffscreenCanvas(width, height);
+  paint(sheet.getContext("2d"), scene(), Math.max(11, Math.max(width, height) / 90));
+  save(await sheet.convertToBlob({ type: "image/png" }), fileName(state.name, ".png"));
 });
-$("picture").addEventListener("click", () => canvas.toBlob((blob) => save(blob, "heads.png")));
 $("theme").addEventListener("click", () => {
   const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const now = root.dataset.theme ?? (dark ? "dark" : "light");
   root.dataset.theme = now === "dark" ? "light" : "dark";
 });
-addEventListener("resize", fit);
+new ResizeObserver(update).observe($("view"));
 
-describe(null);
-const load = async (path) => (await fetch(path)).json();
-Promise.all([load("api/info"), load("api/mesh")]).then(([info, mesh]) => { Object.assign(state, { info, mesh }); update(); })
-  .catch(() => say("The server does not answer; is semiuhpe demo still running?", true));
+describe(null, "", "");
+Promise.all([load("api/info"), load("api/mesh")]).then(([info, mesh]) => {
+  Object.assign(state, { info, mesh });
+  $("score").min = $("score").value = info.score_threshold;
+  $("limit").value = info.unreadable_deg;
+  document.documentElement.dataset.ready = "";
+  update();
+}).catch((error) => say(error.message, { bad: true }));

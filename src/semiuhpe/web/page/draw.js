@@ -1,17 +1,14 @@
 // Heads on a canvas, as semiuhpe.drawing draws them: the same camera, the same mesh, the same colours.
 
+import { GREY } from "./heads.js";
+
 const DISTANCE = 6; // from the camera to the middle of the head, in head radii
-const GREY = [150, 150, 150];
 const RED = "rgb(235,40,40)", GREEN = "rgb(40,200,60)", BLUE = "rgb(50,110,255)", RIM = "rgb(20,20,20)";
 const LIGHT = [-0.45, -0.65, -0.61];
 
 export const css = (rgb) => `rgb(${rgb.map((v) => Math.max(0, Math.min(255, Math.round(v)))).join(",")})`;
 const mix = (rgb, share, grey) => rgb.map((v) => v + share * (grey - v));
 const turn = (r, [x, y, z]) => r.map((row) => row[0] * x + row[1] * y + row[2] * z);
-
-export function errorColour(palette, error, worst) {
-  return palette[Math.round(Math.min(1, error / worst) * (palette.length - 1))];
-}
 
 // head: as HeadPoses.to_dict writes it; look: {style, colour (rgb), readable, selected}; scale: canvas pixels a picture pixel.
 export function drawHead(context, head, look, scale, mesh) {
@@ -23,7 +20,6 @@ export function drawHead(context, head, look, scale, mesh) {
   if (look.style === "cube") drawCube(context, head.rotation, place, look);
   if (look.style === "cone") drawCone(context, head, place, look);
   if (look.style === "mesh" && mesh) drawMesh(context, head.rotation, place, look, mesh);
-  if (!look.readable) drawLabel(context, `±${head.expected_error_deg.toFixed(0)}°`, place.x, y2, place.radius);
 }
 
 const strokeWidth = (radius) => Math.max(1.2, radius / 16);
@@ -177,17 +173,4 @@ function drawMesh(context, rotation, place, look, mesh) {
   context.globalAlpha = look.readable ? 0.72 : 0.5;
   context.drawImage(sheet, offsetX, offsetY);
   context.restore();
-}
-
-function drawLabel(context, text, x, y, radius) {
-  const size = Math.max(11, Math.min(160, radius * 0.32));
-  context.font = `600 ${size}px system-ui, "DejaVu Sans", sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "top";
-  const line = Math.min(y + size * 0.2, context.canvas.height - size * 1.2);
-  context.strokeStyle = RIM;
-  context.lineWidth = size / 5;
-  context.strokeText(text, x, line);
-  context.fillStyle = "#fff";
-  context.fillText(text, x, line);
 }
