@@ -116,7 +116,7 @@ def exif_of(photo: str | os.PathLike[str] | Pillow.Image) -> tuple[dict[int, Any
         check_size(size, str(path))
         check_icon(file, str(path))
         with _one_line(str(path)):
-            image = _opened(file)
+            image = _opened(file, str(path))
         with image:
             return _exif(image, str(path))
 
