@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from semiuhpe.cli.evaluate import add_protocol_options, check_protocol_options, list_protocols, measure
+from semiuhpe.cli.evaluate import add_protocol_options, check_protocol_options, list_protocols, measure_and_print
 from semiuhpe.errors import SemiUHPEError
 from semiuhpe.evaluation.peers import ANGLES, PRESETS, Colour, Output, PeerModel, PeerSpec
 from semiuhpe.geometry.euler import CONVENTIONS
@@ -66,7 +66,7 @@ def main() -> int:
         parser.error("a custom peer needs --size and --output")
     try:
         model = PeerModel(args.files, spec_of(args), mirrored=bool(args.mirrored), threads=args.threads)
-        return measure(args, model, model.spec.margin)
+        return measure_and_print(args, model, model.spec.margin)
     except SemiUHPEError as error:
         print(f"peers.py: error: {error}", file=sys.stderr)
         return 1

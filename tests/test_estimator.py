@@ -21,6 +21,7 @@ from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.geometry.crop import crop_head
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
 from semiuhpe.images.batches import BATCH
+from semiuhpe.images.load import load_image
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:
@@ -270,3 +271,15 @@ def test_an_estimator_crosses_to_another_process(detecting: HeadPoseEstimator, r
         back = pool.submit(pickle.loads, pickle.dumps(frame)).result(timeout=300)
     assert back.heads == frame.heads
     np.testing.assert_array_equal(back.image, frame.image)
+
+
+def test_the_embedded_networks_answer_alike_in_batches(rng: np.random.Generator) -> None:
+    demo = [load_image(path) for path in sorted((Path(__file__).parents[1] / "docs" / "demo").glob("*.jpg"))]
+    estimator = HeadPoseEstimator(detector=HeadDetector(max_side=320, threads=1), threads=1)
+    images = [
+        np.ascontiguousarray(image[:height, :width]) for image in demo for height, width in [(300, 300), (280, 300)]
+    ]
+    images += [image[:, ::-1] for image in images]
+    alone = [estimator(image) for image in images]
+    assert sum(len(heads) for heads in alone) >= 4
+    assert [heads.to_dict() for heads in estimator(images)] == [heads.to_dict() for heads in alone]

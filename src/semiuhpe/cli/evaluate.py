@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
 
 if TYPE_CHECKING:
+    from semiuhpe.evaluation.measure import Detection
     from semiuhpe.evaluation.predictions import PoseModel
-    from semiuhpe.evaluation.run import Evaluation
 
 
 def add_protocol_options(parser: argparse.ArgumentParser) -> None:
@@ -36,55 +36,26 @@ def check_protocol_options(parser: argparse.ArgumentParser, args: argparse.Names
         parser.error(f"--report must end in .html, got {args.report}")
 
 
-def measure(args: argparse.Namespace, model: PoseModel, margin: float, detection: dict[str, Any] | None = None) -> int:
-    """Evaluate a model as the options of `add_protocol_options` say, print and write what was found.
-
-    detection: "detector", "iou" and, for the document, "description"; None = boxes as labelled. Returns the exit code.
-    """
+def measure_and_print(
+    args: argparse.Namespace, model: PoseModel, margin: float, detection: Detection | None = None
+) -> int:
+    """Measure a model as the options of `add_protocol_options` say, and print what was found. Returns the exit code."""
     import sys
 
     from tqdm import tqdm
 
-    from semiuhpe.evaluation.benchmarks import protocol
-    from semiuhpe.evaluation.run import evaluate
+    from semiuhpe.evaluation.measure import measure
     from semiuhpe.evaluation.tables import document_text, text_table
-    from semiuhpe.heads.store import HeadStore
 
-    if args.report is not None:
-        from semiuhpe.evaluation.figures import require_matplotlib
-
-        require_matplotlib()
-    chosen, store = protocol(args.protocol), HeadStore(args.store)
-    boxes = {} if detection is None else {key: detection[key] for key in ("detector", "iou")}
-    evaluation = evaluate(
-        chosen, model, store, split=args.split, limit=args.limit, batch_size=args.batch_size, margin=margin,
-        progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()), **boxes,
+    found = measure(
+        args.protocol, model, args.store, split=args.split, limit=args.limit, batch_size=args.batch_size, margin=margin,
+        detection=detection, report=args.report,
+        progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()),
     )  # fmt: skip
-    document = {
-        "protocol": args.protocol,
-        "summary": chosen.summary,
-        "model": model.description,
-        "data": {
-            "store": str(args.store), "split": args.split or chosen.split, "heads": len(evaluation.labels),
-            "labels": evaluation.kind, "crop_margin": margin,
-            "boxes": "as labelled" if detection is None else detection["description"],
-        },
-        "results": evaluation.results,
-    }  # fmt: skip
-    _write(args, evaluation, document)
-    print(document_text(document) if args.json else text_table(evaluation.results))
+    if found.report:
+        print(f"report: {', '.join(map(str, found.report))}", file=sys.stderr)
+    print(document_text(found.document) if args.json else text_table(found.document["results"]))
     return 0
-
-
-def _write(args: argparse.Namespace, evaluation: Evaluation, document: dict[str, Any]) -> None:
-    if args.report is None:
-        return
-    import sys
-
-    from semiuhpe.evaluation.report import write_report
-
-    beside = write_report(args.report, evaluation, document)
-    print(f"report: {args.report}, {beside}", file=sys.stderr)
 
 
 def list_protocols() -> int:
@@ -139,11 +110,11 @@ def main(argv: list[str]) -> int:
     detection = None
     if args.detect or args.detector:
         from semiuhpe.detection.detector import HeadDetector
+        from semiuhpe.evaluation.measure import Detection
 
         detector = HeadDetector(args.detector or "default", threads=args.threads)
-        described = f"detected by {detector.weights.sha256[:12]}, IoU from {args.iou:g}"
-        detection = {"detector": detector, "iou": args.iou, "description": described}
-    return measure(args, model, margin if args.margin is None else args.margin, detection)
+        detection = Detection(detector, args.iou, detector.weights.sha256[:12])
+    return measure_and_print(args, model, margin if args.margin is None else args.margin, detection)
 
 
 def named_files(text: str) -> tuple[str, list[Path]]:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
-from semiuhpe.files.atomic import json_text
 
 
 def main(argv: list[str]) -> int:
@@ -36,31 +35,20 @@ def main(argv: list[str]) -> int:
 
     from tqdm import tqdm
 
-    from semiuhpe.evaluation import dad3dheads
-    from semiuhpe.evaluation.labels import choose
     from semiuhpe.evaluation.models import open_model
-    from semiuhpe.evaluation.run import predict_heads
-    from semiuhpe.files.atomic import write_atomically
-    from semiuhpe.heads.store import HeadStore
+    from semiuhpe.evaluation.submit import submit_dad3dheads
 
-    store = HeadStore(args.store)
-    split = "val" if args.score else "test"
-    numbers = choose(store, split, official=split)
-    records = [store.record(n) for n in numbers]
     model = open_model(
         args.weights, student=args.student, device=args.device, mirrored=args.mirrored, threads=args.threads,
         batch_size=args.batch_size,
     )  # fmt: skip
-    shown = tqdm(numbers, unit="head", disable=not sys.stderr.isatty())
-    poses = predict_heads(model, store, shown, batch_size=args.batch_size).rotation
-    content = dad3dheads.submission([dad3dheads.item_id(r) for r in records], poses)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(args.output, json_text(content).encode())
-    print(f"{args.output}: {len(content)} heads of the {split} split")
-    if args.score:
-        labels = {dad3dheads.item_id(r): r.rotation for r in records if r.rotation is not None}
-        found = dad3dheads.score(dad3dheads.read_submission(args.output), labels)
-        geodesic = found["geodesic"]
-        print(f"pose error (Frobenius) {found['pose_error']:.4f} on {found['heads']} labelled heads")
+    written = submit_dad3dheads(
+        model, args.store, args.output, score=args.score, batch_size=args.batch_size,
+        progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()),
+    )  # fmt: skip
+    print(f"{written.path}: {written.heads} heads of the {written.split} split")
+    if written.score is not None:
+        geodesic = written.score["geodesic"]
+        print(f"pose error (Frobenius) {written.score['pose_error']:.4f} on {written.score['heads']} labelled heads")
         print(f"geodesic mean {geodesic['mean_deg']:.3f}°, median {geodesic['median_deg']:.3f}°")
     return 0
