@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "semiuhpe"
 
 LAYERS = (
     "_version", "errors", "arrays", "files", "geometry", "images", "distributions", "video", "weights", "drawing", "poses",
-    "detection", "tracking", "estimator", "prediction", "heads", "sources", "views", "models", "evaluation", "labelling",
+    "detection", "tracking", "estimator", "prediction", "attention", "heads", "sources", "views", "models", "evaluation", "labelling",
     "synthesis", "training", "web", "cli",
 )  # fmt: skip
 """Lowest first: a room may import from those before it."""

@@ -14,6 +14,7 @@ from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
 COMMANDS = {
     "predict": "poses of the heads in photos, videos, cameras and streams",
+    "attention": "where people's attention went in a video: zones, dwell times, charts",
     "demo": "a local web page for photos, videos and the camera",
     "serve": "a REST service for other programs",
     "synthesize": "render labelled heads into a store",
@@ -39,7 +40,7 @@ _EXTRAS = {
     "evaluate": "store",
     "submit": "store",
 }
-"""What to install where a command misses a package: this extra, and `train` for all others but `predict` and `demo`."""
+"""What to install where a command misses a package: this extra, and `train` for all others but `predict`, `attention` and `demo`."""
 
 
 def _help() -> str:
@@ -120,6 +121,6 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments[1:]))
     except ModuleNotFoundError as error:
-        if command in ("predict", "demo") or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
+        if command in ("predict", "attention", "demo") or (error.name or "semiuhpe").partition(".")[0] == "semiuhpe":
             raise
         raise MissingExtraError(f"semiuhpe {command}", _EXTRAS.get(command, "train")) from error
