@@ -51,7 +51,8 @@ def ray_engine(address: str | None = None, actors: int = 0, wave: int = UNITS_OF
         count = max(1, min(actors or room, len(units)))
         for start in range(0, len(units), wave):
             some = units[start : start + wave]
-            # A block a unit: an actor that dies takes one unit along, not its neighbours in a block.
+            # Ray Data restarts actors and repeats their tasks without end unless told otherwise; from 2.64 on it takes no
+            # arguments that would say so. A block a unit: an actor that dies takes one unit along, not its neighbours in a block.
             items = ray.data.from_items([{"unit": unit.to_json()} for unit in some], override_num_blocks=len(some))
             done = items.map_batches(
                 PoseActor,
@@ -61,8 +62,6 @@ def ray_engine(address: str | None = None, actors: int = 0, wave: int = UNITS_OF
                 compute=ray.data.ActorPoolStrategy(size=min(count, len(some))),
                 num_cpus=None if cuda else settings.threads,
                 num_gpus=1 if cuda else None,
-                max_restarts=-1,
-                max_task_retries=-1,
             )
             for row in done.iter_rows():
                 yield {name: int(value) for name, value in row.items()}
