@@ -48,7 +48,9 @@ def summarize(angle: ArrayLike, weight: ArrayLike, sigma: ArrayLike = 0.0) -> Ci
     resultant = min(abs(vector), 1.0)
     mean = float(np.angle(vector)) if resultant > 1e-9 else np.nan
     kept = float(np.sum(w * np.exp(-(np.broadcast_to(sigma, at.shape) ** 2) / 2)) / total)
-    return CircularSummary(mean, resultant, spread_of(resultant), spread_of(min(1.0, resultant / max(kept, 1e-12))), total)
+    return CircularSummary(
+        mean, resultant, spread_of(resultant), spread_of(min(1.0, resultant / max(kept, 1e-12))), total
+    )
 
 
 def spread_of(resultant: float) -> float:
@@ -60,4 +62,5 @@ def histogram(angle: ArrayLike, weight: ArrayLike, sectors: int) -> Float:
     """Weight in each of equal sectors, the first one centred on 0, then counter-clockwise. → (sectors,)."""
     at = np.asarray(angle, dtype=np.float64).ravel()
     sector = np.floor(np.mod(at * sectors / (2 * np.pi) + 0.5, sectors)).astype(np.int64) % sectors
-    return np.bincount(sector, np.asarray(weight, dtype=np.float64).ravel(), minlength=sectors)
+    weights: Float = np.asarray(weight, dtype=np.float64).ravel()
+    return np.asarray(np.bincount(sector, weights, minlength=sectors), dtype=np.float64)

@@ -37,7 +37,9 @@ def submit_dad3dheads(
     heads, split = HeadStore(store), "val" if score else "test"
     numbers: Iterable[int] = choose(heads, split, official=split)
     records = [heads.record(number) for number in numbers]
-    poses = predict_heads(model, heads, numbers if progress is None else progress(numbers), batch_size=batch_size).rotation
+    poses = predict_heads(
+        model, heads, numbers if progress is None else progress(numbers), batch_size=batch_size
+    ).rotation
     content = dad3dheads.submission([dad3dheads.item_id(record) for record in records], poses)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, json_text(content).encode())

@@ -62,11 +62,11 @@ def facing_angle_quantiles(kappa: ArrayLike, levels: ArrayLike) -> Float:
     kappa: (n,) κ ≥ 0; levels: (k,) in [0, 1]. → (n, k) radians, by trapezoids over 400 angles.
     """
     k = np.atleast_1d(np.asarray(kappa, dtype=np.float64))
-    share = np.linspace(0.0, 1.0, 400)
+    share, asked = np.linspace(0.0, 1.0, 400), np.asarray(levels, dtype=np.float64)
     theta = np.minimum(np.pi, np.sqrt(_CUT / np.maximum(k, 1e-12)))[:, None] * share
     mass = np.sin(theta) * _density(k[:, None], theta)
     cumulative = np.concatenate([np.zeros((len(k), 1)), np.cumsum(mass[:, 1:] + mass[:, :-1], axis=1)], axis=1)
-    return np.stack([np.interp(levels, c / c[-1], t) for c, t in zip(cumulative, theta, strict=True)]).reshape(
+    return np.stack([np.interp(asked, c / c[-1], t) for c, t in zip(cumulative, theta, strict=True)]).reshape(
         len(k), -1
     )
 
