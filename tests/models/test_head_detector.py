@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 from semiuhpe.models.detector_export import export_detector
-from semiuhpe.models.head_detector import STRIDES, HeadDetectorNet, cell_centres
+from semiuhpe.models.head_detector import STRIDES, HeadDetectorNet, cell_centers
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +33,15 @@ def test_outputs_one_box_and_score_a_cell(network: HeadDetectorNet) -> None:
     cells = sum((64 // s) * (96 // s) for s in STRIDES)
     assert logits.shape == (2, cells)
     assert boxes.shape == (2, cells, 4)
-    assert len(cell_centres(64, 96)[0]) == cells
+    assert len(cell_centers(64, 96)[0]) == cells
 
 
 def test_boxes_lie_around_their_cells(network: HeadDetectorNet) -> None:
-    """The order of `cell_centres` is the order of the outputs, and every box contains its cell's centre."""
+    """The order of `cell_centers` is the order of the outputs, and every box contains its cell's centre."""
     pixels = torch.randint(0, 256, (1, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         _, (boxes,) = network(pixels)
-    centres, _ = cell_centres(64, 96)
+    centres, _ = cell_centers(64, 96)
     assert bool((boxes[:, :2] < centres).all())
     assert bool((boxes[:, 2:] > centres).all())
 

@@ -196,7 +196,7 @@ def test_only_norms_that_train_are_synchronised() -> None:
     plain = PoseNet("mobilenetv4_conv_small", pretrained=False, frozen_stages=1)
     torch.manual_seed(0)
     synchronised = PoseNet("mobilenetv4_conv_small", pretrained=False, frozen_stages=1)
-    synchronised.synchronise_norms()
+    synchronised.synchronize_norms()
     synchronised.train()
     norms = [m for m in synchronised.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     for norm in norms:

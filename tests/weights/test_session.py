@@ -39,8 +39,8 @@ def test_onnxruntime_is_imported_in_one_place() -> None:
         if any(name.partition(".")[0] == "onnxruntime" for name in imports_of(path))
     }
     # The quantiser is a part of onnxruntime; its module imports the door first.
-    assert importers == {"weights/session.py", "models/quantise.py"}
-    text = (PACKAGE / "models" / "quantise.py").read_text()
+    assert importers == {"weights/session.py", "models/quantize.py"}
+    text = (PACKAGE / "models" / "quantize.py").read_text()
     assert text.index("semiuhpe.weights.session") < text.index("from onnxruntime")
 
 

@@ -147,8 +147,8 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         r = distance.sqrt()
         # d(r + log r)/dA through r² = Σs − tr(AᵀR), whose derivative is mode − R.
         outer = (0.5 / r + 0.5 / distance) * (distance > SMALLEST)
-        from_normaliser = (u * slope[..., None, :]) @ v.mT
-        ctx.save_for_backward(outer[..., None, None] * (u @ v.mT - target) + overreg * from_normaliser)
+        from_normalizer = (u * slope[..., None, :]) @ v.mT
+        ctx.save_for_backward(outer[..., None, None] * (u @ v.mT - target) + overreg * from_normalizer)
         ctx.shape, ctx.dtype, ctx.device = parameter.shape, parameter.dtype, parameter.device
         return belief._like_parameter(r + r.log() + overreg * log_c)
 

@@ -3,7 +3,7 @@
 Input `crops`: (n, S, S, 3) uint8 RGB, the crop of `semiuhpe.geometry.crop`. Output `parameter`: (n, 9) float32,
 the matrix Fisher parameter A row by row, camera←head. Normalisation is inside, and what a stranger to the file needs
 to know is too, as metadata. Weights may be stored in half precision; arithmetic stays single precision, so processors
-without half-precision units lose nothing. Or layers compute in 8 bits: see `quantise`.
+without half-precision units lose nothing. Or layers compute in 8 bits: see `quantize`.
 """
 
 from __future__ import annotations
@@ -168,10 +168,10 @@ def export(
     model = to_onnx(network, size, half=precision == "half")
     checked = _smooth_pictures(16, size) if heads is None else heads
     if precision == "int8":
-        from semiuhpe.models.quantise import quantise, speedup
+        from semiuhpe.models.quantize import quantize, speedup
 
         # Quantising leaves the graph that it is given without its weights.
-        plain, model, checked = model, quantise(copy.deepcopy(model), checked[::2]), checked[1::2]
+        plain, model, checked = model, quantize(copy.deepcopy(model), checked[::2]), checked[1::2]
     drifts = drifts_deg(network, model, checked)
     drift, limit = float(drifts.max()), largest_drift_deg or LARGEST_DRIFT_DEG
     if precision == "int8":

@@ -8,7 +8,7 @@
 The 192-channel stage of Lite0 is left out: most heads are small, and a separable stride-2 convolution gives the
 /32 level for a twentieth of its cost. Anchor-free as in FCOS (Tian et al. 2019, §3): every cell gives its distances
 to the four sides; the score is trained to be the box's IoU (Li et al. 2020, quality focal loss), so there is no
-centre-ness branch. Convolutions of the heads are shared, batch norms are not: statistics differ by level.
+center-ness branch. Convolutions of the heads are shared, batch norms are not: statistics differ by level.
 
 The network takes uint8 pixels and normalises them itself, so nothing can disagree about it.
 """
@@ -140,7 +140,7 @@ class HeadDetectorNet(nn.Module):
 
     @staticmethod
     def _boxes(reach: Tensor, stride: int) -> Tensor:
-        """Distances left, top, right, bottom (B, 4, h, w) from each cell's centre → boxes (B, h·w, 4)."""
+        """Distances left, top, right, bottom (B, 4, h, w) from each cell's center → boxes (B, h·w, 4)."""
         height, width = reach.shape[2], reach.shape[3]
         x = (torch.arange(width, device=reach.device, dtype=reach.dtype) + 0.5) * stride
         y = ((torch.arange(height, device=reach.device, dtype=reach.dtype) + 0.5) * stride)[:, None]
@@ -148,11 +148,11 @@ class HeadDetectorNet(nn.Module):
         return torch.stack([x - left, y - top, x + right, y + bottom], dim=-1).flatten(1, 2)
 
 
-def cell_centres(height: int, width: int) -> tuple[Tensor, Tensor]:
+def cell_centers(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Centres (N, 2) as x, y in pixels and strides (N,) of all cells of an input, in the order of the outputs."""
-    centres, strides = [], []
+    centers, strides = [], []
     for stride in STRIDES:
         y, x = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
-        centres.append((torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride)
-        strides.append(torch.full((len(centres[-1]),), float(stride)))
-    return torch.cat(centres), torch.cat(strides)
+        centers.append((torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride)
+        strides.append(torch.full((len(centers[-1]),), float(stride)))
+    return torch.cat(centers), torch.cat(strides)

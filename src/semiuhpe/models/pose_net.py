@@ -73,7 +73,7 @@ class PoseNet(nn.Module):
             module.eval()
         return self
 
-    def synchronise_norms(self) -> None:
+    def synchronize_norms(self) -> None:
         """Let every batch norm that trains take its statistics from the batches of all processes (CUDA only)."""
         frozen = {id(module) for top in self._in_evaluation for module in top.modules()}
         for parent in list(self.modules()):

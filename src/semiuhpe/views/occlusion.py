@@ -1,7 +1,7 @@
 """Cut-occlusion (the paper's "CutOcc"): cut-out, then cut-mix with another head of the batch. And photos that end.
 
 Both keep the label: what is hidden or pasted in is something in front of the head. Holes follow the paper:
-three a head, centres from a normal distribution about the middle, half sides of 10 to 19 pixels at 224.
+three a head, centers from a normal distribution about the middle, half sides of 10 to 19 pixels at 224.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Boxes = NDArray[np.int64]
 
 def draw_holes(size: int, rng: np.random.Generator, holes: int = HOLES) -> Boxes:
     """Rectangles x1, y1, x2, y2 in pixels, clipped to the picture. → (holes, 4) int64."""
-    centre = rng.normal(0.5, SPREAD, (holes, 2)) * size
+    center = rng.normal(0.5, SPREAD, (holes, 2)) * size
     half = rng.uniform(*HALF_SIDE, (holes, 2)) * size
-    corners = np.concatenate([centre - half, centre + half], axis=1)
+    corners = np.concatenate([center - half, center + half], axis=1)
     return np.asarray(np.clip(np.rint(corners), 0, size), dtype=np.int64)
 
 

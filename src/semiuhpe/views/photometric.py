@@ -65,7 +65,7 @@ STRONG = Photometric(
 def apply(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:
     """A changed copy of the picture. image (S, S, 3) uint8 RGB → the same shape."""
     out = _capture(image, effects, rng)
-    out = _colour(out, effects, rng)
+    out = _color(out, effects, rng)
     if rng.random() < effects.noise:
         sigma = 2.0 + 14.0 * rng.random() ** 2
         out = np.asarray(cv2.addWeighted(out, 1, _grain(out.shape, rng), sigma, 0, dtype=cv2.CV_8U), dtype=np.uint8)
@@ -119,12 +119,12 @@ def _motion_kernel(size: int, rng: np.random.Generator) -> np.ndarray[tuple[int,
     kernel = np.zeros((length, length), np.float32)
     angle = rng.random() * np.pi
     reach = np.array([np.cos(angle), np.sin(angle)]) * (length // 2)
-    centre = np.array([length // 2, length // 2])
-    cv2.line(kernel, tuple(np.rint(centre - reach).astype(int)), tuple(np.rint(centre + reach).astype(int)), 1.0)
+    center = np.array([length // 2, length // 2])
+    cv2.line(kernel, tuple(np.rint(center - reach).astype(int)), tuple(np.rint(center + reach).astype(int)), 1.0)
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
-def _colour(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:
+def _color(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:
     """Light and colour: one matrix, and one table look-up."""
     brightness, contrast, saturation, gamma = (2 * rng.random(4) - 1).tolist()
     tint = 1 + effects.tint * (2 * rng.random(3) - 1)

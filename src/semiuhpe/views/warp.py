@@ -21,7 +21,7 @@ from semiuhpe.geometry.rotation import image_rotation, mirror
 class ViewRange:
     """From where views are drawn.
 
-    scale: factors on the crop side (log-uniform). shift: largest shift of the centre, in crop sides (uniform, each
+    scale: factors on the crop side (log-uniform). shift: largest shift of the center, in crop sides (uniform, each
     axis). rotation: largest in-plane turn, radians (uniform, both ways). flip: probability of a mirror image.
     any_rotation: probability that the turn is by any angle instead, uniform within ±π. reflect: every view continues the
     picture by its mirror images, and not only those turned by any angle: for photos that are cut tightly around heads.
@@ -91,13 +91,13 @@ def _turn(ranges: ViewRange, number: float) -> tuple[float, bool]:
 
 def view_matrix(box: tuple[float, float, float, float], view: View, size: int, margin: float = MARGIN) -> Float:
     """Affine matrix view←context crop, (2, 3), continuous coordinates; see `semiuhpe.geometry.crop`."""
-    centre_x, centre_y, side = crop_square(box, margin)
+    center_x, center_y, side = crop_square(box, margin)
     scale = size / (side * view.scale)
     # Image y points down: a counter-clockwise turn as seen has the upper-left block of Q(θ), [[cos, sin], [−sin, cos]].
     cos, sin = scale * math.cos(view.rotation), scale * math.sin(view.rotation)
     across = -1.0 if view.flip else 1.0
-    x = (0.5 - view.shift_x) * size - (across * cos * centre_x + sin * centre_y)
-    y = (0.5 - view.shift_y) * size - (cos * centre_y - across * sin * centre_x)
+    x = (0.5 - view.shift_x) * size - (across * cos * center_x + sin * center_y)
+    y = (0.5 - view.shift_y) * size - (cos * center_y - across * sin * center_x)
     return np.array([[across * cos, sin, x], [-across * sin, cos, y]])
 
 

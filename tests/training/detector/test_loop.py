@@ -19,7 +19,7 @@ pytest.importorskip("timm")
 from semiuhpe.errors import AssetsError, RecipeError, TrainingError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.models.checkpoint import load_checkpoint
-from semiuhpe.models.head_detector import STRIDES, cell_centres
+from semiuhpe.models.head_detector import STRIDES, cell_centers
 from semiuhpe.training.detector import data as detector_data
 from semiuhpe.training.detector.loop import DetectorTraining, learning_rate
 from semiuhpe.training.detector.loss import (
@@ -81,14 +81,14 @@ def test_assignment_equals_the_plain_version(seed: int) -> None:
     corner = rng.uniform(0, 100, (12, 2))
     heads = np.concatenate([corner, corner + np.exp(rng.uniform(1.5, 5, (12, 1))) * rng.uniform(0.7, 1.3, (12, 2))], 1)
     heads = heads.astype(np.float32)
-    centres, strides = cell_centres(128, 160)
+    centres, strides = cell_centers(128, 160)
     found = assign(centres, strides, torch.from_numpy(heads), torch.zeros(0, 4)).head.numpy()
     np.testing.assert_array_equal(found, plain_assignment(centres.numpy(), strides.numpy(), heads))
     assert set(range(12)) - set(found.tolist()) == set() or len(set(found.tolist())) > 8
 
 
 def test_cells_in_ignored_regions_are_not_scored_unless_they_hold_a_head() -> None:
-    centres, strides = cell_centres(64, 64)
+    centres, strides = cell_centers(64, 64)
     region = torch.tensor([[0.0, 0, 32, 64]])
     targets = assign(centres, strides, torch.tensor([[8.0, 8, 24, 24]]), region)
     inside = (centres[:, 0] < 32) & (centres[:, 0] > 0)
@@ -116,7 +116,7 @@ def test_the_score_loss_is_least_at_the_quality() -> None:
 
 
 def test_a_batch_without_heads_has_a_finite_loss_and_gradient() -> None:
-    centres, strides = cell_centres(32, 32)
+    centres, strides = cell_centers(32, 32)
     logits = torch.zeros(1, len(centres), requires_grad=True)
     boxes = torch.zeros(1, len(centres), 4, requires_grad=True)
     none = torch.zeros(0, 4)

@@ -20,7 +20,7 @@ from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation, r
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStoreWriter
 from semiuhpe.models.pose_net import PoseNet
-from semiuhpe.training.pose.batches import LabelledBatch, SampleKey, UnlabelledBatch
+from semiuhpe.training.pose.batches import LabeledBatch, SampleKey, UnlabeledBatch
 from semiuhpe.training.pose.recipe import EmaRecipe, LossRecipe, OptimizerRecipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.pose.stage import Stage, stage_at, stages_of
 from semiuhpe.training.pose.step import step_loss, unsupervised_step
@@ -63,7 +63,7 @@ def unsupervised_loss(
     seen = unsupervised_step(
         lambda strong: strong,
         lambda looks: TeacherAnswer(belief, torch.zeros(len(keep))),
-        UnlabelledBatch(belief.parameter, student, turn, unknown),
+        UnlabeledBatch(belief.parameter, student, turn, unknown),
         lambda _: Kept((0.0, 0.0, 0.0), keep),
         Stage(0, 1, **{"loss": LossRecipe(), "semi": SemiSupervisedRecipe(), **stage}),
     )
@@ -219,7 +219,7 @@ def test_a_perfect_prediction_has_no_error_in_the_log() -> None:
     """pytorch3d's distance gives 0.405° here."""
     parameter = random_parameters(3, 7)
     belief = MatrixFisher(parameter)
-    batch = UnlabelledBatch(
+    batch = UnlabeledBatch(
         torch.zeros(3, 1, 1, 3), torch.zeros(3, 1, 1, 3), torch.eye(3).double().expand(3, 3, 3),
         torch.stack([belief.mode[0], belief.mode[1], torch.full((3, 3), torch.nan).double()]),
     )  # fmt: skip
@@ -298,8 +298,8 @@ def test_a_step_is_what_its_formula_says() -> None:
     loss = step_loss(
         lambda images: images,
         lambda looks: TeacherAnswer(MatrixFisher(looks[0]), torch.zeros(5)),
-        LabelledBatch(on_labelled, labels, labels),
-        UnlabelledBatch(on_weak, on_strong, turn, torch.full_like(turn, torch.nan)),
+        LabeledBatch(on_labelled, labels, labels),
+        UnlabeledBatch(on_weak, on_strong, turn, torch.full_like(turn, torch.nan)),
         lambda belief: fixed(limit),
         stage,
         11,

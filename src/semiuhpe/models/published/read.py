@@ -109,7 +109,7 @@ def import_network(state: Mapping[str, Any], convention: ReferenceConvention, or
     messages. Raises WeightsError that names the first keys that do not fit.
     """
     tensors = _tensors_of(state, origin)
-    naming, prefix = _recognise(tensors, origin)
+    naming, prefix = _recognize(tensors, origin)
     network = PoseNet(naming.backbone, pretrained=False).eval()
     backbone, used = _renamed(network.backbone, tensors, naming, prefix, origin)
     ours = {f"backbone.{key}": value for key, value in backbone.items()}
@@ -130,7 +130,7 @@ def import_backbone(state: Mapping[str, Any], origin: str) -> tuple[dict[str, Te
     Raises WeightsError that names the first keys that do not fit.
     """
     tensors = _tensors_of(state, origin)
-    naming, prefix = _recognise(tensors, origin)
+    naming, prefix = _recognize(tensors, origin)
     module = create_backbone(naming.backbone, pretrained=False).module
     ours, used = _renamed(module, tensors, naming, prefix, origin)
     layers: dict[str, dict[str, Tensor]] = {}
@@ -188,7 +188,7 @@ def turn_outputs(weight: Tensor, bias: Tensor, convention: ReferenceConvention) 
     return result[:, :-1].contiguous(), result[:, -1].contiguous()
 
 
-def _recognise(tensors: Mapping[str, Tensor], origin: str) -> tuple[Naming, str]:
+def _recognize(tensors: Mapping[str, Tensor], origin: str) -> tuple[Naming, str]:
     """The first naming whose anchor is there with its shape, and what stands before every key."""
     for naming in NAMINGS:
         anchor = naming.translate(naming.anchor)

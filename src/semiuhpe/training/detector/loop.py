@@ -34,7 +34,7 @@ from semiuhpe.models.checkpoint import (
     under_prefix,
     with_prefix,
 )
-from semiuhpe.models.head_detector import HeadDetectorNet, cell_centres
+from semiuhpe.models.head_detector import HeadDetectorNet, cell_centers
 from semiuhpe.sources.scut_head import AnnotatedPhoto
 from semiuhpe.training import faults
 from semiuhpe.training.detector.loss import assign, detector_loss
@@ -101,7 +101,7 @@ class DetectorTraining:
         self.optimizer = _optimizer(self.network, recipe)
         self.step = self.saved_step = 0
         self.history: list[dict[str, Any]] = []
-        self.centres, self.strides = cell_centres(recipe.size, recipe.size)
+        self.centers, self.strides = cell_centers(recipe.size, recipe.size)
         if resumes:
             self._resume(changed_data)
         elif (self.folder / METRICS).exists():
@@ -155,7 +155,7 @@ class DetectorTraining:
         scenes = self.batch(self.step)
         heads = [torch.from_numpy(scene.heads).float() for scene in scenes]
         targets = [
-            assign(self.centres, self.strides, own, torch.from_numpy(scene.ignored).float())
+            assign(self.centers, self.strides, own, torch.from_numpy(scene.ignored).float())
             for own, scene in zip(heads, scenes, strict=True)
         ]
         rate = learning_rate(self.recipe, self.step)

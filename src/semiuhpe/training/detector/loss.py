@@ -14,7 +14,7 @@ SIZE_RANGES = ((0.0, 30.0), (24.0, 72.0), (58.0, 152.0), (120.0, float("inf")))
 """Head sizes (square root of the area, pixels) of each level. They overlap: at a border both levels answer."""
 
 RADIUS = 1.5
-"""A head's positive cells lie within this many strides of its centre (and in its box)."""
+"""A head's positive cells lie within this many strides of its center (and in its box)."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class Targets:
     ignored: Tensor
 
 
-def assign(centres: Tensor, strides: Tensor, heads: Tensor, ignored: Tensor) -> Targets:
+def assign(centers: Tensor, strides: Tensor, heads: Tensor, ignored: Tensor) -> Targets:
     """Give cells to heads.
 
-    centres: (N, 2), strides: (N,), as `cell_centres` gives them. heads: (n, 4) boxes. ignored: (m, 4) regions that
+    centers: (N, 2), strides: (N,), as `cell_centers` gives them. heads: (n, 4) boxes. ignored: (m, 4) regions that
     hold heads which nobody should learn from. A cell is a head's if the head's size is in its level's range and its
-    centre lies in the head's box within `RADIUS` strides of the head's centre; the nearest cell of each such level is
+    center lies in the head's box within `RADIUS` strides of the head's center; the nearest cell of each such level is
     the head's in any case. A cell wanted by several goes to the smallest head.
     """
-    inside = ((centres[:, None] > ignored[None, :, :2]) & (centres[:, None] < ignored[None, :, 2:])).all(-1).any(-1)
-    owner = torch.full((len(centres),), -1, dtype=torch.int64)
+    inside = ((centers[:, None] > ignored[None, :, :2]) & (centers[:, None] < ignored[None, :, 2:])).all(-1).any(-1)
+    owner = torch.full((len(centers),), -1, dtype=torch.int64)
     if len(heads) == 0:
         return Targets(owner, inside)
     size = ((heads[:, 2] - heads[:, 0]) * (heads[:, 3] - heads[:, 1])).sqrt()
     middle = (heads[:, :2] + heads[:, 2:]) / 2
-    offset = (centres[:, None] - middle[None]).abs().amax(-1)
-    in_box = ((centres[:, None] > heads[None, :, :2]) & (centres[:, None] < heads[None, :, 2:])).all(-1)
+    offset = (centers[:, None] - middle[None]).abs().amax(-1)
+    in_box = ((centers[:, None] > heads[None, :, :2]) & (centers[:, None] < heads[None, :, 2:])).all(-1)
     wanted = in_box & (offset < RADIUS * strides[:, None])
     level_ok = torch.zeros_like(wanted)
     for stride, (low, high) in zip(STRIDES, SIZE_RANGES, strict=True):
@@ -48,7 +48,7 @@ def assign(centres: Tensor, strides: Tensor, heads: Tensor, ignored: Tensor) -> 
         fits = (size > low) & (size <= high)
         level_ok |= at_level[:, None] & fits[None]
         rows = torch.nonzero(at_level)[:, 0]
-        distance = (centres[rows][:, None] - middle[None]).square().sum(-1)
+        distance = (centers[rows][:, None] - middle[None]).square().sum(-1)
         nearest = rows[distance.argmin(0)]
         wanted[nearest[fits], torch.nonzero(fits)[:, 0]] = True
     wanted &= level_ok

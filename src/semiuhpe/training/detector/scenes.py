@@ -67,11 +67,11 @@ class Mix:
     pasted_renders: float = 0.5
 
 
-def similarity(centre: tuple[float, float], zoom: float, angle: float, flip: bool, size: int) -> Float:
-    """Matrix scene←picture (2, 3): the picture's `centre` to the middle, scaled, turned (radians), perhaps mirrored."""
+def similarity(center: tuple[float, float], zoom: float, angle: float, flip: bool, size: int) -> Float:
+    """Matrix scene←picture (2, 3): the picture's `center` to the middle, scaled, turned (radians), perhaps mirrored."""
     c, s = zoom * np.cos(angle), zoom * np.sin(angle)
     linear = np.array([[c, -s], [s, c]]) @ np.diag([-1.0 if flip else 1.0, 1.0])
-    return np.column_stack([linear, size / 2 - linear @ np.asarray(centre)])
+    return np.column_stack([linear, size / 2 - linear @ np.asarray(center)])
 
 
 def visible_heads(boxes: Float, size: int) -> tuple[Float, Float]:
@@ -135,8 +135,8 @@ class SceneMaker:
         else:
             wish = rng.uniform(0, 1, 2) * [width, height]
         low = np.minimum(reach / 2, [width / 2, height / 2])
-        centre = np.clip(wish, low, [width, height] - low)
-        return self._cut(photo, image, (float(centre[0]), float(centre[1])), zoom, rng)
+        center = np.clip(wish, low, [width, height] - low)
+        return self._cut(photo, image, (float(center[0]), float(center[1])), zoom, rng)
 
     def _zoom(self, rng: np.random.Generator) -> Scene:
         photo = self.photos[self._large[int(rng.integers(len(self._large)))]]
@@ -146,16 +146,16 @@ class SceneMaker:
         zoom = float(min(target / sizes[index], 6.0))
         x1, y1, x2, y2 = photo.boxes[index]
         shift = rng.uniform(-0.5, 0.5, 2) * max(self.size / zoom - sizes[index], 0.0)
-        centre = (float((x1 + x2) / 2 + shift[0]), float((y1 + y2) / 2 + shift[1]))
-        return self._cut(photo, photo.image(), centre, zoom, rng)
+        center = (float((x1 + x2) / 2 + shift[0]), float((y1 + y2) / 2 + shift[1]))
+        return self._cut(photo, photo.image(), center, zoom, rng)
 
     def _cut(
-        self, photo: BoxedPicture, image: Image, centre: tuple[float, float], zoom: float, rng: np.random.Generator
+        self, photo: BoxedPicture, image: Image, center: tuple[float, float], zoom: float, rng: np.random.Generator
     ) -> Scene:
         angle = rng.normal(0, np.radians(5)) if rng.random() < 0.4 else 0.0
         if rng.random() < 0.03:
             angle += float(rng.choice([np.pi / 2, np.pi, -np.pi / 2]))
-        matrix = similarity(centre, zoom, float(angle), bool(rng.random() < 0.5), self.size)
+        matrix = similarity(center, zoom, float(angle), bool(rng.random() < 0.5), self.size)
         heads, ignored = visible_heads(box_math.transform(photo.boxes, matrix), self.size)
         return Scene(draw(image, matrix, self.size, self.size), heads, ignored)
 
@@ -166,9 +166,9 @@ class SceneMaker:
         height, width = picture.shape[:2]
         fits = self.size / min(height, width)  # the picture's short side fills the scene
         zoom = fits * float(np.exp(rng.uniform(0, np.log(6))))
-        centre = rng.uniform(self.size / 2 / zoom, [width - self.size / 2 / zoom, height - self.size / 2 / zoom])
+        center = rng.uniform(self.size / 2 / zoom, [width - self.size / 2 / zoom, height - self.size / 2 / zoom])
         angle = float(rng.choice([0, 1, 2, 3])) * np.pi / 2
-        matrix = similarity((float(centre[0]), float(centre[1])), zoom, angle, bool(rng.random() < 0.5), self.size)
+        matrix = similarity((float(center[0]), float(center[1])), zoom, angle, bool(rng.random() < 0.5), self.size)
         drawn = draw(picture, matrix, self.size, self.size)
         if rng.random() < 0.5:  # few pictures have no heads; other colours make more of them
             drawn = np.ascontiguousarray(drawn[..., rng.permutation(3)])

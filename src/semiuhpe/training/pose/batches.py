@@ -22,7 +22,7 @@ from semiuhpe.views.warp import keyed_generator
 
 
 @dataclass(frozen=True)
-class LabelledBatch:
+class LabeledBatch:
     """n labelled heads, this process's part of a batch.
 
     images: (n, S, S, 3) uint8 RGB. rotation: (n, 3, 3) float32 label, camera←head. target: (n, 3, 3) float32, `E[R]` of the
@@ -35,16 +35,16 @@ class LabelledBatch:
     target: Tensor
     share: float = 1.0
 
-    def to(self, device: torch.device) -> LabelledBatch:
+    def to(self, device: torch.device) -> LabeledBatch:
         """The same on another device."""
         images, rotation, target = (
             part.to(device, non_blocking=True) for part in (self.images, self.rotation, self.target)
         )
-        return LabelledBatch(images, rotation, target, self.share)
+        return LabeledBatch(images, rotation, target, self.share)
 
 
 @dataclass(frozen=True)
-class UnlabelledBatch:
+class UnlabeledBatch:
     """Two views of n unlabelled heads, or more where teachers look more than once.
 
     weak, strong: (n, S, S, 3) uint8 RGB. turn: (n, 3, 3) float32, camera of the strong view ← camera of the weak one.
@@ -64,13 +64,13 @@ class UnlabelledBatch:
         """Everything that the teachers look at."""
         return (self.weak, *self.more)
 
-    def to(self, device: torch.device) -> UnlabelledBatch:
+    def to(self, device: torch.device) -> UnlabeledBatch:
         """The same on another device."""
         weak, strong, turn, rotation, *more = (
             part.to(device, non_blocking=True)
             for part in (self.weak, self.strong, self.turn, self.rotation, *self.more)
         )
-        return UnlabelledBatch(weak, strong, turn, rotation, tuple(more), self.share)
+        return UnlabeledBatch(weak, strong, turn, rotation, tuple(more), self.share)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.pose import threshold as thresholds
-from semiuhpe.training.pose.batches import UnlabelledBatch
+from semiuhpe.training.pose.batches import UnlabeledBatch
 from semiuhpe.training.pose.data import HeadSubset, spread_heads
 from semiuhpe.training.pose.recipe import Recipe
 from semiuhpe.training.pose.step import Unsupervised
@@ -58,7 +58,7 @@ class Pool:
             self.settings.left_ratio, self.settings.running_window, balanced=self.settings.balanced
         )
 
-    def batch(self, samples: Sequence[Tensor], step: int) -> UnlabelledBatch:
+    def batch(self, samples: Sequence[Tensor], step: int) -> UnlabeledBatch:
         """This process's part of the unlabelled batch of a step, with its cut-mix."""
         return as_batch(samples, self.settings, self.seed, step, total=self.batch_size, ranks=self.ranks)
 

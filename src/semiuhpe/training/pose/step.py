@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
-from semiuhpe.training.pose.batches import LabelledBatch, UnlabelledBatch
+from semiuhpe.training.pose.batches import LabeledBatch, UnlabeledBatch
 from semiuhpe.training.pose.stage import Stage
 from semiuhpe.training.pose.teachers import TeacherAnswer
 from semiuhpe.training.pose.threshold import Threshold
@@ -32,7 +32,7 @@ class Unsupervised:
     belief: MatrixFisher
     keep: Tensor
     threshold: Threshold
-    batch: UnlabelledBatch
+    batch: UnlabeledBatch
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class StepLoss:
     total: Tensor
     supervised: Tensor
     student: Tensor
-    labelled: LabelledBatch
+    labeled: LabeledBatch
     unsupervised: Unsupervised | None = None
 
 
 def step_loss(
     student: Network,
     teacher: Teacher,
-    labelled: LabelledBatch,
-    unlabelled: UnlabelledBatch | None,
+    labeled: LabeledBatch,
+    unlabeled: UnlabeledBatch | None,
     threshold: Callable[[MatrixFisher], Threshold],
     stage: Stage,
     step: int,
@@ -59,21 +59,21 @@ def step_loss(
     """The loss of a step, `L = L_s + λ·L_u`.
 
     teacher: what it says of weak views, without a gradient. threshold: beliefs of the step → which entropies are kept.
-    unlabelled: None in a stage of labelled heads alone.
+    unlabeled: None in a stage of labelled heads alone.
     """
-    parameter = student(labelled.images)
-    supervised = stage.supervised(parameter, labelled.target).mean() * labelled.share
-    if unlabelled is None:
-        return StepLoss(supervised, supervised, parameter, labelled)
-    taught = unsupervised_step(student, teacher, unlabelled, threshold, stage)
+    parameter = student(labeled.images)
+    supervised = stage.supervised(parameter, labeled.target).mean() * labeled.share
+    if unlabeled is None:
+        return StepLoss(supervised, supervised, parameter, labeled)
+    taught = unsupervised_step(student, teacher, unlabeled, threshold, stage)
     total = supervised + stage.ssl_weight(step) * taught.loss
-    return StepLoss(total, supervised, parameter, labelled, taught)
+    return StepLoss(total, supervised, parameter, labeled, taught)
 
 
 def unsupervised_step(
     student: Network,
     teacher: Teacher,
-    unlabelled: UnlabelledBatch,
+    unlabeled: UnlabeledBatch,
     threshold: Callable[[MatrixFisher], Threshold],
     stage: Stage,
 ) -> Unsupervised:
@@ -81,14 +81,14 @@ def unsupervised_step(
     semi = stage.semi
     if semi is None:
         raise ValueError("this stage has no unlabelled heads")
-    answer = teacher(unlabelled.looks)
+    answer = teacher(unlabeled.looks)
     belief = answer.belief
     limit = threshold(belief)
     keep = limit.keep(belief) & answer.agrees(semi.agreement_deg)
-    target = belief.sharpened(semi.sharpen).rotated(unlabelled.turn)  # R → QR, so A → QA
-    parameter = student(unlabelled.strong)
-    loss = mean_of_kept(stage.unsupervised(parameter, target), keep) * unlabelled.share
-    return Unsupervised(loss, parameter, belief, keep, limit, unlabelled)
+    target = belief.sharpened(semi.sharpen).rotated(unlabeled.turn)  # R → QR, so A → QA
+    parameter = student(unlabeled.strong)
+    loss = mean_of_kept(stage.unsupervised(parameter, target), keep) * unlabeled.share
+    return Unsupervised(loss, parameter, belief, keep, limit, unlabeled)
 
 
 def mean_of_kept(each: Tensor, keep: Tensor) -> Tensor:

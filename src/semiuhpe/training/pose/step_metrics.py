@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.geometry.rotation import geodesic_distance, project_to_rotation
-from semiuhpe.training.pose.batches import UnlabelledBatch
+from semiuhpe.training.pose.batches import UnlabeledBatch
 from semiuhpe.training.pose.step import StepLoss, Unsupervised
 from semiuhpe.training.pose.threshold import Threshold, kept_shares
 from semiuhpe.training.ranks import Ranks
@@ -19,7 +19,7 @@ from semiuhpe.training.ranks import Ranks
 def step_values(loss: StepLoss, gradient_norm: Tensor | None, ranks: Ranks, total: int) -> dict[str, float]:
     """Of the labelled heads. total: heads in the batches of all processes."""
     clipped = {} if gradient_norm is None else {"gradient_norm": float(gradient_norm)}
-    both = (loss.student.detach(), loss.labelled.rotation)
+    both = (loss.student.detach(), loss.labeled.rotation)
     error = _mean_error_deg(*(ranks.gather(part.float(), total) for part in both))
     return {"nll": float(ranks.mean(loss.supervised.detach())), **clipped, "train_error_deg": error}
 
@@ -31,14 +31,14 @@ def unsupervised_values(seen: Unsupervised, ranks: Ranks, total: int) -> dict[st
     if ranks.count > 1:
         every = [parameter.float(), belief.parameter, batch.turn, batch.rotation, keep.float()]
         parameter, own, turn, rotation, kept = (ranks.gather(part, total) for part in every)
-        batch = UnlabelledBatch(batch.weak, batch.strong, turn, rotation)
+        batch = UnlabeledBatch(batch.weak, batch.strong, turn, rotation)
         belief, keep, value = MatrixFisher(own), kept > 0, ranks.mean(value)
     return {"unsupervised": float(value), **describe(parameter, belief, keep, batch, seen.threshold)}
 
 
 @torch.no_grad()
 def describe(
-    student: Tensor, belief: MatrixFisher, keep: Tensor, batch: UnlabelledBatch, threshold: Threshold
+    student: Tensor, belief: MatrixFisher, keep: Tensor, batch: UnlabeledBatch, threshold: Threshold
 ) -> dict[str, float]:
     """What a researcher wants to see of a batch: shares kept, entropy, disagreement, and errors where labels exist."""
     target = belief.rotated(batch.turn).mode.double().cpu().numpy()

@@ -46,7 +46,7 @@ from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.launch import start
 from semiuhpe.training.optimizer import learning_rate, parameter_groups
 from semiuhpe.training.pose import recipe as recipes
-from semiuhpe.training.pose.batches import LabelledBatch, StepSampler, UnlabelledBatch
+from semiuhpe.training.pose.batches import LabeledBatch, StepSampler, UnlabeledBatch
 from semiuhpe.training.pose.curves import draw_curves
 from semiuhpe.training.pose.data import (
     LabelledViews,
@@ -102,7 +102,7 @@ class Trainer:
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
         if self.ranks.count > 1 and self.ranks.device.type == "cuda":
-            self.network.synchronise_norms()
+            self.network.synchronize_norms()
         self.network.train()
         # A fused step scales gradients back by itself, after which they could not be clipped.
         optimizer: Optimizer = AdamW(
@@ -207,14 +207,14 @@ class Trainer:
         """Whether the steps of a stage are done, and none of the next."""
         return any(self.step == stage.end for stage in self.stages)
 
-    def _labelled_batches(self) -> Iterator[LabelledBatch]:
+    def _labelled_batches(self) -> Iterator[LabeledBatch]:
         views, size = LabelledViews(self.sources, self.recipe), self.recipe.batch_size
         weights = [data.weight for data in self.recipe.labelled]
         loader = self._loader(views, [len(s) for s in self.sources], weights, size, self.step)
         for images, rotation, target in loader:
-            yield LabelledBatch(images, rotation, target, self.ranks.share(size))
+            yield LabeledBatch(images, rotation, target, self.ranks.share(size))
 
-    def _unlabelled_batches(self) -> Iterator[UnlabelledBatch | None]:
+    def _unlabelled_batches(self) -> Iterator[UnlabeledBatch | None]:
         """One for every step to come, None for those of a stage of labelled heads alone."""
         first = next((stage.first for stage in self.stages if stage.semi is not None), self.recipe.steps)
         yield from itertools.repeat(None, max(0, first - self.step))
@@ -260,7 +260,7 @@ class Trainer:
         self.teacher = AveragedNetwork(self.network, self.stage.ema_decay)
 
     def _train_step(
-        self, labelled: LabelledBatch, unlabelled: UnlabelledBatch | None, rate: float
+        self, labelled: LabeledBatch, unlabelled: UnlabeledBatch | None, rate: float
     ) -> tuple[StepLoss, Tensor | None]:
         """One update of the student and its average. → the loss, and the norm of its gradient where it is clipped."""
         device = self.fabric.device

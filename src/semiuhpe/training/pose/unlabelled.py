@@ -15,7 +15,7 @@ from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import image_rotation
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.training.pose.batches import SampleKey, UnlabelledBatch
+from semiuhpe.training.pose.batches import SampleKey, UnlabeledBatch
 from semiuhpe.training.pose.data import HeadSubset, draw_stored, spread_heads
 from semiuhpe.training.pose.recipe import SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.pose.teachers import Look, weak_looks
@@ -103,7 +103,7 @@ def draw_sizes(store: HeadStore, index: int, views: Sequence[tuple[View, int]]) 
 
 def as_batch(
     samples: Sequence[Tensor], settings: SemiSupervisedRecipe, *key: int, total: int = 0, ranks: Ranks | None = None
-) -> UnlabelledBatch:
+) -> UnlabeledBatch:
     """Collated samples as a batch; the patches of cut-mix are drawn by the key.
 
     total: heads in the batch of all processes, of which `samples` are this one's part; patches come from all of them.
@@ -115,7 +115,7 @@ def as_batch(
         plan = occlusion.plan_mix(total, own.shape[1], keyed_generator(_NAMESPACE, *key))
         patches = ranks.gather(torch.from_numpy(occlusion.cut_patches(own, first, plan)), total).numpy()
         strong = torch.from_numpy(occlusion.paste_patches(own, first, plan, patches))
-    return UnlabelledBatch(weak, strong, turn, rotation, tuple(more), ranks.share(total))
+    return UnlabeledBatch(weak, strong, turn, rotation, tuple(more), ranks.share(total))
 
 
 def weak_views(source: HeadSubset, settings: SemiSupervisedRecipe, looks: Sequence[Look], *key: int) -> list[Tensor]:

@@ -37,7 +37,7 @@ class _Heads(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
-def quantise(model: onnx.ModelProto, crops: NDArray[np.uint8]) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, crops: NDArray[np.uint8]) -> onnx.ModelProto:
     """A float32 graph with input (n, S, S, 3) uint8 as an int8 one that gives about the same.
 
     crops: (n, S, S, 3) uint8 RGB, heads on which the ranges of every layer are measured. Weights are kept to 7 bits, so
