@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from semiuhpe.predict.bulk.plan import Unit
-from semiuhpe.predict.bulk.run import run_bulk
-from semiuhpe.predict.bulk.storage import Place, place
-from semiuhpe.predict.bulk.worker import Settings, Worker
 
 from semiuhpe import HeadDetector, HeadPoseEstimator
+from semiuhpe.prediction.bulk.plan import Unit
+from semiuhpe.prediction.bulk.run import run_bulk
+from semiuhpe.prediction.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.worker import Settings, Worker
 
 DEMO = Path(__file__).resolve().parents[1] / "docs" / "demo"
 FILES_OF_A_UNIT = 8
@@ -133,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(bulk(folder, alone).row("bulk worker", 1), flush=True)
         if not args.without_ray:
             import ray
-            from semiuhpe.predict.bulk.ray_engine import ray_engine
+
+            from semiuhpe.prediction.bulk.ray_engine import ray_engine
 
             ray.init(num_cpus=args.actors, include_dashboard=False, log_to_driver=False)
             print(bulk(folder, ray_engine(actors=args.actors)).row(f"Ray {ray.__version__}", args.actors), flush=True)

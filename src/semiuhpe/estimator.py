@@ -202,7 +202,8 @@ class HeadPoseEstimator:
 
     def _estimate_known(self, photos: Sequence[Image], known: Sequence[tuple[Float, Float]]) -> list[HeadPoses]:
         belief = self._belief((p, box) for p, (boxes, _) in zip(photos, known, strict=True) for box in boxes)
-        belief[np.concatenate([[], *(_outside(b, p) for p, (b, _) in zip(photos, known, strict=True))]) > 0] = np.nan
+        outside = [_outside(boxes, photo) for photo, (boxes, _) in zip(photos, known, strict=True)]
+        belief[np.concatenate([np.zeros(0, bool), *outside])] = np.nan
         ends = np.cumsum([len(boxes) for boxes, _ in known])
         parts = np.split(belief, ends)  # and an empty one after the last
         return [self._poses(part, boxes, scores) for part, (boxes, scores) in zip(parts, known, strict=False)]

@@ -131,4 +131,3 @@ def test_which_urls_are_photos() -> None:
     assert one is not None and other is not None
     assert str(one).startswith("https://host:8/x/a.jpg#")
     assert str(one) != str(other)
-    assert one.stem == "a"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import itertools
 import json
 import subprocess
 import sys
+import time
+import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.images.urls import PhotoUrl
 from semiuhpe.prediction import window
 from semiuhpe.prediction.reporting import Reporter
+from semiuhpe.video.sources import MovingSource
 
 HEADS = [[40.0, 60, 160, 200], [200, 80, 300, 190]]
 
@@ -67,7 +72,7 @@ def test_it_is_what_the_command_does(
     result = predict(
         tmp_path / "in", tmp_path / "a", PredictOptions(**networks, tables=["csv"], labels=True), reporter=told
     )
-    assert (result.folder, result.photos.photos, result.photos.heads) == (tmp_path / "a", 4, 6)
+    assert (result.folder, result.photos.count, result.photos.heads) == (tmp_path / "a", 4, 6)
     assert [(v.folder, v.frames, v.failure) for v in result.videos] == [(tmp_path / "a" / "clip", 5, "")]
     assert len(result.failures) == 1 and "bad.png" in result.failures[0]
     assert len(told.lines) == 3
@@ -206,7 +211,7 @@ def test_a_photo_of_the_web_is_fetched_once(
     monkeypatch.setattr(PhotoUrl, "load", load)
     url = "https://me:secret@host/holiday/a.jpg?token=abc"
     for _ in range(2):
-        assert predict(url, tmp_path / "out", PredictOptions(**networks)).photos.photos == 1
+        assert predict(url, tmp_path / "out", PredictOptions(**networks)).photos.count == 1
     assert fetched == [url]
     (entry,) = images(tmp_path / "out")
     assert entry["file"].startswith("https://host/holiday/a.jpg#")
@@ -236,6 +241,81 @@ def test_frames_are_shown_as_they_are_done(
     assert result.videos[0].frames == 6  # of a file nothing is lost where its window is closed
     assert len(fake.shown) == 6 and fake.closed
     assert fake.shown[0].ndim == 3
+
+
+class Endless:
+    """A camera."""
+
+    live, fps, frame_count = True, 30.0, None
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        for number in itertools.count():
+            time.sleep(0.01)
+            yield number / 30, np.full((120, 160, 3), number % 256, np.uint8)
+
+    def close(self) -> None: ...
+
+
+def test_a_camera_ends_with_its_window_and_the_next_has_one_of_its_own(
+    tmp_path: Path, networks: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[FakeWindow] = []
+
+    def fake() -> FakeWindow:
+        opened.append(FakeWindow(3))
+        return opened[-1]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(window, "_first_that_opens", fake)
+    monkeypatch.setattr(MovingSource, "opener", lambda self, *skip: Endless)
+    result = predict([0, "1"], tmp_path / "out", PredictOptions(**networks, show=True))
+    assert [video.name for video in result.videos] == ["camera 0", "camera 1"]
+    assert [len(one.shown) for one in opened] == [0, 3, 3]  # the first was to see that there can be one
+    assert all(video.frames >= 3 and not video.failure for video in result.videos)
+    assert all(one.closed for one in opened)
+
+
+class FakeTk:
+    """As much of tkinter as a window needs; its user presses q at the third picture."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = {}
+        self.updates, self.destroyed = 0, 0
+
+    def bind(self, key: str, action: Any) -> None:
+        self.keys[key] = action
+
+    def update(self) -> None:
+        self.updates += 1
+        if self.updates == 3:
+            self.keys["q"](None)
+
+    def destroy(self) -> None:
+        self.destroyed += 1
+
+    def winfo_screenwidth(self) -> int:
+        return 100
+
+    winfo_screenheight = winfo_screenwidth
+
+    def title(self, text: str) -> None: ...
+
+    def protocol(self, name: str, action: Any) -> None: ...
+
+
+def test_tk_shows_what_fits_its_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, shown = FakeTk(), []
+    label = types.SimpleNamespace(pack=lambda: None, configure=lambda image: shown.append(image))
+    tkinter = types.SimpleNamespace(Tk=lambda: root, Label=lambda parent: label)
+    monkeypatch.setitem(sys.modules, "tkinter", tkinter)
+    image_tk = types.SimpleNamespace(PhotoImage=lambda picture, master: picture.size)
+    monkeypatch.setitem(sys.modules, "PIL.ImageTk", image_tk)
+    monkeypatch.setattr("PIL.ImageTk", image_tk, raising=False)
+    opened = window.TkWindow()
+    assert [opened.show(np.zeros((100, 400, 3), np.uint8)) for _ in range(4)] == [True, True, False, False]
+    opened.close()
+    assert shown == [(100, 25)] * 3
+    assert root.destroyed == 1
 
 
 def test_windows_are_tried_in_turn_and_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,6 @@ class PhotoUrl:
         digest = f"#{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
         return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2]}{parts.path}{digest}"
 
-    @property
-    def stem(self) -> str:
-        """The photo's name, for files about it."""
-        parts = urlsplit(self.url)
-        return PurePosixPath(parts.path).stem or parts.hostname or "photo"
-
     def __str__(self) -> str:
         return self.public_name
 

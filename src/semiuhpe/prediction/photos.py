@@ -26,9 +26,9 @@ _Told = tuple[Photo, dict[str, int], "Boxes | None"]
 
 @dataclass(frozen=True)
 class PhotosDone:
-    """What came of all photos: how many there are, of earlier runs too, their heads, and why some failed."""
+    """What came of the photos of a run, those that an earlier one had done included: their number, heads, and why some failed."""
 
-    photos: int = 0
+    count: int = 0
     heads: int = 0
     failures: tuple[str, ...] = ()
 

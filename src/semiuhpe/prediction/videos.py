@@ -54,19 +54,22 @@ def check_video_options(options: PredictOptions, videos: Sequence[MovingSource])
         raise InputError("--boxes and --crops are for photos; a video's heads are detected")
     if options.tracker == "bytetrack":
         ByteTracker()
+    with open_window(options.show):  # where there can be none, that is told now
+        pass
 
 
 def predict_videos(videos: Sequence[MovingSource], job: Job) -> Iterator[VideoDone]:
     """Every video into a folder of its own; one that fails is told of, and the others are done. Raises Interrupted."""
-    with open_window(job.options.show and bool(videos)) as window:
-        for video in videos:
-            job.interruption.check()
-            try:
-                yield _one(video, job, window)
-            except VideoError as error:
-                failure = " ".join(str(error).split())
-                job.reporter.failure(failure)
-                yield VideoDone(video.public_name, failure=failure)
+    for video in videos:
+        job.interruption.check()
+        try:
+            with open_window(job.options.show) as window:
+                done = _one(video, job, window)
+        except VideoError as error:
+            failure = " ".join(str(error).split())
+            job.reporter.failure(failure)
+            done = VideoDone(video.public_name, failure=failure)
+        yield done
 
 
 def verdict_on_videos(
