@@ -20,10 +20,10 @@ from pathlib import Path
 from PIL import Image
 
 from semiuhpe import HeadDetector, HeadPoseEstimator
-from semiuhpe.predict.bulk.plan import Unit
-from semiuhpe.predict.bulk.run import run_bulk
-from semiuhpe.predict.bulk.storage import Place, place
-from semiuhpe.predict.bulk.worker import Settings, Worker
+from semiuhpe.prediction.bulk.plan import Unit
+from semiuhpe.prediction.bulk.run import run_bulk
+from semiuhpe.prediction.bulk.storage import Place, place
+from semiuhpe.prediction.bulk.worker import Settings, Worker
 
 DEMO = Path(__file__).resolve().parents[1] / "docs" / "demo"
 FILES_OF_A_UNIT = 8
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not args.without_ray:
             import ray
 
-            from semiuhpe.predict.bulk.ray_engine import ray_engine
+            from semiuhpe.prediction.bulk.ray_engine import ray_engine
 
             ray.init(num_cpus=args.actors, include_dashboard=False, log_to_driver=False)
             print(bulk(folder, ray_engine(actors=args.actors)).row(f"Ray {ray.__version__}", args.actors), flush=True)
