@@ -14,24 +14,14 @@ Run it again to continue: what is finished is read, what was interrupted goes on
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from semiuhpe.cli.train import read_recipe
-from semiuhpe.evaluation.metrics import bootstrap_interval
-from semiuhpe.evaluation.tables import json_text
-from semiuhpe.files.atomic import write_atomically
-from semiuhpe.models.checkpoint import LAST
-from semiuhpe.models.export import network_of
+from semiuhpe.training.pose.paired import errors_of, heading, rows
 from semiuhpe.training.pose.recipe import Recipe, SemiSupervisedRecipe
-from semiuhpe.training.pose.threshold import BAND_NAMES, BANDS_DEG
-from semiuhpe.training.pose.trainer import Trainer
-from semiuhpe.training.pose.validation import head_errors_deg, validation_sets
 
 
 def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:
@@ -89,47 +79,6 @@ def cell(base: Recipe, name: str, seed: int, args: argparse.Namespace) -> Recipe
     return changed
 
 
-def errors_of(recipe: Recipe) -> dict[str, dict[str, list[Any]]]:
-    """Train to the end, if it is not yet, and measure, if it is not yet: per set, each head's error, subject and azimuth."""
-    result = Path(recipe.run) / "errors.json"
-    if result.exists():
-        known: dict[str, dict[str, list[Any]]] = json.loads(result.read_text())
-        return known
-    Trainer(recipe, progress=False).train()
-    network, _ = network_of(Path(recipe.run) / LAST)
-    found = {}
-    for subset in validation_sets(recipe):
-        found[subset.name] = {
-            "error_deg": head_errors_deg(network, subset).tolist(), "subject": list(subset.subjects),
-            "azimuth_deg": np.degrees(subset.azimuths).tolist(),
-        }  # fmt: skip
-    write_atomically(result, json_text(found).encode())
-    return found
-
-
-def rows(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """Set and band, heads, mean errors of both, their difference with its interval, and that of each seed."""
-    found = []
-    for name in reference[0]:
-        before, after = (np.array([seed[name]["error_deg"] for seed in runs]) for runs in (reference, variant))
-        subjects = np.array(reference[0][name]["subject"])
-        band = np.digitize(np.abs(reference[0][name]["azimuth_deg"]), BANDS_DEG)
-        parts = [("", np.ones(len(band), bool)), *((f", {b}", band == i) for i, b in enumerate(BAND_NAMES))]
-        for part, inside in parts:
-            if not inside.any():
-                continue
-            change = (after - before)[:, inside]
-            low, high = bootstrap_interval(change.mean(0), groups=subjects[inside])
-            each = ", ".join(f"{value:+.2f}" for value in change.mean(1))
-            found.append(
-                (
-                    f"{name}{part}", str(int(inside.sum())), f"{before[:, inside].mean():.2f}",
-                    f"{after[:, inside].mean():.2f}", f"{change.mean():+.2f} [{low:+.2f}, {high:+.2f}]", each,
-                )
-            )  # fmt: skip
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, and print a table for each variant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -147,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base, _ = read_recipe(["--config", str(args.config)])
     reference, *others = args.variants
     first = [errors_of(cell(base, reference, seed, args)) for seed in args.seeds]
-    print(f"| heads | n | {reference} | variant | change, degrees | by seed |\n" + "|---" * 6 + "|")
+    print(heading(reference))
     for name in others:
         runs = [errors_of(cell(base, name, seed, args)) for seed in args.seeds]
         for head, *cells in rows(first, runs):

@@ -85,6 +85,6 @@ def test_two_trainings_are_compared_head_by_head(
     assert cells[2:5] == ["8", f"{np.mean(before):.2f}", f"{np.mean(after):.2f}"]
     assert cells[5].startswith(f"{np.mean(after) - np.mean(before):+.2f} [")
     assert before != after
-    monkeypatch.setattr(study, "Trainer", None)
+    monkeypatch.setattr("semiuhpe.training.pose.paired.Trainer", None)
     study.main([*flags, "--variants", "as it is", "plain labels"])
     assert lines[0] in capsys.readouterr().out, "read, not trained again"

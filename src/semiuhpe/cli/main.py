@@ -23,6 +23,7 @@ COMMANDS = {
     "label": "label the heads of a store with a committee of networks",
     "inspect": "what a store holds, with a contact sheet",
     "train": "train a pose network by a recipe",
+    "sweep": "train variants of a recipe over seeds, and compare them",
     "train-detector": "train the head detector",
     "evaluate": "measure weights by a published protocol",
     "submit": "write a benchmark's submission, or score it",
