@@ -15,8 +15,11 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from semiuhpe.drawing.heads import draw_heads
+from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.layer import Layer
-from semiuhpe.drawing.style import Float, Ink, draw_heads, in_perspective
+from semiuhpe.drawing.legend import Legend
+from semiuhpe.drawing.style import Float, Ink, head_centre_and_radius, in_perspective
 from semiuhpe.geometry.crop import Image
 
 _OPACITY, _OPACITY_UNREADABLE = 0.72, 0.5
@@ -77,22 +80,24 @@ def draw_meshes(
     *,
     expected_error_deg: ArrayLike | None = None,
     readable: ArrayLike | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | Forms] | None = None,
+    legend: Legend | None = None,
     worst_deg: float = 40.0,
 ) -> Image:
     """A copy of the image with a shaded head over each head, in the colour of its expected error.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,), 0
     where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey and fainter.
-    labels: n texts to put below the heads, "" for none.
+    labels and legend: as of `poses.draw_poses`.
     """
     return draw_heads(
         image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg,
+        worst_deg=worst_deg, legend=legend,
     )  # fmt: skip
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
+def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    centre, radius = head_centre_and_radius(box)
     mesh = head_mesh()
     points, depth = project_mesh(rotation, centre, radius)
     layer = Layer.around(canvas, points, radius)
