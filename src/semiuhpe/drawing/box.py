@@ -23,6 +23,9 @@ from semiuhpe.drawing.style import (
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import facing_direction
 
+_SMALL = 14
+"""Radius, pixels, below which a head has its arrow only."""
+
 
 def draw_boxes(
     image: Image,
@@ -61,6 +64,8 @@ def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
         for side in (-1.0, 1.0):
             across = side * np.array([-along[1], along[0]])
             outlined_stroke(canvas, tip, tip + barb * (0.7 * across - along), ink.colour, width)
+    if radius < _SMALL:  # a hub would hide the face
+        return
     _hub(canvas, centre, max(2.0, radius / 8), towards=bool(facing[2] < 0), ink=ink, width=width)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from semiuhpe.drawing.lettering import letter_size, text, text_extent
 from semiuhpe.drawing.placement import Place, Rectangles, place_labels, whole_pixels
-from semiuhpe.drawing.style import Colour, Float, head_centre_and_radius, outlined_stroke
+from semiuhpe.drawing.style import Colour, Float, head_centre_and_radius, stroke
 from semiuhpe.geometry.crop import Image
 
 Forms = Sequence[str]
@@ -118,4 +118,4 @@ def _leader(canvas: Image, place: Place, box: Rectangles, colour: Colour) -> Non
     end = np.clip(start, own[:2], own[2:])
     if np.abs(end - start).sum() > 2:
         middle = (own[:2] + own[2:]) / 2
-        outlined_stroke(canvas, start, end + 0.25 * (middle - end), colour, 1)
+        stroke(canvas, start, end + 0.25 * (middle - end), colour, 1, outline=False)

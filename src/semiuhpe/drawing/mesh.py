@@ -22,7 +22,9 @@ from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import Float, Ink, head_centre_and_radius, in_perspective
 from semiuhpe.geometry.crop import Image
 
-_OPACITY, _OPACITY_UNREADABLE = 0.72, 0.5
+_OPACITY, _OPACITY_UNREADABLE = 1.0, 0.7
+_LEAST_OPAQUE, _MOST_OPAQUE = 0.3, 0.8
+"""Of the mesh where it is seen straight on, so that the face shows through, and at its rim, which tells its shape."""
 _LIGHT = np.array([-0.45, -0.65, -0.61])
 """Towards the light, camera axes: from the upper left, behind the camera."""
 
@@ -108,8 +110,13 @@ def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
     # An outward normal points to the camera, z < 0, where the corners run the other way round in the picture.
     front = np.flatnonzero(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0)
     order = front[np.argsort(-depth[mesh.triangles[front]].sum(axis=1), kind="stable")]
-    colours = _shaded(mesh.normals[order] @ rotation.T, mesh.tone[order], ink.colour)
-    layer.polygons(layer.fixed(corners[order]), list(map(tuple, colours.tolist())))
+    normals = mesh.normals[order] @ rotation.T
+    colours = _shaded(normals, mesh.tone[order], ink.colour)
+    # Dark features, such as irises, stay opaque: they tell which way the head looks.
+    thin = np.clip(-normals[:, 2], 0, 1) * np.clip(mesh.tone[order] * 2 - 1, 0, 1)
+    cover = _MOST_OPAQUE + (_LEAST_OPAQUE - _MOST_OPAQUE) * thin
+    inks = np.concatenate([colours * cover[:, None], 255 * cover[:, None]], axis=1).round().astype(int)
+    layer.polygons(layer.fixed(corners[order]), list(map(tuple, inks.tolist())))
     layer.silhouette(max(0.5, radius / 60))
     layer.blend(_OPACITY if ink.trusted else _OPACITY_UNREADABLE)
 

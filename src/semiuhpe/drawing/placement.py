@@ -44,8 +44,8 @@ def place_labels(
 
     forms: of each head, (width, height) of its label from the fullest form to the shortest; () for no label. boxes:
     (n, 4) of all heads. picture: width, height. reserved: rectangles that no label may overlap. Large heads choose first. Each label takes the first of these that is
-    free: near its head and on none, near its own head's box or on it, anywhere on no head (these three with the
-    fullest form that fits), then, in the shortest form, on the head of another; None where even that is taken.
+    free: near its head and on none, or on its own head, both with the fullest form that fits; then, in the shortest form,
+    anywhere on no head, on its own, on the head of another. None where even that is taken.
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).sum(axis=1) / 2
     places: list[Place | None] = [None] * len(forms)
@@ -67,7 +67,7 @@ def _place(forms: Sequence[Size], boxes: Rectangles, number: int, taken: Rectang
     everything = np.concatenate([boxes, taken])
     last = len(forms) - 1
     tries = [(form, obstacles, near) for form in range(len(forms)) for obstacles in (everything, others)]
-    tries += [(form, everything, None) for form in range(len(forms))] + [(last, others, None), (last, taken, None)]
+    tries += [(last, everything, None), (last, others, None), (last, taken, None)]
     for form, obstacles, reach in tries:
         corner = nearest_free(forms[form], own, obstacles, picture, reach=reach)
         if corner is not None:
