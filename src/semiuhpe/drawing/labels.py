@@ -78,7 +78,7 @@ def paint_labels(
 def _inside(boxes: Float, picture: tuple[int, int]) -> list[bool]:
     """Which boxes (n, 4) are in the picture, at least in part: a head outside of it has no label."""
     touches = (boxes[:, :2] < picture).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    return [bool(value) for value in touches]
+    return [bool(value) for value in np.atleast_1d(touches)]
 
 
 def _padding(size: int) -> int:

@@ -76,7 +76,7 @@ def _extent(rows: list[_Row], size: int) -> tuple[int, int]:
 def _corner(extent: tuple[int, int], boxes: Rectangles, canvas: Image, always: bool) -> tuple[int, int] | None:
     """Left and top in the first corner that is free of heads, the lower ones first."""
     right, bottom = canvas.shape[1] - extent[0], canvas.shape[0] - extent[1]
-    covered = []
+    covered: list[tuple[int, int, tuple[int, int]]] = []
     for left, top in ((0, bottom), (right, bottom), (0, 0), (right, 0)):
         low = np.maximum(boxes[:, :2], [left, top])
         high = np.minimum(boxes[:, 2:], [left + extent[0], top + extent[1]])

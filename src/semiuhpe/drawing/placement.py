@@ -66,7 +66,9 @@ def _place(forms: Sequence[Size], boxes: Rectangles, number: int, taken: Rectang
     others = np.concatenate([np.delete(boxes, number, axis=0), taken])
     everything = np.concatenate([boxes, taken])
     last = len(forms) - 1
-    tries = [(form, obstacles, near) for form in range(len(forms)) for obstacles in (everything, others)]
+    tries: list[tuple[int, Rectangles, int | None]] = [
+        (form, obstacles, near) for form in range(len(forms)) for obstacles in (everything, others)
+    ]
     tries += [(last, everything, None), (last, others, None), (last, taken, None)]
     for form, obstacles, reach in tries:
         corner = nearest_free(forms[form], own, obstacles, picture, reach=reach)
