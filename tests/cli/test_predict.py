@@ -311,3 +311,23 @@ def test_names_that_are_not_text(tmp_path: Path, weights: list[str]) -> None:
         pytest.skip("this file system wants text")
     assert main(["predict", str(source), "-o", str(out), "--csv", *weights]) == 0
     assert len(result(out)["images"][0]["heads"]) == 2
+
+
+def test_pictures_tables_and_json_have_one_number_for_a_head_and_grey_is_a_choice(
+    tmp_path: Path, weights: list[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(photos / "a.png")
+    assert main(["predict", str(photos), "-o", str(tmp_path / "out"), "--csv", "--style", "box", *weights]) == 0
+    heads = result(tmp_path / "out")["images"][0]["heads"]
+    assert [head["head"] for head in heads] == list(range(1, len(heads) + 1)) and heads
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert [row["head"] for row in csv.DictReader(file)] == [str(head["head"]) for head in heads]
+    above = str(min(head["expected_error_deg"] for head in heads) / 2)
+    strict = [str(photos), "-o", str(tmp_path / "out"), "--style", "box", "--grey-above", above, *weights]
+    assert main(["predict", *strict]) == 0  # other settings: the next number
+    drawn = [np.asarray(Image.open(tmp_path / name / "a.jpg")).astype(int) for name in ("out", "out-2")]
+    assert np.abs(drawn[0] - drawn[1]).max() > 40
+    assert main(["predict", str(photos), "-o", str(tmp_path / "no"), "--grey-above", "0", *weights]) == 1
+    assert not (tmp_path / "no").exists()

@@ -109,7 +109,7 @@ def test_colours_follow_the_expected_error() -> None:
     np.testing.assert_array_equal(colours[5], colours[7])
     sure, _ = drawn(np.eye(3), expected_error_deg=[2])
     unsure, _ = drawn(np.eye(3), expected_error_deg=[35])
-    assert sure[160, 160, 0] > unsure[160, 160, 0] + 60
+    assert sure[160, 160, 0] > unsure[160, 160, 0] + 40  # the ground shows through
 
 
 def test_unreadable_heads_are_grey_and_fainter() -> None:

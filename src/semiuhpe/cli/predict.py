@@ -48,11 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--overwrite", action="store_true", help="delete earlier results and begin again")
     parser.add_argument(
         "--style",
-        choices=["axes", "cube", "cone", "mesh", "none"],
+        choices=["axes", "box", "cube", "cone", "mesh", "none"],
         default="axes",
         help="what is drawn (default: %(default)s)",
     )
-    parser.add_argument("--labels", action="store_true", help="write azimuth, elevation and error bar below the heads")
+    parser.add_argument(
+        "--labels", action="store_true", help="write azimuth, elevation, tilt and error bar at the heads"
+    )
+    parser.add_argument(
+        "--grey-above", type=float, default=40.0, metavar="DEG",
+        help="draw heads grey whose expected error is larger: their direction is a guess (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument("--csv", action="store_true", help="write a CSV table too")
     parser.add_argument(
         "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
@@ -111,7 +117,8 @@ def _options(args: argparse.Namespace) -> PredictOptions:
         weights=args.weights, device=args.device, threads=args.threads, mirrored=args.mirrored,
         score_threshold=args.score, detector=args.detector, detector_layout=args.detector_layout,
         detector_class=args.detector_class, detector_side=args.detector_side, boxes=args.boxes, crops=args.crops,
-        style=None if args.style == "none" else args.style, labels=args.labels, euler=tuple(args.euler or ["300w-lp"]),
+        style=None if args.style == "none" else args.style, labels=args.labels, grey_above_deg=args.grey_above,
+        euler=tuple(args.euler or ["300w-lp"]),
         tables=set(args.formats) | set(["csv"] * args.csv), recursive=args.recursive,
         start="resume" if args.resume else "overwrite" if args.overwrite else "fresh",
         every=args.every, smooth_s=args.smooth, track=args.track, tracker=args.tracker, seconds=args.seconds,

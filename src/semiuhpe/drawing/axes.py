@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED, Float, Ink, draw_heads, outlined_stroke, stroke_width
+from semiuhpe.drawing.heads import draw_heads
+from semiuhpe.drawing.labels import Forms
+from semiuhpe.drawing.legend import Legend
+from semiuhpe.drawing.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    Float,
+    Ink,
+    head_centre_and_radius,
+    outlined_stroke,
+    stroke_width,
+)
 from semiuhpe.geometry.crop import Image
 
 LENGTH = 1.1
@@ -19,19 +32,21 @@ def draw_axes(
     box: ArrayLike,
     *,
     readable: ArrayLike | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | Forms] | None = None,
+    legend: Legend | None = None,
 ) -> Image:
     """A copy of the image with the axes of each head.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. readable: (n,) bool, the
-    others are drawn grey. labels: n texts to put below the heads.
+    others are drawn grey. labels and legend: as of `poses.draw_poses`.
     """
-    return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels)
+    return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels, legend=legend)
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
+def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    centre, radius = head_centre_and_radius(box)
     axes = [(rotation[:, 0], RED), (rotation[:, 1], GREEN), (-rotation[:, 2], BLUE)]
     axes.sort(key=lambda axis: -axis[0][2])  # far ones first
     for direction, colour in axes:
         tip = centre + LENGTH * radius * direction[:2]
-        outlined_stroke(canvas, centre, tip, colour if ink.trusted else GREY, stroke_width(radius))
+        outlined_stroke(canvas, centre, tip, colour if ink.trusted else GREY, stroke_width(radius, canvas))

@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from semiuhpe.drawing.heads import draw_heads
+from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.layer import Layer
+from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import (
     CAMERA_DISTANCE,
     Float,
     Ink,
-    draw_heads,
+    head_centre_and_radius,
     in_perspective,
     mixed,
     outlined_loop,
@@ -41,18 +44,19 @@ def draw_cones(
     *,
     expected_error_deg: ArrayLike | None = None,
     readable: ArrayLike | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | Forms] | None = None,
+    legend: Legend | None = None,
     worst_deg: float = 40.0,
 ) -> Image:
     """A copy of the image with a facing cone for each head, as wide and as dark as its expected error is large.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,), 0
-    where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey. labels: n texts
-    to put below the heads, "" for none.
+    where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey. labels and
+    legend: as of `poses.draw_poses`.
     """
     return draw_heads(
         image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg,
+        worst_deg=worst_deg, legend=legend,
     )  # fmt: skip
 
 
@@ -66,13 +70,14 @@ def cone_points(rotation: Float, error_deg: float) -> Float:
     return np.asarray(points @ rotation.T)
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
+def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    centre, radius = head_centre_and_radius(box)
     points = cone_points(rotation, ink.error_deg)
     flat = centre + radius * in_perspective(points)
     layer = Layer.around(canvas, flat, radius)
     if layer is None:
         return
-    width = stroke_width(radius)
+    width = stroke_width(radius, canvas)
     # The base is seen where the line of sight from the camera to it meets its outer side.
     to_base = points[1] + [0, 0, CAMERA_DISTANCE]
     open_side = float(to_base @ (points[1] - points[0])) < 0

@@ -57,9 +57,12 @@ class Layer:
         self.polygons(self.fixed(outline)[None], [colour])
 
     def polygons(self, outlines: NDArray[np.int32], colours: list[tuple[int, ...]]) -> None:
-        """Fill convex polygons (k, n, 2), as `fixed` gives them, one after the other."""
-        for outline, (red, green, blue) in zip(outlines, colours, strict=True):
-            cv2.fillConvexPoly(self.pixels, outline, (red, green, blue, 255), cv2.LINE_8, _SHIFT)
+        """Fill convex polygons (k, n, 2), as `fixed` gives them, one in place of the other.
+
+        colours: RGB, or premultiplied RGBA that lets the canvas through.
+        """
+        for outline, colour in zip(outlines, colours, strict=True):
+            cv2.fillConvexPoly(self.pixels, outline, (*colour, 255)[:4], cv2.LINE_8, _SHIFT)
 
     def silhouette(self, width: float) -> None:
         """Draw a line around all that has been filled: dark with a light halo, so it stands out from any background.

@@ -15,11 +15,16 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from semiuhpe.drawing.heads import draw_heads
+from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.layer import Layer
-from semiuhpe.drawing.style import Float, Ink, draw_heads, in_perspective
+from semiuhpe.drawing.legend import Legend
+from semiuhpe.drawing.style import Float, Ink, head_centre_and_radius, in_perspective
 from semiuhpe.geometry.crop import Image
 
-_OPACITY, _OPACITY_UNREADABLE = 0.72, 0.5
+_OPACITY, _OPACITY_UNREADABLE = 1.0, 0.7
+_LEAST_OPAQUE, _MOST_OPAQUE = 0.3, 0.8
+"""Of the mesh where it is seen straight on, so that the face shows through, and at its rim, which tells its shape."""
 _LIGHT = np.array([-0.45, -0.65, -0.61])
 """Towards the light, camera axes: from the upper left, behind the camera."""
 
@@ -77,22 +82,24 @@ def draw_meshes(
     *,
     expected_error_deg: ArrayLike | None = None,
     readable: ArrayLike | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | Forms] | None = None,
+    legend: Legend | None = None,
     worst_deg: float = 40.0,
 ) -> Image:
     """A copy of the image with a shaded head over each head, in the colour of its expected error.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,), 0
     where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey and fainter.
-    labels: n texts to put below the heads, "" for none.
+    labels and legend: as of `poses.draw_poses`.
     """
     return draw_heads(
         image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg,
+        worst_deg=worst_deg, legend=legend,
     )  # fmt: skip
 
 
-def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: Ink) -> None:
+def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    centre, radius = head_centre_and_radius(box)
     mesh = head_mesh()
     points, depth = project_mesh(rotation, centre, radius)
     layer = Layer.around(canvas, points, radius)
@@ -103,8 +110,13 @@ def _paint(canvas: Image, rotation: Float, centre: Float, radius: float, ink: In
     # An outward normal points to the camera, z < 0, where the corners run the other way round in the picture.
     front = np.flatnonzero(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0)
     order = front[np.argsort(-depth[mesh.triangles[front]].sum(axis=1), kind="stable")]
-    colours = _shaded(mesh.normals[order] @ rotation.T, mesh.tone[order], ink.colour)
-    layer.polygons(layer.fixed(corners[order]), list(map(tuple, colours.tolist())))
+    normals = mesh.normals[order] @ rotation.T
+    colours = _shaded(normals, mesh.tone[order], ink.colour)
+    # Dark features, such as irises, stay opaque: they tell which way the head looks.
+    thin = np.clip(-normals[:, 2], 0, 1) * np.clip(mesh.tone[order] * 2 - 1, 0, 1)
+    cover = _MOST_OPAQUE + (_LEAST_OPAQUE - _MOST_OPAQUE) * thin
+    inks = np.concatenate([colours * cover[:, None], 255 * cover[:, None]], axis=1).round().astype(int)
+    layer.polygons(layer.fixed(corners[order]), list(map(tuple, inks.tolist())))
     layer.silhouette(max(0.5, radius / 60))
     layer.blend(_OPACITY if ink.trusted else _OPACITY_UNREADABLE)
 

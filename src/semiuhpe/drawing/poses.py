@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from semiuhpe.drawing.axes import draw_axes
+from semiuhpe.drawing.box import draw_boxes
 from semiuhpe.drawing.cone import draw_cones
 from semiuhpe.drawing.cube import draw_cubes
+from semiuhpe.drawing.labels import Forms
+from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.mesh import draw_meshes
 from semiuhpe.geometry.crop import Image
 
-Style = Literal["axes", "cube", "cone", "mesh"]
-STYLES: tuple[Style, ...] = ("axes", "cube", "cone", "mesh")
+Style = Literal["axes", "box", "cube", "cone", "mesh"]
+STYLES: tuple[Style, ...] = ("axes", "box", "cube", "cone", "mesh")
+
+_BY_COLOUR = {"box": draw_boxes, "cone": draw_cones, "mesh": draw_meshes}
+"""Styles whose colour is the expected error."""
 
 
 def draw_poses(
@@ -25,21 +32,36 @@ def draw_poses(
     style: Style = "axes",
     expected_error_deg: ArrayLike | None = None,
     readable: ArrayLike | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str | Forms] | None = None,
     worst_deg: float = 40.0,
+    legend: bool | None = False,
 ) -> Image:
     """A copy of the image with each head drawn in that style.
 
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,),
-    the colour of cones and meshes, whose range ends at worst_deg. readable: (n,) bool, the others are drawn grey.
-    labels: n texts to put below the heads, "" for none.
+    the colour of boxes, cones and meshes, whose range ends at worst_deg. readable: (n,) bool, the others are drawn grey.
+    labels: n texts, "" for none, each a line or several or a list of forms from the fullest to the shortest; they stand
+    near their heads, never on each other, and on another head only where nothing else is free. legend: whether what the
+    colours mean is written into a corner; None: where any head has such a colour or is grey, and a corner is free.
     """
+    coloured = style in _BY_COLOUR
+    told = _legend(coloured, readable, worst_deg, legend, count=len(np.reshape(np.asarray(box), (-1, 4))))
     if style == "axes":
-        return draw_axes(image, rotation, box, readable=readable, labels=labels)
+        return draw_axes(image, rotation, box, readable=readable, labels=labels, legend=told)
     if style == "cube":
-        return draw_cubes(image, rotation, box, readable=readable, labels=labels)
-    painter = draw_cones if style == "cone" else draw_meshes
-    return painter(
+        return draw_cubes(image, rotation, box, readable=readable, labels=labels, legend=told)
+    return _BY_COLOUR[style](
         image, rotation, box, expected_error_deg=expected_error_deg, readable=readable, labels=labels,
-        worst_deg=worst_deg,
+        worst_deg=worst_deg, legend=told,
     )  # fmt: skip
+
+
+def _legend(
+    coloured: bool, readable: ArrayLike | None, worst_deg: float, wanted: bool | None, *, count: int
+) -> Legend | None:
+    if wanted is False:
+        return None
+    grey = readable is not None and not np.asarray(readable, bool).all()
+    if wanted:
+        return Legend(worst_deg, coloured, True, always=True)
+    return Legend(worst_deg, coloured, grey) if count and (coloured or grey) else None

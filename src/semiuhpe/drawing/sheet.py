@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.style import text
+from semiuhpe.drawing.lettering import text
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import Float, Image, crop_matrix, crop_square, warp
 

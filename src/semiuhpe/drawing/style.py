@@ -1,19 +1,13 @@
-"""What all drawings share: sizes that follow the picture, colours, outlined strokes, labels."""
+"""What all drawings share: sizes that follow the picture, colours, outlined strokes."""
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from numpy.typing import NDArray
 
-from semiuhpe.drawing.colour import error_colours
 from semiuhpe.geometry.crop import Image
 
 Float = NDArray[np.float64]
@@ -42,9 +36,11 @@ def head_centre_and_radius(box: Float) -> tuple[Float, float]:
     return centre, float((box[2] - box[0]) + (box[3] - box[1])) / 4
 
 
-def stroke_width(radius: float) -> int:
-    """Thickness of a line for a head of this radius, pixels."""
-    return int(np.clip(round(radius / 16), 1, 40))
+def stroke_width(radius: float, canvas: Image | None = None) -> int:
+    """Thickness of a line for a head of this radius, pixels. canvas: a large picture, which is looked at made smaller,
+    has thicker lines for small heads."""
+    least = 1 if canvas is None else min(max(canvas.shape[:2]) / 1500, radius / 7)
+    return int(np.clip(round(radius / 16), max(1, round(least)), 40))
 
 
 def _fixed(point: Float) -> tuple[int, int]:
@@ -59,85 +55,6 @@ def stroke(canvas: Image, start: Float, end: Float, colour: Colour, width: int, 
         cv2.line(canvas, _fixed(start), _fixed(end), OUTLINE, width + 2 + width // 3, cv2.LINE_AA, _SHIFT)
     else:
         cv2.line(canvas, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SHIFT)
-
-
-def label(canvas: Image, line: str, anchor: Float, radius: float) -> None:
-    """One line of text in place, below `anchor`, kept inside the picture; white with a dark rim."""
-    size = int(np.clip(round(radius * 0.32), 10, 160))
-    width, height = text_extent(line, size)
-    x = np.clip(anchor[0] - width / 2, 0, max(0, canvas.shape[1] - width))
-    y = np.clip(anchor[1] + height * 0.2, 0, max(0, canvas.shape[0] - height))
-    text(canvas, line, int(x), int(y), size)
-
-
-def text(canvas: Image, line: str, left: int, top: int, size: int) -> None:
-    """One line of text in place, white with a dark rim, `size` pixels high; what does not fit is cut off.
-
-    Pillow's own font rather than OpenCV's, whose letters differ between its versions and lack ° and ± in older ones.
-    """
-    width, height = text_extent(line, size)
-    top, left = max(0, top), max(0, left)
-    region = canvas[top : top + height, left : left + width]
-    if region.size == 0:
-        return
-    picture = Pillow.fromarray(region)
-    rim = _rim(size)
-    ImageDraw.Draw(picture).text(
-        (rim, rim), line, fill=(255, 255, 255), font=_font(size), stroke_width=rim, stroke_fill=OUTLINE, anchor="la"
-    )
-    region[:] = np.asarray(picture)
-
-
-def text_extent(line: str, size: int) -> tuple[int, int]:
-    """Width and height in pixels that `text` covers, rim included."""
-    left, _, right, _ = _font(size).getbbox(line, stroke_width=_rim(size), anchor="la")
-    return math.ceil(right - left) + 1, math.ceil(size * 1.25) + 2 * _rim(size)
-
-
-def _rim(size: int) -> int:
-    return max(1, size // 12)
-
-
-@functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-Painter = Callable[[Image, Float, Float, float, Ink], None]
-"""Draws one head in place: canvas, rotation (3, 3), centre (2,), radius, how."""
-
-
-def draw_heads(
-    image: Image,
-    rotation: ArrayLike,
-    box: ArrayLike,
-    paint: Painter,
-    *,
-    readable: ArrayLike | None,
-    labels: Sequence[str] | None,
-    expected_error_deg: ArrayLike | None = None,
-    worst_deg: float = 40.0,
-) -> Image:
-    """A copy of the image with every head painted, and its label below it. Arguments as of `axes.draw_axes`.
-
-    expected_error_deg: (n,) chooses the colours, 0 where it is not given; worst_deg: where their range ends.
-    """
-    rotations = np.asarray(rotation, dtype=np.float64).reshape(-1, 3, 3)
-    boxes = np.asarray(box, dtype=np.float64).reshape(-1, 4)
-    trusted = np.ones(len(rotations), bool) if readable is None else np.asarray(readable, dtype=bool)
-    error = np.zeros(len(rotations)) if expected_error_deg is None else np.asarray(expected_error_deg, dtype=np.float64)
-    colours = error_colours(error, worst_deg)
-    canvas = np.ascontiguousarray(image).copy()
-    # Small heads first: where heads overlap, the nearer one is the larger one.
-    for number in np.argsort([head_centre_and_radius(b)[1] for b in boxes], kind="stable"):
-        centre, radius = head_centre_and_radius(boxes[number])
-        red, green, blue = (int(value) for value in colours[number])
-        known = bool(trusted[number])
-        ink = Ink(known, (red, green, blue) if known else GREY, float(error[number]))
-        paint(canvas, rotations[number], centre, radius, ink)
-        if labels is not None and labels[number]:
-            label(canvas, labels[number], np.array([centre[0], boxes[number][3]]), radius)
-    return canvas
 
 
 def in_perspective(points: Float) -> Float:

@@ -272,7 +272,7 @@ def write_parquet(file: Any, rows: Iterable[dict[str, Any]], columns: Sequence[s
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"file": pa.string(), "frame": pa.int64(), _TRACK: pa.int64()}
+    kinds = {"file": pa.string(), "head": pa.int64(), "frame": pa.int64(), _TRACK: pa.int64()}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
     with pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from semiuhpe.geometry.crop import Image
 
 Float = NDArray[np.float64]
-Style = Literal["axes", "cube", "cone", "mesh"]
+Style = Literal["axes", "box", "cube", "cone", "mesh"]
 
 UNREADABLE_DEG = 40.0
 """Heads with a larger expected error are drawn grey: the direction is a guess."""
@@ -242,30 +242,35 @@ class HeadPoses:
 
     @overload
     def draw(
-        self, image: Pillow.Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = ...
-    ) -> Pillow.Image: ...
+        self, image: Pillow.Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = ...,
+        numbers: bool | None = None, legend: bool | None = None,
+    ) -> Pillow.Image: ...  # fmt: skip
 
     @overload
     def draw(
         self, image: Image | str | os.PathLike[str], style: Style = "axes", *, labels: bool = False,
-        unreadable_deg: float = ...,
+        unreadable_deg: float = ..., numbers: bool | None = None, legend: bool | None = None,
     ) -> Image: ...  # fmt: skip
 
     def draw(
-        self, image: Any = None, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG
-    ) -> Any:
+        self, image: Any = None, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG,
+        numbers: bool | None = None, legend: bool | None = None,
+    ) -> Any:  # fmt: skip
         """A copy of the picture with the poses drawn.
 
         image: the picture that the heads are of: (H, W, 3) uint8 RGB, or a path, which is opened; the answer is an
-        array (H, W, 3) uint8 RGB. Of a PIL image it is a PIL image, which a notebook shows. style: "axes", "cube",
-        "cone" or "mesh"; cone and mesh are coloured by the expected error, bright where it is small. labels: write
-        azimuth, elevation and the error bar, in degrees, below each head. unreadable_deg: a head with a larger expected
-        error is grey, with its error bar below it, whatever `labels` says.
+        array (H, W, 3) uint8 RGB. Of a PIL image it is a PIL image, which a notebook shows. style: "axes", "box",
+        "cube", "cone" or "mesh"; box, cone and mesh are coloured by the expected error, bright where it is small.
+        labels: write azimuth, elevation, tilt and the error bar, in degrees, at each head. unreadable_deg: a head with a
+        larger expected error is grey, with its error bar where there is room. numbers: write which head it is, from 1 as
+        in the tables of `semiuhpe predict`, or its track_id where heads are tracked; None: where there are several. legend: write into a free
+        corner what colours and grey mean; None: where there is such a head.
 
         Raises InputError for an unknown style or where there is no picture, ImageError for one that cannot be read.
         """
         from PIL import Image as Pillow
 
+        from semiuhpe.drawing.labels import label_forms
         from semiuhpe.drawing.poses import STYLES, draw_poses
         from semiuhpe.images.load import load_image
 
@@ -274,16 +279,20 @@ class HeadPoses:
         if style not in STYLES:
             raise InputError(f"style must be one of {', '.join(map(repr, STYLES))}, got {style!r}")
         readable = self.expected_error_deg <= unreadable_deg
-        figures = zip(self.azimuth_deg, self.elevation_deg, self.expected_error_deg, readable, strict=True)
-        texts = [
-            f"az {a:+.0f}° el {e:+.0f}° ±{u:.0f}°" if labels else "" if known else f"±{u:.0f}°"
-            for a, e, u, known in figures
-        ]
+        named = len(self) > 1 if numbers is None else numbers
+        angles = np.stack([self.azimuth_deg, self.elevation_deg, self.tilt_deg], axis=-1) if labels else None
+        texts = label_forms(self._names() if named else [""] * len(self), angles, self.expected_error_deg, readable)
         drawn = draw_poses(
             load_image(image), self.rotation, self.box, style=style, expected_error_deg=self.expected_error_deg,
-            readable=readable, labels=texts, worst_deg=unreadable_deg,
+            readable=readable, labels=texts, worst_deg=unreadable_deg, legend=legend,
         )  # fmt: skip
         return Pillow.fromarray(drawn) if isinstance(image, Pillow.Image) else drawn
+
+    def _names(self) -> list[str]:
+        """Track ids where heads are tracked ("" for one that is not), else numbers from 1."""
+        if (self.track_id >= 0).any():
+            return [str(track) if track >= 0 else "" for track in self.track_id]
+        return [str(number + 1) for number in range(len(self))]
 
     def __repr__(self) -> str:
         if len(self) == 0:

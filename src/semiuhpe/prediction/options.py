@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from semiuhpe.errors import InputError
 from semiuhpe.poses.exchange import check_parquet, csv_columns
+from semiuhpe.poses.head_poses import UNREADABLE_DEG
 from semiuhpe.prediction.rerun_log import check_rerun
 from semiuhpe.prediction.run_settings import Start
 
@@ -37,7 +38,7 @@ class PredictOptions:
     boxes, or boxes (n, 4) or (n, 5) with a score by path or name of the photo. crops: each picture is one head, already
     cropped.
 
-    style: what is drawn, None for nothing. labels: write the angles below each head. euler: conventions to report.
+    style: what is drawn, None for nothing. labels: write the angles at each head. grey_above_deg: a head with a larger expected error is drawn grey. euler: conventions to report.
     tables: beside the JSON, "csv" and "parquet"; of videos "jsonl" is the list of frames, "rerun" a recording for its viewer. recursive: look into
     sub-folders. start: "fresh" goes on with results of the same settings, and takes the next number, `poses-2`, where
     there are others; "resume" goes on with this folder or fails; "overwrite" deletes them.
@@ -62,6 +63,7 @@ class PredictOptions:
     crops: bool = False
     style: Style | None = "axes"
     labels: bool = False
+    grey_above_deg: float = UNREADABLE_DEG
     euler: tuple[str, ...] = ("300w-lp",)
     tables: Collection[Table] = _LIST_OF_FRAMES
     recursive: bool = False
@@ -78,6 +80,8 @@ class PredictOptions:
 
         csv_columns(self.euler)  # an unknown convention fails now, not after the first photo
         _one_of("style", self.style, (*STYLES, None))
+        if not 0 < self.grey_above_deg <= 180:
+            raise InputError(f"--grey-above is above 0 and at most 180 degrees, got {self.grey_above_deg:g}")
         _one_of("start", self.start, ("fresh", "resume", "overwrite"))
         _one_of("tracker", self.tracker, TRACKERS)
         for table in self.tables:
@@ -102,12 +106,20 @@ class PredictOptions:
 
     def drawing(self, image: Image, heads: HeadPoses) -> Image | None:
         """What is drawn on a picture; None for nothing."""
-        return None if self.style is None else heads.draw(image, self.style, labels=self.labels)
+        return (
+            None
+            if self.style is None
+            else heads.draw(image, self.style, labels=self.labels, unreadable_deg=self.grey_above_deg)
+        )
 
     @property
     def drawing_settings(self) -> dict[str, Any]:
         """What drawings depend on, JSON-ready."""
-        return {"style": self.style or "none", "labels": self.labels}
+        settings: dict[str, Any] = {"style": self.style or "none", "labels": self.labels}
+        # Results of earlier versions, which had no choice, are gone on with where it is the default.
+        return (
+            settings if self.grey_above_deg == UNREADABLE_DEG else {**settings, "grey_above_deg": self.grey_above_deg}
+        )
 
 
 def _one_of(name: str, value: object, known: Collection[object]) -> None:

@@ -126,18 +126,18 @@ class PredictionFolder:
         if not csv and not parquet:
             return
         rows = [
-            {"file": entry["file"], **row}
+            {"file": entry["file"], "head": number, **row}
             for entry in entries
-            for row in HeadPoses.from_dict(entry.get("heads", [])).to_rows(euler)
+            for number, row in enumerate(HeadPoses.from_dict(entry.get("heads", [])).to_rows(euler), 1)
         ]
         if csv:
-            text = rows_to_csv(rows, euler, first=["file"])
+            text = rows_to_csv(rows, euler, first=["file", "head"])
             write_atomically(self.folder / TABLE, text.encode("utf-8", errors="surrogateescape"))
         if parquet:
             for row in rows:  # Parquet's text is UTF-8, which a file's name need not be
                 row["file"] = row["file"].encode("utf-8", errors="replace").decode()
             with replacing(self.folder / PARQUET) as file:
-                write_parquet(file, rows, ["file", *csv_columns(euler)])
+                write_parquet(file, rows, ["file", "head", *csv_columns(euler)])
 
     def _forget_stale(self, inputs: Collection[str]) -> None:
         """Inputs that have changed since, or whose drawing is missing, are to be done anew."""

@@ -87,7 +87,7 @@ def _entries(
             done = outcome(lambda pair: job.options.drawing(*pair), (image, heads))
             if not isinstance(done, Exception):
                 height, width = image.shape[:2]
-                written = heads.to_dict(job.options.euler)
+                written = [{"head": i, **head} for i, head in enumerate(heads.to_dict(job.options.euler), 1)]
                 yield {"file": str(photo), **identity, "width": width, "height": height, "heads": written}, done
                 continue
         yield {"file": str(photo), "error": _message(photo, done)}, None
