@@ -64,9 +64,10 @@ def facing_angle_quantiles(kappa: ArrayLike, levels: ArrayLike) -> Float:
     theta = np.minimum(np.pi, np.sqrt(_CUT / np.maximum(k, 1e-12)))[:, None] * share
     mass = np.sin(theta) * _density(k[:, None], theta)
     cumulative = np.concatenate([np.zeros((len(k), 1)), np.cumsum(mass[:, 1:] + mass[:, :-1], axis=1)], axis=1)
-    return np.stack([np.interp(levels, c / c[-1], t) for c, t in zip(cumulative, theta, strict=True)]).reshape(
-        len(k), -1
-    )
+    answer = np.zeros((len(k), np.size(levels)))
+    for row, reached, angle in zip(answer, cumulative, theta, strict=True):
+        row[:] = np.interp(levels, reached / reached[-1], angle)
+    return answer
 
 
 def _density(kappa: Float, theta: Float) -> Float:
