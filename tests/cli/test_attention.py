@@ -46,7 +46,9 @@ class Page(HTMLParser):
 
 
 def test_frames_become_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    frames = write_frames(tmp_path / "frames.jsonl", [[head_line(1, 0), head_line(2, 90 if i < 50 else 0)] for i in range(100)])
+    frames = write_frames(
+        tmp_path / "frames.jsonl", [[head_line(1, 0), head_line(2, 90 if i < 50 else 0)] for i in range(100)]
+    )
     output = tmp_path / "out"
     assert main(["attention", str(frames), "--zones", zones(tmp_path), "-o", str(output), "--minute", "5"]) == 0
     printed = capsys.readouterr().out
@@ -61,7 +63,10 @@ def test_frames_become_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert float(rows[2]["azimuth_mean_deg"]) == pytest.approx(90, abs=0.5)
     assert float(rows[2]["left_s"]) > 4.5 > 0.5 > float(rows[3]["left_s"])
     dwells = list(csv.DictReader((output / "dwells.csv").open()))
-    assert [(d["zone"], float(d["seconds"])) for d in dwells if d["track_id"] == "2"] == [("left", 5.0), ("camera", 5.0)]
+    assert [(d["zone"], float(d["seconds"])) for d in dwells if d["track_id"] == "2"] == [
+        ("left", 5.0),
+        ("camera", 5.0),
+    ]
     # Once more, it is the same; another recording's report is left alone.
     before = (output / "report.html").read_bytes()
     assert main(["attention", str(frames), "--zones", zones(tmp_path), "-o", str(output), "--minute", "5"]) == 0
@@ -84,7 +89,9 @@ def test_a_video_is_predicted_first_and_gone_on_with(tmp_path: Path, capsys: pyt
     assert main(["attention", str(video), "--zones", zones(tmp_path, scene), *options]) == 0
     assert frames.stat().st_mtime_ns == written  # what is done is not done again
     # Its folder of frames does as well, and still knows the pictures' size.
-    assert main(["attention", str(frames.parent), "--zones", zones(tmp_path, scene), "-o", str(tmp_path / "again")]) == 0
+    assert (
+        main(["attention", str(frames.parent), "--zones", zones(tmp_path, scene), "-o", str(tmp_path / "again")]) == 0
+    )
     again = json.loads((tmp_path / "again" / "attention.json").read_text())
     assert again["persons"] == first["persons"]
 

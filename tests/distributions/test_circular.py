@@ -45,7 +45,9 @@ def test_what_the_errors_add_is_taken_out(rng: np.random.Generator) -> None:
 
 
 def test_error_weights_are_those_of_a_weighted_mean() -> None:
-    assert error_weights([2.0, 1.0], np.radians([2.0, 4.0]))[0] / error_weights([2.0, 1.0], np.radians([2.0, 4.0]))[1] == 8
+    assert (
+        error_weights([2.0, 1.0], np.radians([2.0, 4.0]))[0] / error_weights([2.0, 1.0], np.radians([2.0, 4.0]))[1] == 8
+    )
     assert error_weights(1.0, 0.0) == error_weights(1.0, np.radians(1.0))  # no angle is known better than labels agree
 
 

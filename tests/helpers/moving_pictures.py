@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ HEAD = (170, 20, 290, 180)
 """The head in the demo photo, roughly; square enough for a stamp."""
 
 
+@functools.cache
 def stamp(size: int) -> np.ndarray:
     """The demo photo's head, size × size."""
     photo = np.asarray(Image.open(DEMO).convert("RGB"))

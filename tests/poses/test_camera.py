@@ -32,7 +32,9 @@ def test_fields_of_view_span_the_picture() -> None:
     assert camera.field_of_view_deg[0] == pytest.approx(60)
     assert Camera.from_field_of_view((1000, 600), vertical_deg=40).field_of_view_deg[1] == pytest.approx(40)
     # 24 × 36 mm behind 50 mm: 46.8° across the diagonal, 39.6° across the width.
-    diagonal = Camera.from_field_of_view((3600, 2400), diagonal_deg=2 * math.degrees(math.atan(math.hypot(18, 12) / 50)))
+    diagonal = Camera.from_field_of_view(
+        (3600, 2400), diagonal_deg=2 * math.degrees(math.atan(math.hypot(18, 12) / 50))
+    )
     assert diagonal.matrix[0, 0] == pytest.approx(5000)
 
 

@@ -118,7 +118,9 @@ def test_rendered_persons_are_as_far_away_as_is_said(head_size: ModuleType) -> N
     assert 0.75 < noisy["within_error_90"] <= 1.0
     # Of one person, the rotation explains nearly all of the outline: without it, the spread is far larger.
     found = head_positions(boxes.rotation, boxes.box, head_size.CAMERA, noise=EXACT_BOX)
-    blind = head_positions(np.broadcast_to(np.eye(3), boxes.rotation.shape), boxes.box, head_size.CAMERA, noise=EXACT_BOX)
+    blind = head_positions(
+        np.broadcast_to(np.eye(3), boxes.rotation.shape), boxes.box, head_size.CAMERA, noise=EXACT_BOX
+    )
     spread = [
         np.mean([np.std(np.log(p.distance_m / boxes.distance_m)[boxes.person == k]) for k in range(12)])
         for p in (found, blind)

@@ -53,7 +53,10 @@ def sights_of(
     angles = facing_angle_quantiles(kappa_of_mean_angle(np.radians(known * _ERROR_STEP_DEG)), level)
     theta = angles[which]
     facing = facing_direction(rotation)
-    across = np.cos(2 * np.pi * turn)[:, None] * rotation[:, None, :, 0] + np.sin(2 * np.pi * turn)[:, None] * rotation[:, None, :, 1]
+    across = (
+        np.cos(2 * np.pi * turn)[:, None] * rotation[:, None, :, 0]
+        + np.sin(2 * np.pi * turn)[:, None] * rotation[:, None, :, 1]
+    )
     relative = np.cos(theta)[..., None] * facing[:, None] + np.sin(theta)[..., None] * across
     centre = (box[:, :2] + box[:, 2:]) / 2
     if camera is None:

@@ -42,13 +42,12 @@ def strip(
 
     def block(first: float, last: float, fill: str, title: str) -> str:
         wide = max(x(last) - x(first), 0.4)
-        return (
-            f'<rect x="{x(first):.2f}" y="2" width="{wide:.2f}" height="{bar}" fill="{fill}"><title>{escape(title)}</title></rect>'
-        )
+        return f'<rect x="{x(first):.2f}" y="2" width="{wide:.2f}" height="{bar}" fill="{fill}"><title>{escape(title)}</title></rect>'
 
     parts = [f'<rect x="{_LEFT}" y="2" width="{_WIDTH - 2 * _LEFT}" height="{bar}" fill="none" stroke="#8A929C"/>']
     parts += [
-        block(s.start_s, s.end_s, colours[s.label], f"{s.label}, {clock(s.start_s)} to {clock(s.end_s)}") for s in stretches
+        block(s.start_s, s.end_s, colours[s.label], f"{s.label}, {clock(s.start_s)} to {clock(s.end_s)}")
+        for s in stretches
     ]
     parts += [block(g.start_s, g.end_s, "url(#hatch)", f"gap: {g.reason}, {g.end_s - g.start_s:.1f} s") for g in gaps]
     parts += [
@@ -76,7 +75,9 @@ def bars(minutes: Sequence[Share], names: Sequence[str], colours: Mapping[str, s
         for name in names:
             part = minute.expected_s[name] * scale / minute_s * 110
             y -= part
-            title = f"{name}: {minute.expected_s[name]:.1f} s of {minute.seen_s:.1f} s seen from {clock(minute.start_s)}"
+            title = (
+                f"{name}: {minute.expected_s[name]:.1f} s of {minute.seen_s:.1f} s seen from {clock(minute.start_s)}"
+            )
             if part > 0.05:
                 parts.append(
                     f'<rect x="{x:.1f}" y="{y:.2f}" width="{step * 0.82:.1f}" height="{part:.2f}" fill="{colours[name]}">'

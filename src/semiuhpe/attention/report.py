@@ -149,7 +149,8 @@ def page(attention: Attention, source: str, minute_s: float) -> str:
     """The HTML page: charts and tables of every person, and what was not seen."""
     seen, colours = attention.sightings, charts.colours_of(attention.names)
     key = "".join(
-        f'<span class="key" style="background:{colours[name]}"></span>{escape(name)}' for name in (*attention.names, UNSURE)
+        f'<span class="key" style="background:{colours[name]}"></span>{escape(name)}'
+        for name in (*attention.names, UNSURE)
     )
     gaps = "; ".join(f"{charts.clock(g.start_s)}, {g.end_s - g.start_s:.1f} s ({escape(g.reason)})" for g in seen.gaps)
     notes = [

@@ -89,7 +89,9 @@ def sightings_of(lines: Iterable[str], name: str = "frames") -> Sightings:
             if times and not at > times[-1]:
                 raise ValueError(f"time {at:g} s does not come after {times[-1]:g} s")
             for gap in missing:
-                gaps.append(RecordingGap(max(times[-1] if times else 0.0, at - float(gap["seconds"])), at, str(gap["reason"])))
+                gaps.append(
+                    RecordingGap(max(times[-1] if times else 0.0, at - float(gap["seconds"])), at, str(gap["reason"]))
+                )
             missing = []
             times.append(at)
             for head in content["heads"]:
@@ -99,7 +101,9 @@ def sightings_of(lines: Iterable[str], name: str = "frames") -> Sightings:
                     error = float(head["expected_error_deg"])
                     rows.append((track, at, np.reshape(head["rotation"], (3, 3)), np.reshape(head["box"], 4), error))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            broken = f"{name}: line {number} is no frame as semiuhpe predict writes it ({error!r}); give its frames.jsonl"
+            broken = (
+                f"{name}: line {number} is no frame as semiuhpe predict writes it ({error!r}); give its frames.jsonl"
+            )
     if broken and not times:
         raise InputError(broken)
     if not rows and untracked:

@@ -105,7 +105,9 @@ def attention_of(sightings: Sightings, scene: Scene, *, minute_s: float = MINUTE
             there = own[(sightings.time_s[own] >= start) & (sightings.time_s[own] < end)]
             bounds = max(start, first), min(end, last)
             minutes.append(_share(sightings, probability, scene.names, there, track_id, *bounds))
-        stretches[track_id] = tuple(stretches_of(sightings.time_s[own], sightings.seconds[own], probability[own], scene.names))
+        stretches[track_id] = tuple(
+            stretches_of(sightings.time_s[own], sightings.seconds[own], probability[own], scene.names)
+        )
         dwells += [
             Dwell(track_id, s.label, s.start_s, s.end_s)
             for s in stretches[track_id]

@@ -22,9 +22,14 @@ def _parser() -> argparse.ArgumentParser:
         "goes on. docs/attention.md shows zones of a driver, a classroom and a shelf.",
     )
     parser.add_argument(
-        "source", metavar="SOURCE", type=Path, help="a video, or what semiuhpe predict made of one: its folder or frames.jsonl"
+        "source",
+        metavar="SOURCE",
+        type=Path,
+        help="a video, or what semiuhpe predict made of one: its folder or frames.jsonl",
     )
-    parser.add_argument("--zones", type=Path, required=True, metavar="FILE", help="JSON that lists what there is to look at")
+    parser.add_argument(
+        "--zones", type=Path, required=True, metavar="FILE", help="JSON that lists what there is to look at"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("attention"), help="folder to write to (default: %(default)s)"
     )
@@ -69,7 +74,9 @@ def main(argv: list[str]) -> int:
         zones = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in share.expected_s.items())
         print(f"person {share.track_id}: seen {share.seen_s:.1f} s, absent {share.absent_s:.1f} s; {zones}")
     lost = sum(gap.end_s - gap.start_s for gap in attention.sightings.gaps)
-    print(f"{len(attention.persons)} persons, {len(attention.dwells)} dwells, {lost:.1f} s of gaps; report in {files[0]}")
+    print(
+        f"{len(attention.persons)} persons, {len(attention.dwells)} dwells, {lost:.1f} s of gaps; report in {files[0]}"
+    )
     return 0
 
 

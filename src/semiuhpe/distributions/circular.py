@@ -48,7 +48,9 @@ def summarize(angle: ArrayLike, weight: ArrayLike, sigma: ArrayLike = 0.0) -> Ci
     resultant = min(abs(vector), 1.0)
     mean = float(np.angle(vector)) if resultant > 1e-9 else np.nan
     kept = float(np.sum(w * np.exp(-(np.broadcast_to(sigma, at.shape) ** 2) / 2)) / total)
-    return CircularSummary(mean, resultant, spread_of(resultant), spread_of(min(1.0, resultant / max(kept, 1e-12))), total)
+    return CircularSummary(
+        mean, resultant, spread_of(resultant), spread_of(min(1.0, resultant / max(kept, 1e-12))), total
+    )
 
 
 def spread_of(resultant: float) -> float:

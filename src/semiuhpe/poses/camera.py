@@ -89,7 +89,9 @@ class Camera:
         width where `sensor_width_mm` is given; the 35 mm equivalent, which is for the diagonal; the focal length and the
         resolution of the focal plane. Raises InputError, with the remedy, where the photo tells none of them.
         """
-        name = str(photo) if isinstance(photo, str | os.PathLike) else str(getattr(photo, "filename", "") or "the picture")
+        name = (
+            str(photo) if isinstance(photo, str | os.PathLike) else str(getattr(photo, "filename", "") or "the picture")
+        )
         tags, size = exif_of(photo)
         return cls.from_focal_length(focal_length_px(tags, size, sensor_width_mm, name), size)
 
@@ -125,8 +127,12 @@ def focal_length_px(tags: Any, size: tuple[int, int], sensor_width_mm: float | N
     focal_mm, equivalent = _number(tags.get(_FOCAL_MM)), _number(tags.get(_FOCAL_35_MM))
     if sensor_width_mm is not None:
         if focal_mm is None:
-            raise InputError(f"{name}: its EXIF tells no focal length, which sensor_width_mm goes with; give a field of view")
-        return focal_mm / _positive("a sensor's width in mm", sensor_width_mm) * longer  # the sensor's width is its longer side
+            raise InputError(
+                f"{name}: its EXIF tells no focal length, which sensor_width_mm goes with; give a field of view"
+            )
+        return (
+            focal_mm / _positive("a sensor's width in mm", sensor_width_mm) * longer
+        )  # the sensor's width is its longer side
     if equivalent is not None:
         return equivalent / FILM_DIAGONAL_MM * math.hypot(longer, shorter)
     density = _number(tags.get(_PLANE_X)) or _number(tags.get(_PLANE_Y))

@@ -186,7 +186,13 @@ class MotionTracker:
         self._given = int(state["given"])
         self._tracks = {
             int(key): _Track(
-                np.array(b), np.array(v), np.array(r), np.array(s), float(e), float(t), None if look is None else np.array(look)
+                np.array(b),
+                np.array(v),
+                np.array(r),
+                np.array(s),
+                float(e),
+                float(t),
+                None if look is None else np.array(look),
             )
             for key, (b, v, r, s, e, t, look) in state["tracks"].items()
         }
