@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ HEAD = (170, 20, 290, 180)
 """The head in the demo photo, roughly; square enough for a stamp."""
 
 
+@functools.cache
 def stamp(size: int) -> np.ndarray:
     """The demo photo's head, size × size."""
     photo = np.asarray(Image.open(DEMO).convert("RGB"))
@@ -88,3 +90,26 @@ def turned(path: Path, degrees: int) -> Path:
     content[at : at + 36] = matrix.tobytes()
     path.write_bytes(bytes(content))
     return path
+
+
+def people(
+    centres: Sequence[tuple[float, float] | None], clothes: Sequence[tuple[int, int, int]], *, size: int = 40, width: int = 320,
+    height: int = 200, light: float = 1.0, noise: np.random.Generator | None = None, pillar: tuple[int, int] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """People with the same head and clothes of their own; None: not there. light: factor on all; noise: of the sensor;
+    pillar: x from and to that is before everybody.
+    """
+    canvas = np.full((height, width, 3), (150, 150, 140), np.uint8)
+    head = stamp(size)
+    for centre, colour in zip(centres, clothes, strict=True):
+        if centre is None:
+            continue
+        x, y = centre
+        corner = (round(x - 0.9 * size), round(y + 0.5 * size)), (round(x + 0.9 * size), height)
+        cv2.rectangle(canvas, *corner, colour, -1)
+        matrix = np.array([[1.0, 0, x - size / 2], [0, 1.0, y - size / 2]])
+        cv2.warpAffine(head, matrix, (width, height), dst=canvas, borderMode=cv2.BORDER_TRANSPARENT)
+    if pillar is not None:
+        canvas[:, pillar[0] : pillar[1]] = (90, 80, 75)
+    shown = canvas * light + (0 if noise is None else noise.normal(0, 6, canvas.shape))
+    return shown.clip(0, 255).astype(np.uint8)

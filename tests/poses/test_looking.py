@@ -9,6 +9,7 @@ from semiuhpe.distributions.isotropic import kappa_of_mean_angle, mean_angle_of
 from semiuhpe.errors import InputError
 from semiuhpe.geometry.rotation import angle_between, facing_direction, random_rotations, rotation_of_vector
 from semiuhpe.poses.camera import Camera
+from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.poses.looking import facing_within, looks_at, looks_at_point
 from semiuhpe.poses.position import HeadPositions, head_positions
 
@@ -120,3 +121,28 @@ def test_what_is_no_target_is_refused() -> None:
         looks_at_point([[0, 0, -1.0]], [5.0], where, [0, 0, 0.0], 0)
     empty = placed(np.zeros((0, 3)), 0.1)
     assert looks_at(np.zeros((0, 3)), [], empty, empty).shape == (0, 0)
+
+
+def test_heads_of_a_picture_know_where_they_are_and_whom_they_look_at() -> None:
+    """Three at the edges of a wide picture: each pose is relative to its own ray, as estimates are."""
+    box = np.array([[40.0, 250, 140, 350], [450, 250, 550, 350], [860, 250, 960, 350]])
+    place = head_positions(np.tile(np.eye(3), (3, 1, 1)), box, CAMERA).point
+    frontal = HeadPoses(
+        rotation=np.tile(np.eye(3), (3, 1, 1)), box=box, detection_score=np.ones(3), expected_error_deg=np.full(3, 4.0),
+        error_90_deg=np.full(3, 7.0), entropy=-np.ones(3),
+    )  # fmt: skip
+    np.testing.assert_allclose(frontal.position(CAMERA).point, place, atol=0.02)
+    assert frontal.position(CAMERA).log_sigma.max() < 0.16
+    # Facing the lens, all of them look at it, those at the edges too, and nobody at anybody.
+    assert (frontal.looks_at([0, 0, 0], CAMERA) > 0.95).all()
+    assert frontal.looks_at(frontal, CAMERA).max() < 0.01
+    assert frontal.looks_at(frontal[1], CAMERA).shape == (3, 1)
+    # The first turns to the picture's right, by a quarter and half the angle of its ray.
+    turned = rotation_of_vector([0, np.radians(80.0), 0])
+    assert facing_direction(turned)[0] < 0  # a positive turn about y goes to the left
+    aside = HeadPoses(
+        rotation=np.stack([turned.T, np.eye(3), turned]), box=box, detection_score=np.ones(3),
+        expected_error_deg=np.full(3, 4.0), error_90_deg=np.full(3, 7.0), entropy=-np.ones(3),
+    )  # fmt: skip
+    found = aside.looks_at(aside, CAMERA)
+    assert found[0, 1] > found[1].max() and found[2, 1] > found[1].max()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from PIL import Image as Pillow
 
     from semiuhpe.geometry.crop import Image
+    from semiuhpe.poses.camera import Camera
+    from semiuhpe.poses.position import HeadPositions, MeanHead
 
 Float = NDArray[np.float64]
 Style = Literal["axes", "box", "cube", "cone", "mesh"]
@@ -176,6 +178,29 @@ class HeadPoses:
         if not upper or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             raise InputError("camera_matrix: expected [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0")
         return axis_to_ray((self.box[:, :2] + self.box[:, 2:]) / 2, matrix)
+
+    def position(self, camera: Camera, head: MeanHead | None = None) -> HeadPositions:
+        """Where the heads are, in metres, with errors; see `position.head_positions`. head: by default `MEAN_HEAD`."""
+        from semiuhpe.poses.position import MEAN_HEAD, head_positions
+
+        return head_positions(
+            self.rotation, self.box, camera, expected_error_deg=self.expected_error_deg, head=head or MEAN_HEAD
+        )
+
+    def looks_at(
+        self, target: ArrayLike | HeadPoses, camera: Camera, *, within_deg: float = 15.0, head: MeanHead | None = None
+    ) -> Float:
+        """How probable it is that each head looks at a target: (n,) for a point, (n, m) for the m heads of a HeadPoses.
+
+        target: x, y, z in metres, camera frame, or heads of the same picture. within_deg: half angle of the cone around the
+        target that a face has to point into; see `looking`. Raises InputError.
+        """
+        from semiuhpe.poses.looking import looks_at, looks_at_point
+
+        facing, own = self.relative_to_camera(camera.matrix).facing, self.position(camera, head)
+        if isinstance(target, HeadPoses):
+            return looks_at(facing, self.expected_error_deg, own, target.position(camera, head), within_deg)
+        return looks_at_point(facing, self.expected_error_deg, own, target, within_deg)
 
     def to_dict(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> list[dict[str, Any]]:
         """One JSON-ready dict for each head."""

@@ -62,13 +62,14 @@ def facing_angle_quantiles(kappa: ArrayLike, levels: ArrayLike) -> Float:
     kappa: (n,) κ ≥ 0; levels: (k,) in [0, 1]. → (n, k) radians, by trapezoids over 400 angles.
     """
     k = np.atleast_1d(np.asarray(kappa, dtype=np.float64))
-    share, asked = np.linspace(0.0, 1.0, 400), np.asarray(levels, dtype=np.float64)
+    share = np.linspace(0.0, 1.0, 400)
     theta = np.minimum(np.pi, np.sqrt(_CUT / np.maximum(k, 1e-12)))[:, None] * share
     mass = np.sin(theta) * _density(k[:, None], theta)
     cumulative = np.concatenate([np.zeros((len(k), 1)), np.cumsum(mass[:, 1:] + mass[:, :-1], axis=1)], axis=1)
-    return np.stack([np.interp(asked, c / c[-1], t) for c, t in zip(cumulative, theta, strict=True)]).reshape(
-        len(k), -1
-    )
+    answer = np.zeros((len(k), np.size(levels)))
+    for row, reached, angle in zip(answer, cumulative, theta, strict=True):
+        row[:] = np.interp(np.asarray(levels, dtype=np.float64), reached / reached[-1], angle)
+    return answer
 
 
 def _density(kappa: Float, theta: Float) -> Float:

@@ -21,6 +21,7 @@ from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import Image
 from semiuhpe.images.load import load_image
 from semiuhpe.poses.head_poses import HeadPoses, png_of
+from semiuhpe.tracking.appearance import describe
 from semiuhpe.tracking.box_flow import Grey, carry, grey_of
 from semiuhpe.tracking.pace import Pace, fixed_interval
 from semiuhpe.tracking.smoothing import RotationSmoother
@@ -166,7 +167,7 @@ class PoseStream:
             np.concatenate([scores, coasting.detection_score]),
         )
         found, rest = heads[:count], heads[count:]
-        ids: Int = self._tracker.update(found, time_s)
+        ids = self._identified(image, found, time_s)
         # One that a detection has taken over, though they hardly overlap, is not shown twice.
         left = ~np.isin(coasting.track_id, ids)
         rest_ids = coasting.track_id[left]
@@ -174,6 +175,12 @@ class PoseStream:
         self._tracker.carry(rest_ids, rest, time_s)
         self._misses = {int(key): self._misses.get(int(key), 0) + 1 for key in rest_ids}
         return HeadPoses.concatenate([replace(found, track_id=ids), rest])
+
+    def _identified(self, image: Image, found: HeadPoses, time_s: float) -> Int:
+        """The tracker's answer; it is told what people look like where it asks for that."""
+        if isinstance(self._tracker, MotionTracker) and self._tracker.reidentify_s:
+            return self._tracker.update(found, time_s, describe(image, found.box))
+        return self._tracker.update(found, time_s) if self._tracker is not None else found.track_id
 
     def prime(self, image: Image) -> None:
         """The frame before the next one, after `restore`."""

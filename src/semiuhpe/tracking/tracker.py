@@ -17,11 +17,19 @@ from semiuhpe.errors import MissingExtraError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.rotation import Float, geodesic_distance, rotation_of_vector, rotation_vector
 from semiuhpe.poses.head_poses import UNREADABLE_DEG, HeadPoses
+from semiuhpe.tracking.appearance import likeness
 from semiuhpe.tracking.assignment import assign
 
 Int = NDArray[np.int64]
 
 UNTRACKED = -1
+
+_ALIKE = 0.82
+"""Likeness from which on somebody who comes up may be one who was lost."""
+_LOOK_SHARE = 0.2
+"""Of each new look in what is remembered of a person."""
+_WALK = 4.0
+"""Sides of a head that people walk in a second: about a metre."""
 
 
 class Tracker(Protocol):
@@ -46,7 +54,9 @@ class Tracker(Protocol):
 
 @dataclass
 class _Track:
-    """box: (4,) when last seen, moving with velocity (4,) a second; rotation: (3, 3), turning by spin (3,) radians a second."""
+    """box: (4,) when last seen, moving with velocity (4,) a second; rotation: (3, 3), turning by spin (3,) radians a second;
+    look: as `appearance.describe` tells, None where nobody looked.
+    """
 
     box: Float
     velocity: Float
@@ -54,6 +64,7 @@ class _Track:
     spin: Float
     error_deg: float
     time_s: float
+    look: Float | None = None
 
     def box_at(self, time_s: float) -> Float:
         # Nobody keeps going for long: beyond half a second a constant velocity says nothing.
@@ -73,6 +84,9 @@ class _Track:
             self.spin = (1 - share) * self.spin + share * turned
         self.box, self.rotation, self.error_deg, self.time_s = box.copy(), rotation.copy(), error_deg, time_s
 
+    def see_look(self, look: Float) -> None:
+        self.look = look.copy() if self.look is None else (1 - _LOOK_SHARE) * self.look + _LOOK_SHARE * look
+
 
 class MotionTracker:
     """Boxes and rotations at constant velocity, matched at the least total cost.
@@ -80,25 +94,26 @@ class MotionTracker:
     Two heads that cross overlap in their boxes but seldom in the way they are turned, so the cost of a match is made of
     overlap, distance and, where both poses are readable, the angle between the expected and the seen rotation.
 
-    memory_s: a head that comes back within so long keeps its identity. Identities count from 1 and are never reused.
+    memory_s: a head that comes back within so long, where its motion took it, keeps its identity. reidentify_s: one that
+    nobody expects any more keeps it for so long too, if it looks alike and could have walked there; 0 for never. Identities
+    count from 1 and are never reused.
     """
 
-    def __init__(self, memory_s: float = 1.5) -> None:
-        self.memory_s = memory_s
+    def __init__(self, memory_s: float = 1.5, reidentify_s: float = 5.0) -> None:
+        self.memory_s, self.reidentify_s = memory_s, reidentify_s
         self._tracks: dict[int, _Track] = {}
         self._given = 0
 
-    def update(self, heads: HeadPoses, time_s: float) -> Int:
-        """See `Tracker`. Every head gets an identity at once."""
-        self._tracks = {key: t for key, t in self._tracks.items() if time_s - t.time_s <= self.memory_s}
-        keys = list(self._tracks)
+    def update(self, heads: HeadPoses, time_s: float, looks: Float | None = None) -> Int:
+        """See `Tracker`. Every head gets an identity at once. looks: (n, d) of the heads, as `appearance.describe` tells."""
+        self._tracks = {key: track for key, track in self._tracks.items() if self._remembers(track, time_s)}
         ids = np.full(len(heads), UNTRACKED, dtype=np.int64)
-        if keys and len(heads):
-            affinity = self._affinity([self._tracks[key] for key in keys], heads, time_s)
-            # What may not match costs as much as no match, so it is never preferred to one that may.
-            for head, column in enumerate(assign(-np.maximum(affinity, 0.0))):
-                if column >= 0 and affinity[head, column] > 0:
-                    ids[head] = keys[column]
+        expected = [key for key, track in self._tracks.items() if time_s - track.time_s <= self.memory_s]
+        if expected and len(heads):
+            affinity = self._affinity([self._tracks[key] for key in expected], heads, time_s)
+            _match(affinity, np.arange(len(heads)), expected, ids)
+        if looks is not None:
+            self._reidentify(heads, looks, time_s, ids)
         for i in np.flatnonzero(ids == UNTRACKED):
             self._given += 1
             ids[i] = self._given
@@ -107,7 +122,31 @@ class MotionTracker:
                 box, np.zeros(4), rotation, np.zeros(3), float(heads.expected_error_deg[i]), time_s
             )
         self.carry(ids, heads, time_s)
+        if looks is not None:
+            for key, look in zip(ids, looks, strict=True):
+                self._tracks[int(key)].see_look(look)
         return ids
+
+    def _remembers(self, track: _Track, time_s: float) -> bool:
+        longest = self.memory_s if track.look is None else max(self.memory_s, self.reidentify_s)
+        return time_s - track.time_s <= longest
+
+    def _reidentify(self, heads: HeadPoses, looks: Float, time_s: float, ids: Int) -> None:
+        """Give heads that nobody expected the identities of lost ones that look alike and could have come so far."""
+        taken = set(ids.tolist())
+        lost = [key for key, track in self._tracks.items() if key not in taken and track.look is not None]
+        new = np.flatnonzero(ids == UNTRACKED)
+        if not self.reidentify_s or not lost or not len(new):
+            return
+        tracks = [self._tracks[key] for key in lost]
+        alike = likeness(looks[new], np.stack([track.look for track in tracks if track.look is not None]))
+        box = np.stack([track.box for track in tracks])
+        unseen = np.array([time_s - track.time_s for track in tracks])[None]
+        distance, ratio = _distance_and_ratio(heads.box[new], box)
+        reachable = (distance < 1.0 + _WALK * unseen) & (ratio > 0.5) & (ratio < 2.0)
+        # Of two who look the same, the nearer one; how near matters less the longer nobody looked.
+        nearness = 0.05 * np.exp(-distance / (1.0 + _WALK * unseen))
+        _match(np.where(reachable & (alike >= _ALIKE), alike - _ALIKE + nearness, 0.0), new, lost, ids)
 
     def carry(self, track_id: Int, heads: HeadPoses, time_s: float) -> None:
         """See `Tracker`; identities that it has never given or has forgotten are passed over."""
@@ -119,10 +158,7 @@ class MotionTracker:
         """How well heads fit tracks, (n, m); 0 or less where they must not match."""
         box = np.stack([track.box_at(time_s) for track in tracks])
         overlap = box_math.iou(heads.box, box)
-        side = np.sqrt(np.maximum(box_math.area(box), 1e-9))[None]
-        ratio = np.sqrt(np.maximum(box_math.area(heads.box), 1e-9))[:, None] / side
-        centre, expected = (heads.box[:, :2] + heads.box[:, 2:]) / 2, (box[:, :2] + box[:, 2:]) / 2
-        distance = np.linalg.norm(centre[:, None] - expected[None], axis=-1) / side
+        distance, ratio = _distance_and_ratio(heads.box, box)
         rotation = np.stack([track.rotation_at(time_s) for track in tracks])
         angle = geodesic_distance(heads.rotation[:, None], rotation[None])
         readable = (heads.expected_error_deg[:, None] <= UNREADABLE_DEG) & (
@@ -137,18 +173,45 @@ class MotionTracker:
     def state(self) -> dict[str, Any]:
         """See `Tracker`."""
         rows = {
-            str(key): [t.box.tolist(), t.velocity.tolist(), t.rotation.tolist(), t.spin.tolist(), t.error_deg, t.time_s]
+            str(key): [
+                t.box.tolist(), t.velocity.tolist(), t.rotation.tolist(), t.spin.tolist(), t.error_deg, t.time_s,
+                None if t.look is None else t.look.tolist(),
+            ]
             for key, t in self._tracks.items()
-        }
+        }  # fmt: skip
         return {"given": self._given, "tracks": rows}
 
     def restore(self, state: dict[str, Any]) -> None:
         """See `Tracker`; exact to the bit."""
         self._given = int(state["given"])
         self._tracks = {
-            int(key): _Track(np.array(b), np.array(v), np.array(r), np.array(s), float(e), float(t))
-            for key, (b, v, r, s, e, t) in state["tracks"].items()
+            int(key): _Track(
+                np.array(b),
+                np.array(v),
+                np.array(r),
+                np.array(s),
+                float(e),
+                float(t),
+                None if look is None else np.array(look),
+            )
+            for key, (b, v, r, s, e, t, look) in state["tracks"].items()
         }
+
+
+def _match(affinity: Float, heads: Int, keys: list[int], ids: Int) -> None:
+    """Write into `ids`, at `heads`, the keys that fit best in all; affinity (heads, keys), 0 or less for never."""
+    # What may not match costs as much as no match, so it is never preferred to one that may.
+    for row, column in enumerate(assign(-np.maximum(affinity, 0.0))):
+        if column >= 0 and affinity[row, column] > 0:
+            ids[heads[row]] = keys[column]
+
+
+def _distance_and_ratio(boxes: Float, tracked: Float) -> tuple[Float, Float]:
+    """Of every pair (n, m): distance of the middles and ratio of the sides, in sides of the tracked one."""
+    side = np.sqrt(np.maximum(box_math.area(tracked), 1e-9))[None]
+    ratio = np.sqrt(np.maximum(box_math.area(boxes), 1e-9))[:, None] / side
+    centre, expected = (boxes[:, :2] + boxes[:, 2:]) / 2, (tracked[:, :2] + tracked[:, 2:]) / 2
+    return np.asarray(np.linalg.norm(centre[:, None] - expected[None], axis=-1) / side), np.asarray(ratio)
 
 
 _SURE, _BEGINS = 0.25, 0.35
