@@ -44,7 +44,7 @@ class Chromium:
         self._buffer, self._number, self._session, self.log = b"", 0, None, list[str]()
         try:
             self._session = self._attached()
-            for domain in ("Page", "Runtime", "DOM", "Log"):
+            for domain in ("Page", "Runtime", "DOM", "Log", "Accessibility"):
                 self.call(f"{domain}.enable")
         except BaseException:
             self.__exit__()
@@ -124,6 +124,24 @@ class Chromium:
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
+
+    def resize(self, width: int, height: int, sharpness: float = 1.0) -> None:
+        """Be a window of that size; one narrower than 500 pixels is a phone's. sharpness: screen pixels to one of the page."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=sharpness, mobile=width < 500,
+        )  # fmt: skip
+
+    def press(self, key: str) -> None:
+        """One key, down and up, as a keyboard sends it."""
+        code = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key]
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def click(self, x: float, y: float) -> None:
+        """The left button at a point of the window."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def screenshot(self) -> bytes:
         """PNG bytes of what is seen."""

@@ -161,6 +161,7 @@ function show(picture, result) {
 // As large as the view allows, and as sharp as the screen is.
 function fit() {
   const { width, height } = state.result, sharp = window.devicePixelRatio || 1;
+  $("view").style.setProperty("--aspect", `${width} / ${height}`);
   const scale = Math.min($("view").clientWidth / width, $("view").clientHeight / height, MOST_ENLARGED);
   const sides = [width, height].map((side) => Math.max(1, Math.floor(side * scale)));
   const pixels = Math.min(sharp, CANVAS_SIDE / Math.max(...sides));
