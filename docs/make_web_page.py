@@ -1,4 +1,5 @@
-"""The picture of the web page in docs/web_page.md: a headless Chromium opens `semiuhpe demo` and chooses a demo photo.
+"""The picture of the web page in docs/web_page.md: a headless Chromium opens `semiuhpe demo` and chooses a demo photo, in
+a window and on a phone.
 
 python docs/make_web_page.py
 """
@@ -21,19 +22,31 @@ sys.path.insert(0, str(DOCS.parent / "tests"))
 from web.chromium import Chromium
 
 
+WINDOW, PHONE, SPACE = (1440, 900), (390, 900), 24
+"""Width and height in pixels of the page, and the space between the two."""
+
+
+def seen(page: Chromium, url: str, size: tuple[int, int]) -> Image.Image:
+    """The page of that size with the photo, as it is seen."""
+    page.resize(*size)
+    page.open(url)
+    page.wait("'ready' in document.documentElement.dataset")
+    page.upload("#file", DOCS / "demo" / "astronaut.jpg")
+    page.wait("document.querySelectorAll('#heads tbody tr').length > 0")
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
 def main() -> None:
     """Write docs/img/web_page.jpg."""
     with Server(HeadPoseEstimator(), port=0) as server, tempfile.TemporaryDirectory() as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with Chromium(Path(profile), width=1400, height=960) as page:
-            page.open(server.url)
-            page.wait("document.querySelector('#status').textContent === 'Ready.'")
-            page.upload("#file", DOCS / "demo" / "grace_hopper.jpg")
-            page.wait("document.querySelectorAll('#heads tbody tr').length > 0")
-            page.js("document.querySelector('input[value=mesh]').click()")
-            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        with Chromium(Path(profile)) as page:
+            window, phone = seen(page, server.url, WINDOW), seen(page, server.url, PHONE)
         server.shutdown()
-    picture.save(DOCS / "img" / "web_page.jpg", quality=88)
+    picture = Image.new("RGB", (window.width + SPACE + phone.width, window.height), "white")
+    picture.paste(window, (0, 0))
+    picture.paste(phone, (window.width + SPACE, 0))
+    picture.save(DOCS / "img" / "web_page.jpg", quality=85)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,8 @@ function update() {
   $("limit").style.setProperty("--cut", (now.greyAbove - $("limit").min) / ($("limit").max - $("limit").min));
   if (!state.result) return;
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
-  paint(context, scene(), LETTERS * rem * fit());
+  const sharp = fit();
+  paint(context, scene(), Math.max(LETTERS * rem * sharp, 0.016 * Math.min(canvas.width, canvas.height)));
   const all = state.result.heads.length, heads = visible(), head = chosen(heads);
   $("count").textContent = heads.length < all ? `${heads.length} of ${all}` : all || "";
   $("none").hidden = heads.length > 0;
