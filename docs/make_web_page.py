@@ -21,7 +21,6 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 from web.chromium import Chromium
 
-
 WINDOW, PHONE, SPACE = (1440, 900), (390, 900), 24
 """Width and height in pixels of the page, and the space between the two."""
 

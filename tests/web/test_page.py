@@ -89,7 +89,9 @@ def rows(page: Chromium) -> list[list[str]]:
 
 
 def slide(page: Chromium, selector: str, value: float) -> None:
-    page.js(f"(s => {{ s.value = {value}; s.dispatchEvent(new Event('input')); }})(document.querySelector('{selector}'))")
+    page.js(
+        f"(s => {{ s.value = {value}; s.dispatchEvent(new Event('input')); }})(document.querySelector('{selector}'))"
+    )
 
 
 def written(page: Chromium) -> list[tuple[str, float, float, float]]:
@@ -381,7 +383,9 @@ def test_the_camera_runs_frame_by_frame_with_identities_and_stops(page: Chromium
     page.wait("document.querySelector('#camera').textContent === 'Camera'")
     name, content = saved(page, "#json")
     frames: list[dict[str, Any]] = json.loads(content)["frames"]
-    assert name == "camera.json" and [frame["frame"] for frame in frames] == list(range(len(frames))) and len(frames) > 1
+    assert (
+        name == "camera.json" and [frame["frame"] for frame in frames] == list(range(len(frames))) and len(frames) > 1
+    )
     assert all([head["track_id"] for head in frame["heads"]] == [1, 2] for frame in frames)
     name, content = saved(page, "#csv")
     by_frame = HeadPoses.from_csv_by_picture(content.decode())
