@@ -147,7 +147,7 @@ function drawMesh(context, rotation, place, look, mesh) {
   const [offsetX, offsetY] = [Math.floor(toX(left)) - margin, Math.floor(toY(top)) - margin];
   sheet.width = Math.max(1, Math.ceil(toX(right) - offsetX) + margin);
   sheet.height = Math.max(1, Math.ceil(toY(bottom) - offsetY) + margin);
-  const paper = sheet.getContext("2d");
+  const paper = sheet.getContext("2d", { willReadFrequently: true });
   paper.lineJoin = "round";
   const paths = faces.map(([, a, b, c]) => [a, b, c].map((v) => [toX(xs[v]) - offsetX, toY(ys[v]) - offsetY]));
   for (const [colour, width] of [["rgb(235,235,235)", 3 * rim], [RIM, rim]]) {
@@ -159,6 +159,10 @@ function drawMesh(context, rotation, place, look, mesh) {
   }
   paper.lineWidth = 0.8; // closes the hairlines that anti-aliasing leaves between triangles
   const toEye = Math.hypot(LIGHT[0], LIGHT[1], LIGHT[2] - 1), half = [LIGHT[0], LIGHT[1], LIGHT[2] - 1].map((v) => v / toEye);
+  const covers = new OffscreenCanvas(sheet.width, sheet.height).getContext("2d"); // how opaque each pixel is, as grey
+  covers.fillStyle = "#fff";
+  covers.fillRect(0, 0, sheet.width, sheet.height);
+  covers.lineWidth = paper.lineWidth;
   faces.forEach(([, , , , t], i) => {
     const normal = turn(rotation, mesh.normals.slice(3 * t, 3 * t + 3));
     const towards = normal[0] * LIGHT[0] + normal[1] * LIGHT[1] + normal[2] * LIGHT[2];
@@ -168,9 +172,18 @@ function drawMesh(context, rotation, place, look, mesh) {
     trace(paper, paths[i], true);
     paper.fill();
     paper.stroke();
+    // Thin where it is seen straight on, so that the face shows through; dark features tell where it looks, and stay.
+    const thin = Math.max(0, Math.min(1, -normal[2])) * Math.max(0, Math.min(1, mesh.tone[t] * 2 - 1));
+    covers.fillStyle = covers.strokeStyle = css(Array(3).fill(255 * (0.8 - 0.5 * thin)));
+    trace(covers, paths[i], true);
+    covers.fill();
+    covers.stroke();
   });
+  const drawn = paper.getImageData(0, 0, sheet.width, sheet.height), cover = covers.getImageData(0, 0, sheet.width, sheet.height).data;
+  for (let i = 0; i < cover.length; i += 4) drawn.data[i + 3] = (drawn.data[i + 3] * cover[i]) / 255;
+  paper.putImageData(drawn, 0, 0);
   context.save();
-  context.globalAlpha = look.readable ? 0.72 : 0.5;
+  context.globalAlpha = look.readable ? 1 : 0.7;
   context.drawImage(sheet, offsetX, offsetY);
   context.restore();
 }
