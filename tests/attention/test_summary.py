@@ -122,5 +122,5 @@ def test_charts_show_time_and_direction() -> None:
     # Turned to the picture's left, the needle points left; a rose of nothing is still one.
     left = rose([0.0] * 9 + [1.0] + [0.0] * 26, summarize([np.pi / 2], [1.0]))
     needle = left.split('stroke="#D55E00"')[0].rsplit("L ", 1)[1].split()
-    assert float(needle[0]) < 85 - 60
+    assert float(needle[0]) < 95 - 60
     assert "#D55E00" not in rose([0.0] * 36, summarize([], []))

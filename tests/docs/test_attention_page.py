@@ -8,6 +8,7 @@ import shlex
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +18,7 @@ from helpers.moving_pictures import wandering
 from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
+from semiuhpe.estimator import HeadPoseEstimator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "attention.md").read_text(encoding="utf-8")
@@ -34,7 +36,7 @@ def blocks(language: str, text: str) -> list[str]:
     ("name", "looks", "zone"),
     [
         ("driver", (0.0, 0.0), "road"), ("driver", (10.0, -40.0), "console"), ("driver", (-50.0, -8.0), "left mirror"),
-        ("classroom", (0.0, 0.0), "board"), ("shelf", (0.0, -28.0), "lower shelf"), ("shelf", (0.0, -12.0), "upper shelf"),
+        ("classroom", (0.0, 0.0), "board"), ("shelf", (0.0, -44.0), "lower shelf"), ("shelf", (0.0, -16.0), "upper shelf"),
     ],
 )  # fmt: skip
 def test_each_use_runs_as_documented(
@@ -56,17 +58,33 @@ def test_each_use_runs_as_documented(
     assert (output / "report.html").is_file()
 
 
-def test_the_example_runs(tmp_path: Path) -> None:
-    from semiuhpe.estimator import HeadPoseEstimator
-
-    spec = spec_from_file_location("attention_example", ROOT / "examples" / "attention.py")
+def example(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"{name}_example", ROOT / "examples" / f"{name}.py")
     assert spec and spec.loader
-    example = module_from_spec(spec)
-    spec.loader.exec_module(example)
-    (tmp_path / "zones.json").write_text(blocks("json", SECTIONS["driver"])[0])
-    video = wandering(tmp_path / "walk.mp4", 12)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def estimator_of(tmp_path: Path) -> HeadPoseEstimator:
+    """Finds one head, always at one place."""
     estimator = HeadPoseEstimator(write_pose_weights(tmp_path), threads=1)
     estimator.detect = lambda image: ([[40.0, 40, 80, 80]], [0.9])  # type: ignore[method-assign]
-    attention = example.analyse(estimator, str(video), tmp_path / "zones.json", tmp_path / "report")
+    return estimator
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    (tmp_path / "zones.json").write_text(blocks("json", SECTIONS["driver"])[0])
+    video = wandering(tmp_path / "walk.mp4", 12)
+    attention = example("attention").analyse(
+        estimator_of(tmp_path), str(video), tmp_path / "zones.json", tmp_path / "report"
+    )
     assert [person.seen_s for person in attention.persons] == [pytest.approx(12 / 25, abs=0.01)]
     assert (tmp_path / "report" / "minutes.csv").is_file()
+
+
+def test_the_read_out_of_a_camera(tmp_path: Path) -> None:
+    lines = list(example("webcam").read_out(estimator_of(tmp_path), str(wandering(tmp_path / "walk.mp4", 3))))
+    assert len(lines) == 3
+    # 160 pixels across 65° and a head of 40: about 0.7 m.
+    assert re.fullmatch(r" +0\.0 s  #1 0\.[67] m, looks here +\d+%", lines[0])

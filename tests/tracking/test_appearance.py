@@ -66,14 +66,14 @@ def walk(seed: int, absent_s: float, reidentify_s: float) -> list[bool]:
     places = np.stack([np.linspace(40, 280, 5), rng.uniform(45, 70, 5)], axis=1)
     tracker, time_s = MotionTracker(reidentify_s=reidentify_s), 0.0
     gone, newcomer = list(rng.permutation(4)[:2]), 4
-    seen: list[int] = []
+    before: dict[int, int] = {}
+    seen: dict[int, int] = {}
     for step in range(round((2 + absent_s + 1) * 5)):
         time_s = step / 5
         hidden = 2 <= time_s < 2 + absent_s
         there = [k for k in range(5) if (k != newcomer or time_s >= 2 + absent_s) and not (hidden and k in gone)]
         if time_s >= 2 + absent_s and not seen:  # they come out where the other went in
             places[gone] = places[gone[::-1]] + rng.normal(0, 4, (2, 2))
-            before = ids
         image = people(
             [tuple(places[k]) if k in there else None for k in range(5)],
             clothes,
@@ -82,21 +82,21 @@ def walk(seed: int, absent_s: float, reidentify_s: float) -> list[bool]:
         )
         boxes = [box_at(*(places[k] + rng.normal(0, 1, 2))) for k in there]
         given = tracker.update(heads(boxes), time_s, describe(image, boxes) if reidentify_s else None)
-        seen = dict(zip(there, given.tolist(), strict=True)) if time_s >= 2 + absent_s else []
+        seen = dict(zip(there, given.tolist(), strict=True)) if time_s >= 2 + absent_s else {}
         if time_s < 2:
-            ids = dict(zip(there, given.tolist(), strict=True))
+            before = dict(zip(there, given.tolist(), strict=True))
     return [*(seen[k] == before[k] for k in gone), seen[newcomer] not in before.values()]
 
 
 def test_identities_survive_an_occlusion_of_three_seconds() -> None:
-    kept = np.array([walk(seed, 3.0, 5.0) for seed in range(16)])
+    kept = np.array([walk(seed, 3.0, 5.0) for seed in range(8)])
     assert kept[:, :2].mean() >= 0.9
     assert kept[:, 2].mean() >= 0.9
     # By motion alone, nobody does: memory ends after 1.5 s, and they changed places.
-    alone = np.array([walk(seed, 3.0, 0.0) for seed in range(3)])
+    alone = np.array([walk(seed, 3.0, 0.0) for seed in range(2)])
     assert not alone[:, :2].any()
     # Nor after longer than is remembered.
-    assert not np.array([walk(seed, 6.0, 5.0) for seed in range(3)])[:, :2].any()
+    assert not np.array([walk(seed, 6.0, 5.0) for seed in range(2)])[:, :2].any()
 
 
 def test_state_with_looks_goes_on_to_the_bit(rng: np.random.Generator) -> None:

@@ -93,7 +93,7 @@ def rose(sectors: Sequence[float], azimuth: CircularSummary) -> str:
 
     sectors: weights of equal sectors, the first centred on 0, growing azimuth turning to the picture's left.
     """
-    side, radius = 170.0, 62.0
+    side, radius = 190.0, 62.0
     middle, count = side / 2, len(sectors)
     largest = max(max(sectors, default=0.0), 1e-12)
 

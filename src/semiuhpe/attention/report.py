@@ -42,7 +42,7 @@ def write_report(folder: Path, attention: Attention, source: str, minute_s: floa
     if earlier not in (None, source):
         raise InputError(f"{folder}: holds the report of {earlier}; choose another --output")
     contents = {
-        PAGE: page(attention, source, minute_s),
+        PAGE: page(attention, Path(source).name, minute_s),
         RESULT: json_text({"format_version": FORMAT_VERSION, "source": source, **to_dict(attention)}, indent=1) + "\n",
         MINUTES: _csv(minute_rows(attention), _minute_columns(attention)),
         DWELLS: _csv(dwell_rows(attention), ["track_id", "zone", "start_s", "end_s", "seconds"]),
@@ -154,7 +154,7 @@ def page(attention: Attention, source: str, minute_s: float) -> str:
     )
     gaps = "; ".join(f"{charts.clock(g.start_s)}, {g.end_s - g.start_s:.1f} s ({escape(g.reason)})" for g in seen.gaps)
     notes = [
-        f"{len(attention.persons)} persons in {charts.clock(seen.end_s - seen.start_s)} minutes.",
+        f"{len(attention.persons)} persons in {charts.clock(seen.end_s - seen.start_s)} (minutes:seconds).",
         f"Gaps of the recording: {gaps}." if gaps else "The recording has no gaps.",
         f"{seen.untracked} heads without an identity are not counted." if seen.untracked else "",
         f"Seconds are expected ones: each moment counts for a zone as far as it is probable that the head looks at it. "
