@@ -9,9 +9,9 @@ many pixels the camera gave each head follows from the same random numbers.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +20,12 @@ from semiuhpe import HeadPoseEstimator
 from semiuhpe.evaluation.metrics import geodesic_errors_deg
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.poses.head_poses import HeadPoses
-from semiuhpe.synthesis.generate import Studio, SynthesisSettings, find_assets, pictures_of, split_of
-from semiuhpe.synthesis.picture import apparent_size, over
+from semiuhpe.synthesis.generate import find_assets
+from semiuhpe.synthesis.picture import Image, apparent_size, over
+from semiuhpe.synthesis.renderer import Uploaded, View
+from semiuhpe.synthesis.scene import Pose
+from semiuhpe.synthesis.settings import SynthesisSettings, pictures_of, split_of
+from semiuhpe.synthesis.studio import Studio
 
 EDGES = (0, 24, 36, 54, 80, 1000)
 GREY = 150
@@ -32,13 +36,15 @@ class CleanStudio(Studio):
 
     head_pixels = 0.0
 
-    def _take(self, uploaded: Any, view: Any, box: tuple[float, ...], rng: np.random.Generator) -> Any:
+    def _take(
+        self, uploaded: Sequence[Uploaded], view: View, pose: Pose, box: tuple[float, ...], rng: np.random.Generator
+    ) -> tuple[Image, str]:
         size = self.settings.size
         share = (box[2] - box[0] + box[3] - box[1]) / (2 * size)
         self.head_pixels = share * apparent_size(share, size, rng)
         drawn = self.renderer.draw(uploaded, view)
         plain = over(np.full((*drawn.shape[:2], 3), GREY, np.uint8), drawn)
-        return cv2.resize(plain, (size, size), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(plain, (size, size), interpolation=cv2.INTER_AREA), np.uint8), ""
 
 
 def main() -> None:
@@ -56,15 +62,15 @@ def main() -> None:
     studio = CleanStudio(find_assets(args.assets), settings)
     estimator = HeadPoseEstimator(args.weights, threads=args.threads)
     persons = [p for p in range(settings.identities) if split_of(p, settings) == "test"][: args.persons]
-    pixels, clean, photographed, labels = [], [], [], []
+    pixels, clean, photographed, chosen = [], [], [], []
     for person in persons:
         for record, data in studio.shoot(person, range(pictures_of(person, settings))):
             picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
             clean.append(estimator.estimate(picture, [record.box]))
             photographed.append(estimator.estimate(store.image(places[record.id]), [record.box]))
-            labels.append(record.rotation)
+            chosen.append(places[record.id])
             pixels.append(studio.head_pixels)
-    truth = np.stack(labels)
+    truth = store.rotations[chosen]
     errors = [geodesic_errors_deg(HeadPoses.concatenate(heads).rotation, truth) for heads in (photographed, clean)]
     print("| pixels of the head | heads | as photographed: mean (median), degrees | clean: mean (median), degrees |")
     print("|---|---|---|---|")

@@ -35,14 +35,16 @@ def copy_of(image: Image, box: np.ndarray, rng: np.random.Generator) -> Thumbnai
     scale, shift = np.exp(rng.uniform(-0.1, 0.1) if turned else rng.uniform(-0.2, 0.2)), 0.05 if turned else 0.12
     sides = box[2:] - box[:2]
     middle = (box[:2] + box[2:]) / 2 + sides.mean() * rng.uniform(-shift, shift, 2)
-    picture = 255 * (image / 255.0) ** rng.uniform(0.6, 1.6) * rng.uniform(0.5, 1.2) + rng.uniform(-15, 15)
-    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    brighter = 255 * (image / 255.0) ** rng.uniform(0.6, 1.6) * rng.uniform(0.5, 1.2) + rng.uniform(-15, 15)
+    picture = np.clip(brighter, 0, 255).astype(np.uint8)
     factor = 0.5 if rng.random() < 0.5 and min(sides) > 40 else 1.0
-    picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 91))]
-    picture = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(cv2.imencode(".jpg", resized, quality)[1], cv2.IMREAD_COLOR)
     half = scale * sides / 2
-    grey, seen = thumbnail_of_head(np.asarray(picture), factor * np.concatenate([middle - half, middle + half]))
+    grey, seen = thumbnail_of_head(
+        np.asarray(decoded, np.uint8), factor * np.concatenate([middle - half, middle + half])
+    )
     mirrored, turns = bool(rng.random() < 0.5), int(rng.integers(1, 4)) if turned else 0
     return symmetric(grey, mirrored, turns), symmetric(seen, mirrored, turns)
 

@@ -21,6 +21,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -124,7 +125,7 @@ def read(path: Path) -> dict[str, float | str]:
     return {"bytes": max(0, peak() - before), "seconds": time.process_time() - begin, "outcome": outcome}
 
 
-def child(*arguments: str) -> dict[str, float]:
+def child(*arguments: str) -> dict[str, Any]:
     """This file in a process of its own."""
     command = [sys.executable, __file__, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def main() -> None:
         estimator = HeadPoseEstimator(args.weights, threads=args.threads, mirrored=mirrored)
         image = "with its mirror image" if mirrored else "alone"
         for count in (1, 64):
-            wall, cpu = median_ms(lambda e=estimator, n=count: e.estimate_crops(crops[:n]), args.repeats)
+            wall, cpu = median_ms(partial(estimator.estimate_crops, crops[:count]), args.repeats)
             print(f"| a head of {count}, {image} | {wall / count:.2f} | {cpu / count:.2f} |", flush=True)
     detector = HeadDetector(threads=args.threads)
     wide = np.ascontiguousarray(np.pad(photo, ((0, 640 - photo.shape[0]), (0, 640 - photo.shape[1]), (0, 0))))

@@ -27,7 +27,6 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset, default_collate
 
-from semiuhpe.cli.train import read_recipe
 from semiuhpe.geometry.crop import MARGIN, Image
 from semiuhpe.geometry.rotation import random_rotations
 from semiuhpe.heads.record import HeadRecord
@@ -36,6 +35,7 @@ from semiuhpe.training.pose import data, unlabelled
 from semiuhpe.training.pose.batches import SampleKey
 from semiuhpe.training.pose.data import HeadSubset, LabelledViews, one_thread_per_worker
 from semiuhpe.training.pose.recipe import LabelledData, SemiSupervisedRecipe
+from semiuhpe.training.pose.recipe_file import read_recipe
 from semiuhpe.training.pose.unlabelled import UnlabelledViews
 from semiuhpe.views import occlusion, photometric
 
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes, function by function")
     args = parser.parse_args()
     one_thread_per_worker(0)
-    recipe = replace(read_recipe(["--config", str(args.config)])[0], run="")
+    recipe = replace(read_recipe(args.config), run="")
     settings = recipe.semi or SemiSupervisedRecipe()
     with tempfile.TemporaryDirectory() as folder:
         store = HeadStore(args.store or make_store(Path(folder, "store")))

@@ -15,8 +15,6 @@ the number of frames. Processor seconds rather than a clock's, for it takes a wh
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import resource
 import subprocess
@@ -71,15 +69,14 @@ def run_step(step: str, path: Path) -> dict[str, float]:
 
 
 def run_video(path: Path) -> dict[str, float]:
-    """`semiuhpe predict` in this process; → peak in MiB, heads, processor seconds."""
-    from semiuhpe.cli.main import main as semiuhpe
+    """The job behind `semiuhpe predict` in this process; → peak in MiB, heads, processor seconds."""
+    from semiuhpe import PredictOptions, predict
 
-    folder = path.parent / "poses"
-    command = ["predict", str(path), "-o", str(folder), "--threads", "1", "--smooth", "0.2", "--overwrite"]
-    with contextlib.redirect_stdout(io.StringIO()):
-        if code := semiuhpe([*command, "--format", "jsonl", "csv", "parquet"]):
-            raise SystemExit(code)
-    result = json.loads((folder / path.stem / "video.json").read_text())
+    options = PredictOptions(threads=1, smooth_s=0.2, start="overwrite", tables=("jsonl", "csv", "parquet"))
+    done = predict(path, path.parent / "poses", options)
+    if done.failures:
+        raise SystemExit(done.failures[0])
+    result = json.loads((done.folder / path.stem / "video.json").read_text())
     return {
         "peak_mib": peak_mib(),
         "heads": result["heads"],
@@ -137,11 +134,12 @@ def main() -> None:
     if args.step == "photo":
         print(json.dumps(make_photo(args.path, args.megapixels)))
     elif args.step == "clip":
-        print(json.dumps(str(write_clip(args.path, *args.size, 1, args.video_frames[0]))))
+        print(json.dumps(str(write_clip(args.path, *map(int, args.size), heads=1, frames=args.video_frames[0]))))
     elif args.step:
         print(json.dumps(run_video(args.path) if args.step == "video" else run_step(args.step, args.path)))
     elif args.video_frames:
-        measure_videos(args.video_frames, tuple(args.size))
+        width, height = args.size
+        measure_videos(args.video_frames, (width, height))
     else:
         measure_photo(args.megapixels)
 

@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.cli.train import read_recipe
 from semiuhpe.training.pose.paired import errors_of, heading, rows
 from semiuhpe.training.pose.recipe import Recipe, SemiSupervisedRecipe
+from semiuhpe.training.pose.recipe_file import read_recipe
 
 
 def _labels(**changes: Any) -> Callable[[Recipe], Recipe]:
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if args.teacher is None and any(name.startswith("further teacher") for name in args.variants):
         parser.error("a further teacher needs its weights; give --teacher FILE")
-    base, _ = read_recipe(["--config", str(args.config)])
+    base = read_recipe(args.config)
     reference, *others = args.variants
     first = [errors_of(cell(base, reference, seed, args)) for seed in args.seeds]
     print(heading(reference))

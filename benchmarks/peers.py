@@ -15,12 +15,14 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from semiuhpe.cli.evaluate import add_protocol_options, check_protocol_options, list_protocols, measure_and_print
 from semiuhpe.errors import SemiUHPEError
+from semiuhpe.evaluation.benchmarks import PROTOCOLS
+from semiuhpe.evaluation.measure import measure
 from semiuhpe.evaluation.peers import ANGLES, PRESETS, Colour, Output, PeerModel, PeerSpec
+from semiuhpe.evaluation.tables import text_table
 from semiuhpe.geometry.euler import CONVENTIONS
 
-_PIXELS = {
+_PIXELS: dict[str, dict[str, tuple[float, ...]]] = {
     "imagenet": {},
     "unit": {"mean": (0.0,) * 3, "std": (1.0,) * 3},
     "symmetric": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
@@ -49,7 +51,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", choices=[*PRESETS, "custom"])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.onnx")
-    add_protocol_options(parser)
+    parser.add_argument("--protocol", required=True, choices=list(PROTOCOLS), help="what to measure")
+    parser.add_argument("--store", type=Path, required=True, help="the head store of the set")
+    parser.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
+    parser.add_argument("--mirrored", action="store_true", help="average with the answer on the mirror image")
+    parser.add_argument("--threads", type=int, help="threads of the network")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
     parser.add_argument("--margin", type=float, help="crop side over head box side (default: the preset's)")
     parser.add_argument("--size", type=int, help="pixels a side of the input")
     parser.add_argument("--output", choices=get_args(Output), help="what the outputs are")
@@ -59,17 +66,18 @@ def main() -> int:
     parser.add_argument("--pixels", choices=list(_PIXELS), help="normalisation: ImageNet's, 0..1 or -1..1")
     parser.add_argument("--bin-deg", type=float, help="width of a bin, degrees")
     args = parser.parse_intermixed_args()
-    if args.protocol == "list":
-        return list_protocols()
-    check_protocol_options(parser, args)
     if args.preset == "custom" and (args.size is None or args.output is None):
         parser.error("a custom peer needs --size and --output")
     try:
-        model = PeerModel(args.files, spec_of(args), mirrored=bool(args.mirrored), threads=args.threads)
-        return measure_and_print(args, model, model.spec.margin)
+        model = PeerModel(args.files, spec_of(args), mirrored=args.mirrored, threads=args.threads)
+        found = measure(
+            args.protocol, model, args.store, limit=args.limit, margin=model.spec.margin, report=args.report
+        )
     except SemiUHPEError as error:
         print(f"peers.py: error: {error}", file=sys.stderr)
         return 1
+    print(text_table(found.document["results"]))
+    return 0
 
 
 if __name__ == "__main__":

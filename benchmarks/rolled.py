@@ -25,8 +25,7 @@ from semiuhpe.evaluation.models import open_model
 from semiuhpe.evaluation.peers import PRESETS, PeerModel
 from semiuhpe.evaluation.predictions import PoseModel
 from semiuhpe.evaluation.run import predict_heads
-from semiuhpe.evaluation.tables import json_text
-from semiuhpe.files.atomic import write_atomically
+from semiuhpe.files.atomic import json_text, write_atomically
 from semiuhpe.geometry.crop import MARGIN, Image, crop_square
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore
@@ -68,7 +67,7 @@ class TurnedHeads:
 def measured(model: PoseModel, heads: TurnedHeads) -> dict[str, Any]:
     """Figures of one turn: errors in degrees, what was stated of them, and the share within the stated 90 % radius."""
     predictions = predict_heads(model, heads, range(len(heads)))
-    labels = np.stack([heads.record(i).rotation for i in range(len(heads))])
+    labels = np.stack([label for i in range(len(heads)) if (label := heads.record(i).rotation) is not None])
     errors = geodesic_errors_deg(predictions.rotation, labels)
     figures = summary(errors)
     if predictions.stated is not None:

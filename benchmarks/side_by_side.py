@@ -14,7 +14,7 @@ import argparse
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +66,7 @@ def step_loss(side: Distribution, labelled: Tensor, rotation: Tensor, weak: Tens
     return side.nll(labelled, rotation).mean() + unsupervised
 
 
-def alternating(steps: list[Callable[[], object]], repeats: int) -> list[float]:
+def alternating(steps: Sequence[Callable[[], object]], repeats: int) -> list[float]:
     """Median milliseconds of each step, which take turns."""
     times: list[list[float]] = [[] for _ in steps]
     for turn in range(repeats + 2):

@@ -172,7 +172,7 @@ def evaluation_of(model: ExportedModel, stores: Path) -> dict[str, Any]:
 def row(values: list[dict[str, Any]]) -> str:
     """A row of the table: means over the seeds, and the mean 95 % bootstrap interval of the first two columns."""
 
-    def mean(*keys: str) -> float:
+    def mean(*keys: str) -> Any:
         found = []
         for value in values:
             inner: Any = value

@@ -22,7 +22,9 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["LP_NUM_THREADS"] = "1"
 
-    from semiuhpe.synthesis.generate import Studio, SynthesisSettings, find_assets
+    from semiuhpe.synthesis.generate import find_assets
+    from semiuhpe.synthesis.settings import SynthesisSettings
+    from semiuhpe.synthesis.studio import Studio
 
     each = 10
     studio = Studio(find_assets(args.assets), SynthesisSettings(count=each * 10000, identities=10000, size=args.size))

@@ -25,9 +25,9 @@ import torch
 from loader import RECIPE, make_store
 from torch import Tensor
 
-from semiuhpe.cli.train import read_recipe
 from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData
+from semiuhpe.training.pose.recipe_file import read_recipe
 from semiuhpe.training.pose.stage import Stage
 from semiuhpe.training.pose.teachers import Teachers
 from semiuhpe.training.pose.threshold import Threshold
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=30)
     options = parser.parse_args()
-    recipe = read_recipe(["--config", str(options.config)])[0]
+    recipe = read_recipe(options.config)
     clocks = {}
     with tempfile.TemporaryDirectory() as folder:
         store = options.store or make_store(Path(folder, "store"))

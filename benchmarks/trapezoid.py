@@ -20,11 +20,11 @@ POINTS = 512
 def i0e_polynomial(x: Tensor) -> Tensor:
     """e⁻ˣ·I0(x), x ≥ 0, by two polynomials that meet at 3.75 (relative error below 2e-7)."""
     small = (x / 3.75) ** 2
-    low = 0.0045813
+    low = torch.full_like(small, 0.0045813)
     for coefficient in (0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0):
         low = low * small + coefficient
     large = 3.75 / x.clamp_min(3.75)
-    high = 0.00392377
+    high = torch.full_like(large, 0.00392377)
     for coefficient in (
         -0.01647633,
         0.02635537,

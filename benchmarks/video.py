@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import resource
@@ -123,10 +122,10 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     """Processor seconds by stage, those of the whole run after start-up, and what it found. Patches this process for good."""
     import cv2
 
-    from semiuhpe.cli import main
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.poses.head_poses import HeadPoses
     from semiuhpe.prediction import run, video_folder, videos
+    from semiuhpe.prediction.options import PredictOptions
     from semiuhpe.tracking import stream
     from semiuhpe.tracking import tracker as tracking
     from semiuhpe.tracking.smoothing import RotationSmoother
@@ -145,8 +144,11 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
         made.codec_context.thread_count = 1
         return made
 
-    video_reader.VideoSource.__init__ = one_decoder  # type: ignore[method-assign]
-    video_writer._encoder = one_encoder
+    for owner, name, held in (
+        (video_reader.VideoSource, "__init__", one_decoder),
+        (video_writer, "_encoder", one_encoder),
+    ):
+        setattr(owner, name, held)
     watch = Stopwatch()
     watch.watch_iteration(video_reader.VideoSource, "decode")
     for owner, name, stage in (
@@ -161,11 +163,13 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
         (video_folder.VideoFolder, "finish", "tables"), (videos, "_one", "other"),
     ):  # fmt: skip
         watch.watch(owner, name, stage)
-    one = argparse.Namespace(**{**vars(args), "threads": 1})
+    options = PredictOptions(
+        weights=args.weights, threads=1, style=args.style, smooth_s=0.2, tables=("jsonl", "csv"), start="overwrite"
+    )
     began = time.process_time()
-    with contextlib.redirect_stdout(io.StringIO()):
-        if code := main.main(command(clip, folder, one, args.style)):
-            raise SystemExit(code)
+    done = run.predict(clip, folder, options)
+    if done.failures:
+        raise SystemExit(done.failures[0])
     total = time.process_time() - began - watch.seconds.pop("start")
     return dict(watch.seconds), total, found(folder / clip.stem)
 

@@ -93,6 +93,8 @@ def _video(kind: str, codec: str, frames: int = 3, size: tuple[int, int] = (32, 
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=kind, options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream(codec, rate=25)
+        if not isinstance(stream, av.VideoStream):
+            raise TypeError(f"{codec} is no codec of videos")
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for _ in range(frames):

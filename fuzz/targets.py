@@ -46,7 +46,7 @@ def _file(data: bytes, name: str, read: Callable[[Path], object]) -> None:
 
 def image(data: bytes) -> None:
     """A picture from memory and from a file: the same pixels, or the same refusal."""
-    results = []
+    results: list[tuple[int, ...] | None] = []
     for source in (data, None):
         with tempfile.NamedTemporaryFile() as file:
             file.write(data)

@@ -4,8 +4,10 @@ import pickle
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,16 +62,20 @@ def test_no_heads_and_detections_without_area(tmp_path: Path, rng: np.random.Gen
     assert odd.detection_score.tolist() == [0.9]
 
 
+def answering(answer: Any, image: np.ndarray) -> Any:
+    return answer
+
+
 def test_a_detector_may_answer_boxes_alone(tmp_path: Path, rng: np.random.Generator) -> None:
     path, image = write_pose_weights(tmp_path), picture(rng)
     boxes = np.array([[0.0, 0, 20, 20], [30, 30, 60, 60]])  # two of them: not to be taken for boxes and scores
     for answer in (boxes, boxes.tolist(), (boxes, None)):
-        heads = HeadPoseEstimator(path, detector=lambda _, a=answer: a)(image)
+        heads = HeadPoseEstimator(path, detector=partial(answering, answer))(image)
         np.testing.assert_array_equal(heads.box, boxes)
         assert heads.detection_score.tolist() == [1, 1]
     for answer, match in [((boxes, [0.5]), "expected 2"), (boxes[:, :3], "boxes"), ((boxes, [np.nan, 1]), "finite")]:
         with pytest.raises(InputError, match=match):
-            HeadPoseEstimator(path, detector=lambda _, a=answer: a)(image)
+            HeadPoseEstimator(path, detector=partial(answering, answer))(image)
 
 
 def test_heads_outside_of_the_picture_get_the_widest_error_bar(
@@ -147,7 +153,7 @@ def test_wrong_weights_are_told_in_one_line(tmp_path: Path) -> None:
         HeadPoseEstimator(path)
 
 
-TWO_HEADS = [[10.0, 10, 50, 60], [60, 20, 90, 70]]
+TWO_HEADS: list[list[float]] = [[10.0, 10, 50, 60], [60, 20, 90, 70]]
 
 
 @pytest.fixture

@@ -63,6 +63,11 @@ def test_no_file_imports_in_a_circle() -> None:
         walk(module, ())
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_import_no_command_line(path: Path) -> None:
+    assert not [name for _, name in imports_of(path) if room_of(name) == "cli"]
+
+
 def test_imports_are_seen(tmp_path: Path) -> None:
     source = tmp_path / "some.py"
     source.write_text(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from helpers.axes_heads import draw_axes, make_store
 from helpers.coloured_heads import colours, poses_of, write_store
+from helpers.labels import label_of
 from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.geometry.rotation import geodesic_distance, image_rotation
@@ -40,10 +41,10 @@ def test_the_label_turns_with_the_picture(rolled: ModuleType, tmp_path: Path, tu
     x1, y1, x2, y2 = record.box
     assert x2 - x1 == pytest.approx(49.2, abs=0.5), "the head is as large as it was"
     assert (x1 + x2, y1 + y2) == (side, side)
-    expected = draw_axes(record.rotation)
+    expected = draw_axes(label_of(record))
     cut = (128 - side) // 2
     apart = np.abs(cv2.resize(expected[cut : 128 - cut, cut : 128 - cut], (side, side)).astype(float) - image)
-    unturned = draw_axes(store.record(2).rotation)
+    unturned = draw_axes(label_of(store.record(2)))
     other = np.abs(cv2.resize(unturned[cut : 128 - cut, cut : 128 - cut], (side, side)).astype(float) - image)
     assert apart.mean() < 0.4 * other.mean()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers.moments import Moments
 from helpers.moving_pictures import wandering
+from helpers.noting import options_of
 from helpers.tiny_onnx import write_weight_options
 
 from semiuhpe.cli.main import main
@@ -40,7 +41,7 @@ def test_fifty_interrupts_leave_no_trace(
     tmp_path: Path, section: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # what a power failure leaves is not the question here
-    monkeypatch.setitem(VideoFolder.__init__.__kwdefaults__, "segment_frames", SEGMENT_FRAMES)
+    monkeypatch.setitem(options_of(VideoFolder), "segment_frames", SEGMENT_FRAMES)
     weights = [*write_weight_options(tmp_path, [[40.0, 60, 90, 120]], [0.9]), "--threads", "1"]
     source = wandering(tmp_path / "clip.mp4", FRAMES)
     arguments = ["predict", str(source), *weights, "--every", "3", "--smooth", "0.2", "--format", "jsonl", "csv"]

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,7 @@ def test_ctrl_c_between_photos(tmp_path: Path, weights: list[str], monkeypatch: 
 def test_a_kill_anywhere_in_the_end_of_a_video(tmp_path: Path, weights: list[str], tables: list[str]) -> None:
     source = wandering(tmp_path / "clip.mp4", 5)
     command = ["predict", str(source), *weights, "--format", *tables, "-o"]
-    functions = [VideoFolder.finish, VideoFolder.write_tables, VideoFolder._clear]
+    functions: list[Callable[..., Any]] = [VideoFolder.finish, VideoFolder.write_tables, VideoFolder._clear]
 
     def kill() -> None:
         raise Killed

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers.noting import noting
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -41,7 +43,7 @@ def photos(folder: Path, names: list[str], size: tuple[int, int] = (160, 120)) -
     return folder
 
 
-def result(folder: Path) -> dict:
+def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "predictions.json").read_text())
 
 
@@ -99,7 +101,7 @@ def test_an_unforeseen_failure_costs_one_picture(
     source = photos(tmp_path / "in", ["a.jpg", "b.jpg"])
     bad, original = load_image(source / "a.jpg"), detector.HeadDetector.batch
 
-    def failing(self: detector.HeadDetector, images: Iterable[np.ndarray]) -> list:
+    def failing(self: detector.HeadDetector, images: Iterable[np.ndarray]) -> list[Any]:
         images = list(images)
         if any(np.array_equal(image, bad) for image in images):
             raise MemoryError("no room")
@@ -146,9 +148,7 @@ def test_the_detectors_side_is_a_setting_of_the_results(
 ) -> None:
     sides: list[int] = []
     batch = HeadDetector.batch
-    monkeypatch.setattr(
-        HeadDetector, "batch", lambda self, images: (sides.append(self.max_side), batch(self, images))[1]
-    )
+    monkeypatch.setattr(HeadDetector, "batch", noting(sides, lambda self, images: self.max_side, batch))
     Image.new("RGB", (320, 240)).save(tmp_path / "a.png")
     command = ["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--style", "none", *weights]
     assert main([*command, "--detector-side", "640"]) == 0

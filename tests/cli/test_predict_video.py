@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from helpers.noting import options_of
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -34,7 +36,7 @@ def weights(tmp_path: Path) -> list[str]:
     return [*write_weight_options(tmp_path, [[40.0, 60, 90, 120]], [0.9]), "--threads", "1"]
 
 
-def frames_of(folder: Path) -> list[dict]:
+def frames_of(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "frames.jsonl").read_text().splitlines()
     return [entry for entry in map(json.loads, lines) if "frame" in entry]
 
@@ -52,7 +54,9 @@ def content_of(folder: Path) -> dict[str, bytes]:
 def sound_of(path: Path) -> np.ndarray:
     """The samples, with silence where the sound starts after 0."""
     with av.open(str(path)) as container:
-        blocks = [(f.time, f.sample_rate, f.to_ndarray()[0]) for f in container.decode(container.streams.audio[0])]
+        blocks = [
+            (f.time or 0.0, f.sample_rate, f.to_ndarray()[0]) for f in container.decode(container.streams.audio[0])
+        ]
     start = np.zeros(max(0, round(blocks[0][0] * blocks[0][1])))
     return np.concatenate([start, *(block for _, _, block in blocks)])
 
@@ -106,7 +110,7 @@ def test_the_frame_rate_and_the_drawing_stay(tmp_path: Path, weights: list[str])
     path = tmp_path / "out" / "clip" / "annotated.mp4"
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert float(stream.average_rate) == pytest.approx(30, rel=0.02)
+        assert float(stream.average_rate or 0) == pytest.approx(30, rel=0.02)
         assert not container.streams.audio
         drawn = [f.to_ndarray(format="rgb24").astype(int) for f in container.decode(stream)]
     with av.open(str(source)) as container:
@@ -231,7 +235,7 @@ def test_a_killed_run_is_readable_and_resumed_as_if_it_never_was(
     pieces = sorted((folder / "segments").glob("*.mp4"))
     assert sum(len(video_times(p)) for p in pieces[: status["segments"]]) == status["frames"]
 
-    monkeypatch.setitem(VideoFolder.__init__.__kwdefaults__, "segment_frames", 7)
+    monkeypatch.setitem(options_of(VideoFolder), "segment_frames", 7)
     assert main([*arguments, "-o", str(out), "--resume", "--mirrored"]) == 1  # not mixed with other settings
     assert main([*arguments, "-o", str(out), "--resume"]) == 0
     assert main([*arguments, "-o", str(whole)]) == 0

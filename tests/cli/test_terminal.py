@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from helpers.tiny_onnx import write_weight_options
 from PIL import Image
 
 import semiuhpe
-from semiuhpe.cli import main as cli
+from semiuhpe.cli.log import LOGGER
 from semiuhpe.cli.main import main
 from semiuhpe.cli.terminal import PlainStream, printable
 from semiuhpe.errors import StoreError
@@ -81,9 +82,9 @@ def test_names_of_files(folder: Path, capfd: pytest.CaptureFixture[str], rng: np
     assert no_control(capfd.readouterr().err)
 
 
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "semiuhpe", *arguments]
-    return subprocess.run(command, env=ENVIRONMENT, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, env=ENVIRONMENT, text=True, timeout=120, check=False, **options)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -161,7 +162,7 @@ def test_debug_tells_where_an_error_came_from(
             shown = capsys.readouterr().err
             assert "Traceback" in shown and "a detail" in shown and "test_terminal.py" in shown
             assert shown.splitlines()[-1] == plain[1]
-    assert not cli.LOGGER.handlers[1:]  # nothing stays behind
+    assert not LOGGER.handlers[1:]  # nothing stays behind
 
 
 def test_a_fault_of_ours_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

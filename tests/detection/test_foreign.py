@@ -142,7 +142,7 @@ def test_the_photo_arrives_as_the_layout_wants_it(layout: str, tmp_path: Path) -
             seen.append(feeds["images"])
             return []
 
-    one._session = Session()  # type: ignore[assignment]
+    one._session = Session()
     photo = np.zeros((64, 128, 3), np.uint8)
     photo[:] = (250, 120, 10)
     photo[:8, :8] = (10, 250, 250)

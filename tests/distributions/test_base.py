@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def angles(a: Tensor, b: Tensor) -> Tensor:
 def same(got: RotationDistribution, expected: RotationDistribution, rotation: Tensor) -> None:
     """Whether two beliefs agree in all that they say."""
     for name in ("parameter", "mode", "mean", "entropy", "expected_angle", "log_normalizer", "singular_values"):
-        torch.testing.assert_close(getattr(got, name), getattr(expected, name), msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(getattr(got, name), getattr(expected, name), msg=partial("{}: {}".format, name))
     torch.testing.assert_close(got.log_prob(rotation), expected.log_prob(rotation))
     u, s, v = got.proper_svd
     torch.testing.assert_close(u @ torch.diag_embed(s) @ v.mT, got.parameter)

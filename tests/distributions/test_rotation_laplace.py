@@ -72,6 +72,7 @@ def test_finite_at_a_perfect_prediction_and_for_no_belief(size: float) -> None:
     loss = RotationLaplace(parameter).nll(torch.eye(3))
     loss.backward()
     assert torch.isfinite(loss)
+    assert parameter.grad is not None
     assert torch.isfinite(parameter.grad).all()
 
 

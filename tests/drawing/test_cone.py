@@ -7,7 +7,7 @@ import pytest
 
 from semiuhpe.drawing.cone import LENGTH, NARROWEST_DEG, WIDEST_DEG, cone_points, draw_cones
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt, random_rotations
-from semiuhpe.poses.head_poses import HeadPoses
+from semiuhpe.poses.head_poses import HeadPoses, Style
 
 BOX = np.array([[160.0, 160, 240, 240]])
 
@@ -56,12 +56,17 @@ def test_a_face_towards_the_camera_shows_the_base_and_one_turned_away_the_apex()
 def test_empty_outside_and_absurd_heads(rng: np.random.Generator) -> None:
     canvas = np.full((50, 70, 3), 7, np.uint8)
     np.testing.assert_array_equal(draw_cones(canvas, np.zeros((0, 3, 3)), np.zeros((0, 4))), canvas)
-    boxes = [[-9000, -9000, -8900, -8900], [0, 0, 1, 1], [-1e6, -1e6, 1e6, 1e6], [1e7, 0, 1e7 + 10, 10]]
+    boxes: list[list[float]] = [
+        [-9000, -9000, -8900, -8900],
+        [0, 0, 1, 1],
+        [-1e6, -1e6, 1e6, 1e6],
+        [1e7, 0, 1e7 + 10, 10],
+    ]
     assert draw_cones(canvas, random_rotations(4, rng), boxes, expected_error_deg=[0, 1, 30, 180]).shape == canvas.shape
 
 
 @pytest.mark.parametrize("style", ["axes", "box", "cube", "cone", "mesh"])
-def test_unreadable_heads_carry_their_error_bar(style: str) -> None:
+def test_unreadable_heads_carry_their_error_bar(style: Style) -> None:
     canvas = np.zeros((400, 400, 3), np.uint8)
 
     def heads(error: float) -> HeadPoses:
@@ -74,11 +79,11 @@ def test_unreadable_heads_carry_their_error_bar(style: str) -> None:
             entropy=[1.0],
         )
 
-    pictures = [heads(e).draw(canvas, style, legend=False) for e in (39.0, 41.0)]  # type: ignore[arg-type]
+    pictures = [heads(e).draw(canvas, style, legend=False) for e in (39.0, 41.0)]
     below = [(p[244:280, 150:250] > 170).all(axis=-1).sum() for p in pictures]  # white letters
     assert below[1] > below[0] + 8
     grey = pictures[1].astype(int)
     assert np.ptp(grey, axis=-1).max() <= 1
     assert np.ptp(pictures[0].astype(int), axis=-1).max() > 30
-    lenient = heads(41.0).draw(canvas, style, unreadable_deg=60, legend=False)  # type: ignore[arg-type]
+    lenient = heads(41.0).draw(canvas, style, unreadable_deg=60, legend=False)
     assert np.ptp(lenient.astype(int), axis=-1).max() > 30

@@ -139,7 +139,7 @@ def test_empty_arrays() -> None:
 
 def test_heads_outside_and_across_the_frame(rng: np.random.Generator) -> None:
     canvas = np.full((50, 70, 3), GROUND, np.uint8)
-    outside = [[-500, -500, -400, -400], [80, 10, 100, 30], [1e7, 0, 1e7 + 10, 10], [0, 60, 20, 80]]
+    outside: list[list[float]] = [[-500, -500, -400, -400], [80, 10, 100, 30], [1e7, 0, 1e7 + 10, 10], [0, 60, 20, 80]]
     np.testing.assert_array_equal(draw_meshes(canvas, random_rotations(4, rng), outside), canvas)
     whole = draw_meshes(np.full((150, 170, 3), GROUND, np.uint8), pose(20)[None], [[30, 30, 110, 110]])
     part = draw_meshes(canvas, pose(20)[None], [[-20, -20, 60, 60]])

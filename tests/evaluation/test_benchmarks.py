@@ -132,8 +132,8 @@ def test_headline_figures_have_intervals_by_subject(name: str, rng: np.random.Ge
     own = protocol(name)(labels(label), predictions(predicted))["all"]
     assert (one["subjects"], own["subjects"]) == (6, 120)
 
-    def pairs(figures: dict, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], list[float]]:
-        found = {}
+    def pairs(figures: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], list[float]]:
+        found: dict[tuple[str, ...], list[float]] = {}
         for key, value in figures.items():
             if isinstance(value, dict):
                 found |= pairs(value, (*path, key))

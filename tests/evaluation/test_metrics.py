@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -150,8 +151,8 @@ def test_bootstrap_interval_against_every_resample() -> None:
 
 
 def slow_group_bootstrap(
-    errors: np.ndarray, groups: list[str], statistic, draws: int, seed: int
-) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+    errors: np.ndarray, groups: list[str], statistic: Callable[[list[float]], float], draws: int, seed: int
+) -> tuple[float, float]:
     """Names out of a hat, as many as there are, each put back; all heads of each name drawn, as often as it is."""
     generator = np.random.default_rng(seed)
     names = list(dict.fromkeys(groups))
@@ -165,7 +166,9 @@ def slow_group_bootstrap(
 
 
 @pytest.mark.parametrize("statistic", [np.mean, np.median])
-def test_group_bootstrap_against_drawing_names(rng: np.random.Generator, statistic) -> None:  # type: ignore[no-untyped-def]
+def test_group_bootstrap_against_drawing_names(
+    rng: np.random.Generator, statistic: Callable[[list[float]], float]
+) -> None:
     groups = [f"person{n}" for n in rng.integers(0, 6, 40)]
     errors = rng.exponential(5, 40)
     expected = slow_group_bootstrap(errors, groups, statistic, 200, 3)

@@ -268,6 +268,12 @@ def test_the_covariance_of_a_mirror_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diagonal(both[0]), np.diagonal(plain[0]))
 
 
+def member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None, f"{name} is no file"
+    return file.read()
+
+
 def test_the_real_network_speaks_the_frame_of_the_official_labels(shared_data: Path) -> None:
     """And its covariance is of the head's frame: there its errors at another crop size have the stated shape."""
     file, archive = shared_data / "peers" / "head-pose-0.4-small-int8.onnx", shared_data / "AFLW_faces.tar.gz"
@@ -275,9 +281,9 @@ def test_the_real_network_speaks_the_frame_of_the_official_labels(shared_data: P
         pytest.skip("opentrack's network or AFLW_faces is not here")
     with tarfile.open(archive) as tar:
         table = next(name for name in tar.getnames() if name.endswith("labels.csv"))
-        rows = list(csv.DictReader(io.TextIOWrapper(tar.extractfile(table))))[::240]  # type: ignore[arg-type]
+        rows = list(csv.DictReader(io.StringIO(member(tar, table).decode())))[::240]
         folder = table.removesuffix("labels.csv") + "images/"
-        pictures = [load_image(tar.extractfile(folder + row["file"]).read()) for row in rows]  # type: ignore[union-attr]
+        pictures = [load_image(member(tar, folder + row["file"])) for row in rows]
     boxes = [[float(row[name]) for name in ("x1", "y1", "x2", "y2")] for row in rows]
     label = from_euler_deg(
         [[float(row[f"{name}_deg"]) for name in ("pitch", "yaw", "roll")] for row in rows], "300w-lp"

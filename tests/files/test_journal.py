@@ -56,8 +56,8 @@ def test_lines_are_with_the_system_at_once_and_with_the_disk_soon(
 ) -> None:
     synced: list[int] = []
     now = 100.0
-    monkeypatch.setattr(module.os, "fsync", synced.append)
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("os.fsync", synced.append)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     journal = Journal(tmp_path / "journal")
     journal.add(1)
     assert lines_of((tmp_path / "journal").read_bytes()) == [1]

@@ -66,8 +66,10 @@ def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be deleted there")
 def test_a_lock_that_was_deleted_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from semiuhpe.files import locks
+    from semiuhpe.files.atomic import open_kept
 
-    original, opened = locks.open_kept, []
+    original = open_kept
+    opened: list[Path] = []
 
     def deleted_at_first(path: Path) -> object:
         file = original(path)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import scipy.fft
+from helpers.pictures_on_disk import read_bgr
 
 from semiuhpe.heads import duplicates
 from semiuhpe.heads.appearance import CORE, SIDE, Appearances, thumbnail_of_head, thumbnail_of_photo
@@ -51,6 +52,7 @@ def copies(picture: np.ndarray) -> dict[str, np.ndarray]:
     darker = np.clip(picture.astype(float) * 0.5 + 5, 0, 255).astype(np.uint8)
     small = cv2.resize(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), picture.shape[1::-1])
     jpeg = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
+    assert jpeg is not None
     return {
         "as it is": picture, "darker": darker, "small": small, "jpeg": jpeg, "mirrored": picture[:, ::-1],
         "turned by 90°": np.rot90(darker), "turned by 180°": np.rot90(jpeg, 2), "turned by 270°": np.rot90(picture, 3),
@@ -212,7 +214,7 @@ def test_what_leaked_is_found(shared_data: Path, tmp_path: Path) -> None:
     cut_from = {head: photo for head, photo in photo_of.items() if (folder / "JPEGImages" / f"{photo}.jpg").is_file()}
     rows = []
     for photo in sorted({"PartB_00448", *cut_from.values()}):
-        picture = cv2.imread(str(folder / "JPEGImages" / f"{photo}.jpg"))
+        picture = read_bgr(folder / "JPEGImages" / f"{photo}.jpg")
         boxes = read_voc_boxes(folder / "Annotations" / f"{photo}.xml")
         rows += [(photo, thumbnail_of_head(picture, box)) for box in boxes if min(box[2:] - box[:2]) >= 20]
     pool, tests = Appearances.of(rows), heads_of(tmp_path / "store")

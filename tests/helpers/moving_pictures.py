@@ -62,12 +62,15 @@ def write_video(
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if tone is not None:
+            assert isinstance(tone, av.AudioStream)
             count = round(sound_s * 48_000 / 1024)
             for block in range(count):
                 at = np.arange(block * 1024, (block + 1) * 1024) / 48_000
-                kind, values = ("s16", np.int16(9000 * np.sin(2 * np.pi * (300 + 200 * at) * at))[None]) if audio != "aac" else (
-                    "fltp", np.float32(0.3 * np.sin(2 * np.pi * (300 + 200 * at) * at))[None]
-                )  # fmt: skip
+                wave = np.sin(2 * np.pi * (300 + 200 * at) * at)[None]
+                if audio == "aac":
+                    kind, values = "fltp", (0.3 * wave).astype(np.float32)
+                else:
+                    kind, values = "s16", (9000 * wave).astype(np.int16)
                 sample = av.AudioFrame.from_ndarray(values, format=kind, layout="mono")
                 sample.sample_rate, sample.time_base = 48_000, Fraction(1, 48_000)
                 sample.pts = block * 1024 + round(delay_s * 48_000)

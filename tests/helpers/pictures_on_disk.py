@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from semiuhpe.heads.record import HeadRecord
@@ -20,6 +22,13 @@ def save_picture(path: Path, width: int = 160, height: int = 120, head: tuple[fl
         pixels[y1:y2, x1:x2] = 255
     Image.fromarray(pixels).save(path, quality=95)
     return path
+
+
+def read_bgr(path: Path) -> NDArray[np.uint8]:
+    """A picture as OpenCV has it, (H, W, 3) BGR."""
+    picture = cv2.imread(str(path))
+    assert picture is not None, f"{path} cannot be read"
+    return picture.astype(np.uint8, copy=False)
 
 
 def records(store: Path) -> dict[str, HeadRecord]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 import pytest
+from helpers.noting import noting
 from PIL import Image
 
 from semiuhpe.errors import ImageError
@@ -302,7 +303,7 @@ def test_patterns_and_lists_cannot_walk_the_whole_disk(tree: Path, monkeypatch: 
         matching_files(tree / "**" / "**" / "*", Budget("mine", 5))
     looked: list[str] = []
     scan = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(str(path)), scan(path))[1])
+    monkeypatch.setattr(os, "scandir", noting(looked, str, scan))
     for line in ("/**/**", "**/*.png", "*/a2.png", "/*/*", "**"):
         (tree / "list.txt").write_text(f"a1.png\n{line}\n")
         with pytest.raises(ImageError, match=r"list\.txt: line 2, .*one folder, such as photos/\*\.jpg"):

@@ -127,7 +127,7 @@ def test_which_urls_are_photos() -> None:
     for wrong in ("http://", "http:///a.jpg", "http://[::1/a.jpg"):
         with pytest.raises(ImageError, match="no URL"):
             web_url(wrong)
-    one, other = web_url("https://u:p@host:8/x/a.jpg?id=1"), web_url("https://host:8/x/a.jpg?id=2")
-    assert one is not None and other is not None
+    one, another = web_url("https://u:p@host:8/x/a.jpg?id=1"), web_url("https://host:8/x/a.jpg?id=2")
+    assert one is not None and another is not None
     assert str(one).startswith("https://host:8/x/a.jpg#")
-    assert str(one) != str(other)
+    assert str(one) != str(another)

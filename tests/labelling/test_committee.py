@@ -146,7 +146,7 @@ def test_when_a_teacher_is_trusted(said: Opinion, limits: Limits, reason: str) -
     assert verdict.distrust == (reason,)
     assert verdict.reason == (NOBODY if reason else "")
     if not reason:
-        assert verdict.rotation is not None
+        assert verdict.rotation is not None and verdict.parameter is not None
         assert geodesic_distance(verdict.rotation, said.rotation[0]) < 1e-9
         assert expected_error_deg(verdict.parameter, 1.0) == pytest.approx(
             float(rms_angle_deg(said.covariance[0])), rel=0.01

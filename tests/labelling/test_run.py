@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from helpers.tiny_onnx import write_opentrack_network, write_pose_weights
 
 import semiuhpe
@@ -76,11 +77,11 @@ def test_heads_get_labels_beliefs_and_splits(tmp_path: Path) -> None:
         assert out.encoded(i) == source.encoded(i)
         assert record.rotation is not None
         # The crop's border of halves is sharp at its own size only: the mean over views is within half a degree.
-        assert np.degrees(geodesic_distance(record.rotation, pose_of(*halves(i)))) < 0.5
+        assert np.degrees(geodesic_distance(label_of(record), pose_of(*halves(i)))) < 0.5
         assert record.split == split_by_subject(f"p{i // 2}", val=0.1)
         assert record.extras["n"] == i
         belief = np.reshape(record.extras["belief"], (3, 3))
-        np.testing.assert_allclose(project_to_rotation(belief), record.rotation, atol=1e-9)
+        np.testing.assert_allclose(project_to_rotation(belief), label_of(record), atol=1e-9)
         assert record.extras["label_sigma_deg"] == pytest.approx(float(expected_error_deg(belief, 1.0)))
         # Three axes of 2°, the floor of 1°, and the spread of the views.
         told = record.extras["labelling"]
@@ -103,7 +104,7 @@ def test_mirror_images_cancel_a_leaning_network(tmp_path: Path) -> None:
     teachers = [Teacher("leaning", 32, 1.3, leaning, Limits(azimuth_deg=90))]
     label_store(store, tmp_path / "plain", teachers, LabelSettings(scales=(1.0,), mirrored=False))
     plain = HeadStore(tmp_path / "plain").record(0)
-    assert np.degrees(geodesic_distance(plain.rotation, np.eye(3))) == pytest.approx(20)
+    assert np.degrees(geodesic_distance(label_of(plain), np.eye(3))) == pytest.approx(20)
     label_store(store, tmp_path / "both", teachers, LabelSettings(scales=(1.0,)))
     told = HeadStore(tmp_path / "both").record(0).extras["labelling"]
     assert told["by"] == "nobody" and told["teachers"]["leaning"]["distrust"] == "views apart"
@@ -149,7 +150,7 @@ def test_labels_that_a_store_has(tmp_path: Path, given: str) -> None:
         np.testing.assert_array_equal(train.rotation, known)
         assert train.extras["label_sigma_deg"] == 2.5 and "belief" not in train.extras
     else:
-        assert geodesic_distance(train.rotation, np.eye(3)) < 1e-6
+        assert geodesic_distance(label_of(train), np.eye(3)) < 1e-6
         np.testing.assert_array_equal(np.reshape(train.extras["given_rotation"], (3, 3)), known)
         assert train.extras["label_sigma_deg"] != 2.5
 

@@ -11,7 +11,7 @@ import pytest
 from semiuhpe.errors import AssetsError
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, random_rotations
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.labelling.teachers import open_teachers
+from semiuhpe.labelling.teachers import Teacher, open_teachers
 from semiuhpe.labelling.zero import mean_turn, near_front, offset_of_store, zero_offset
 
 LARGEST_DEG = 0.8
@@ -26,7 +26,7 @@ def _poses(rng: np.random.Generator, count: int) -> np.ndarray:
     return from_azimuth_elevation_tilt(*np.radians(rng.uniform(-30, 30, (3, count))))
 
 
-def test_a_constant_turn_is_found_among_noise_and_outliers(rng):
+def test_a_constant_turn_is_found_among_noise_and_outliers(rng: np.random.Generator) -> None:
     labels = _poses(rng, 400)
     turn = from_azimuth_elevation_tilt(*np.radians([2.0, -3.6, 1.0]))
     noise = from_azimuth_elevation_tilt(*np.radians(rng.normal(0, 3, (3, 400))))
@@ -39,7 +39,7 @@ def test_a_constant_turn_is_found_among_noise_and_outliers(rng):
     assert all(0.1 < error < 0.5 for error in offset.errors_deg)
 
 
-def test_signs_are_those_of_the_angles_that_are_reported(rng):
+def test_signs_are_those_of_the_angles_that_are_reported(rng: np.random.Generator) -> None:
     labels = np.eye(3)[None].repeat(5, 0)
     for place, name in enumerate(("azimuth_deg", "elevation_deg", "tilt_deg")):
         angles = np.zeros(3)
@@ -49,26 +49,26 @@ def test_signs_are_those_of_the_angles_that_are_reported(rng):
         np.testing.assert_allclose(np.degrees(azimuth_elevation_tilt(answers[0])), angles, atol=1e-9)
 
 
-def test_of_one_turn_for_all_the_mean_is_that_turn(rng):
+def test_of_one_turn_for_all_the_mean_is_that_turn(rng: np.random.Generator) -> None:
     labels, turn = random_rotations(6, rng), _poses(rng, 1)[0]
     vector = mean_turn(labels, labels @ turn)
     assert np.linalg.norm(vector) == pytest.approx(np.arccos((np.trace(turn) - 1) / 2))
 
 
-def test_too_few_heads_have_no_zero():
+def test_too_few_heads_have_no_zero() -> None:
     with pytest.raises(ValueError, match="two heads"):
         zero_offset(np.eye(3)[None], np.eye(3)[None])
 
 
 @pytest.fixture(scope="module")
-def teacher(shared_data: Path):
+def teacher(shared_data: Path) -> Teacher:
     file = shared_data / "peers" / "head-pose-0.4-small-int8.onnx"
     if not file.exists():
         pytest.skip("no teacher here")
     return open_teachers([("opentrack", str(file))])[0]
 
 
-def _assert_one_zero(path: Path, teacher, expected_deg: float = 0.0) -> None:
+def _assert_one_zero(path: Path, teacher: Teacher, expected_deg: float = 0.0) -> None:
     store = HeadStore(path)
     indices = near_front(store, 240)
     assert len(indices) > 150
@@ -80,7 +80,7 @@ def _assert_one_zero(path: Path, teacher, expected_deg: float = 0.0) -> None:
 
 
 @pytest.mark.render
-def test_renders_are_in_the_frame_of_the_official_labels(teacher, shared_data: Path, tmp_path: Path) -> None:
+def test_renders_are_in_the_frame_of_the_official_labels(teacher: Teacher, shared_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("moderngl", reason="the extra 'synth' is not installed")
     from semiuhpe.synthesis.generate import Inputs, SynthesisSettings, synthesize
 
@@ -100,7 +100,7 @@ def test_renders_are_in_the_frame_of_the_official_labels(teacher, shared_data: P
 
 
 def test_fits_of_hand_placed_landmarks_are_in_the_frame_of_the_official_labels(
-    teacher, shared_data: Path, tmp_path: Path
+    teacher: Teacher, shared_data: Path, tmp_path: Path
 ) -> None:
     from semiuhpe.sources.pts68 import import_pts68
 

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from helpers.layers import last_layer
 from helpers.published_networks import Published
 from onnx import numpy_helper
 
@@ -36,9 +37,9 @@ def checkpoint(folder: Path, *, size: int = 32) -> Path:
     """A run's checkpoint of a small network whose last layer is lively."""
     torch.manual_seed(0)
     network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(network).weight, std=0.5)
     with torch.no_grad():
-        network.head[-1].bias.copy_(10 * torch.eye(3).ravel())
+        last_layer(network).bias.copy_(10 * torch.eye(3).ravel())
     model = {"backbone": "mobilenetv4_conv_small", "head": "linear", "dropout": 0.2, "image_size": size}
     state = {"step": 5, "recipe": {"model": model, "loss": {"overreg": 1.025}}}
     save_checkpoint(folder / "best.safetensors", with_prefix("averaged", network.state_dict()), state)
@@ -49,7 +50,7 @@ def checkpoint(folder: Path, *, size: int = 32) -> Path:
 def test_export_of_large_backbones_agrees_with_torch(name: str) -> None:
     torch.manual_seed(0)
     network = PoseNet(name, pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(network).weight, std=0.5)
     model = to_onnx(network, 64)
     assert next(entry.version for entry in model.opset_import if entry.domain == "") >= 17
     assert drift_deg(network, model, heads(3, 64)) < 0.01
@@ -116,7 +117,7 @@ def test_imported_weights_export_and_run(tmp_path: Path, capsys: pytest.CaptureF
     torch.manual_seed(1)
     published = Published("resnet18")
     with torch.no_grad():  # a belief with a mode, so that angles mean something
-        published.head[-1].bias.add_(6 * torch.diag(torch.tensor([1.0, -1.0, -1.0])).ravel())
+        last_layer(published).bias.add_(6 * torch.diag(torch.tensor([1.0, -1.0, -1.0])).ravel())
     torch.save({"model_state_dict": published.released()}, tmp_path / "DAD.pth")
     assert main(["import-weights", str(tmp_path / "DAD.pth"), str(tmp_path / "run")]) == 0
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "p.onnx"), "--precision", "float32"]) == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -50,7 +51,7 @@ def test_constant_padding_equals_tensorflows(network: HeadDetectorNet) -> None:
     """At even sizes the backbone's maps are those of timm's network with its dynamic "same" padding."""
     import timm
 
-    original = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    original: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
     original.conv_stem.load_state_dict(network.stem[0].state_dict())
     original.bn1.load_state_dict(network.stem[1].state_dict())
     original.blocks[:5].load_state_dict(network.stages.state_dict())

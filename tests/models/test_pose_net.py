@@ -8,6 +8,8 @@ import pytest
 import timm
 import torch
 import torchvision
+from helpers.layers import last_layer
+from helpers.noting import noting
 
 from semiuhpe.errors import RecipeError, WeightsError
 from semiuhpe.models.backbones import BACKBONES, WITH_PACKAGE, begins_pretrained, create_backbone
@@ -64,7 +66,7 @@ def test_channels_last_changes_the_order_in_memory_and_nothing_else() -> None:
     plain, other = PoseNet(pretrained=False).eval(), PoseNet(pretrained=False, channels_last=True).eval()
     other.load_state_dict(plain.state_dict())
     seen: list[bool] = []
-    other.backbone.conv_stem.register_forward_pre_hook(
+    other.backbone.get_submodule("conv_stem").register_forward_pre_hook(
         lambda _, inputs: seen.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
     )
     torch.testing.assert_close(plain(images), other(images), atol=1e-5, rtol=1e-4)
@@ -119,7 +121,9 @@ def test_the_published_efficientnet_v2_s_is_the_first_of_torchvision(monkeypatch
     asked: list[object] = []
     create = torchvision.models.efficientnet_v2_s
     monkeypatch.setattr(
-        torchvision.models, "efficientnet_v2_s", lambda weights: [asked.append(weights), create(weights=None)][1]
+        torchvision.models,
+        "efficientnet_v2_s",
+        noting(asked, lambda weights: weights, lambda weights: create(weights=None)),
     )
     create_backbone("efficientnet_v2_s", pretrained=True)
     assert asked == ["IMAGENET1K_V1"]
@@ -189,7 +193,7 @@ def test_weights_out_of_reach_name_the_remedy() -> None:
 def test_export_agrees_with_torch(name: str) -> None:
     torch.manual_seed(0)
     network = PoseNet(name, pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(network).weight, std=0.5)
     model = to_onnx(network, 64)
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     assert drift_deg(network, model, crops) < 0.01
@@ -200,7 +204,7 @@ def test_export_agrees_with_torch(name: str) -> None:
 
 def test_repvgg_is_merged_on_export() -> None:
     network = PoseNet("repvgg_b1g2", pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(network).weight, std=0.5)
     model = to_onnx(network, 32)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     assert len(convolutions) == 28  # stem + 4 + 6 + 16 + 1: one 3×3 each, branches merged

@@ -83,7 +83,7 @@ def test_track_ids_follow_indexing_filtering_and_addition() -> None:
     assert "track 4" in repr(poses)
     assert "track" not in repr(heads(tracked=False))
     with pytest.raises(InputError, match="track_id"):
-        replace(poses, track_id=[1])
+        replace(poses, track_id=np.array([1]))
 
 
 def test_a_ray_by_hand() -> None:
@@ -117,7 +117,7 @@ def test_a_head_at_the_edge_that_faces_the_lens() -> None:
         expected_error_deg=np.ones(1),
         error_90_deg=np.ones(1),
         entropy=np.zeros(1),
-    )  # type: ignore[arg-type]
+    )
     seen = poses.relative_to_camera(matrix)
     assert seen.azimuth_deg[0] == pytest.approx(45)  # it must turn to the image left to look at the lens
     # Its gaze meets the lens: the head is at (1, 0, 1)·z, and looks along −(1, 0, 1).

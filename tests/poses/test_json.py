@@ -49,7 +49,8 @@ def test_nothing_writes_json_another_way() -> None:
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            writes = isinstance(call, ast.Call) and ast.unparse(call.func) in ("json.dumps", "json.dump")
-            if writes and not any(k.arg == "allow_nan" for k in call.keywords) and name not in _NO_FILE:
+            if not isinstance(call, ast.Call) or ast.unparse(call.func) not in ("json.dumps", "json.dump"):
+                continue
+            if not any(k.arg == "allow_nan" for k in call.keywords) and name not in _NO_FILE:
                 others.append(f"{name}:{call.lineno}")
     assert others == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from semiuhpe.distributions.isotropic import kappa_of_mean_angle, mean_angle_of
 from semiuhpe.errors import InputError
@@ -65,7 +66,7 @@ def test_limits() -> None:
 CAMERA = Camera.from_field_of_view((1000, 600), horizontal_deg=60)
 
 
-def placed(points: np.ndarray, log_sigma: float) -> HeadPositions:
+def placed(points: ArrayLike, log_sigma: float) -> HeadPositions:
     points = np.asarray(points, float)
     return HeadPositions(
         points,

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.pictures_on_disk import records
+from helpers.pictures_on_disk import read_bgr, records
 from helpers.source_files import picture
 
 from semiuhpe.cli.main import main
@@ -35,7 +35,7 @@ def tests(tmp_path: Path) -> Path:
     """A store of three heads to keep apart from: 0, 1 mirrored, 2 turned."""
     heads = boxed(tmp_path, range(3), "test")
     for seed, change in ((1, lambda p: p[:, ::-1]), (2, lambda p: np.rot90(p))):
-        changed = change(cv2.imread(str(heads[seed].picture)))
+        changed = change(read_bgr(heads[seed].picture))
         cv2.imwrite(str(heads[seed].picture), np.ascontiguousarray(changed))
     import_heads(tmp_path / "tests", heads)
     return tmp_path / "tests"
@@ -90,7 +90,7 @@ def test_inspect_fails_and_lists_what_is_shared(
     told = capsys.readouterr().out
     assert f"{tmp_path / 'pool'}: photos/2 = {tests}: test/2 (correlation " in told
     assert "1 of 6 pictures are among the 3 of" in told
-    assert cv2.imread(str(sheet)).shape[0] > 100
+    assert read_bgr(sheet).shape[0] > 100
     import_heads(tmp_path / "clean", boxed(tmp_path, range(5, 8)))
     assert main(["inspect", str(tmp_path / "clean"), "--apart-from", str(tests)]) == 0
     assert "0 of 3 pictures" in capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_inspect_fails_and_lists_what_is_shared(
 def test_whole_photos_of_two_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     boxed(tmp_path, range(4), "train")
     boxed(tmp_path, range(3, 6), "test")
-    dark = cv2.imread(str(tmp_path / "test" / "3.png")) // 2
+    dark = read_bgr(tmp_path / "test" / "3.png") // 2
     cv2.imwrite(str(tmp_path / "test" / "3.png"), np.ascontiguousarray(np.rot90(dark, 2)))
     (tmp_path / "test" / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
     assert main(["inspect", str(tmp_path / "train"), "--apart-from", str(tmp_path / "test")]) == 1

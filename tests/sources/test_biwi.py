@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from helpers.source_files import write_biwi, write_biwi_npz
 
 from semiuhpe.errors import SourceError
@@ -28,13 +29,13 @@ def test_poses_are_those_of_the_files(tmp_path: Path) -> None:
     assert (report.added, report.rejected) == (8, [])
     for record in HeadStore(tmp_path / "store"):
         rotation, _ = known[record.id]
-        assert np.degrees(geodesic_distance(record.rotation, rotation)) < 1e-3
+        assert np.degrees(geodesic_distance(label_of(record), rotation)) < 1e-3
         assert record.split == "test"
         angles = [record.extras[key] for key in ("pitch_deg", "yaw_deg", "roll_deg")]
         np.testing.assert_allclose(from_euler_deg(angles, "biwi"), rotation, atol=1e-5)
     # The second pose of the files has azimuth 35: the face points to the image left, and a little up.
     second = next(r for r in HeadStore(tmp_path / "store") if r.id == "01/frame_00004")
-    facing = facing_direction(second.rotation)
+    facing = facing_direction(label_of(second))
     assert facing[0] == pytest.approx(-np.sin(np.radians(35)) * np.cos(np.radians(10)), abs=1e-5)
     assert facing[1] < 0
     assert second.extras["yaw_deg"] > 30
@@ -61,8 +62,8 @@ def test_the_label_in_the_frame_of_the_colour_camera(tmp_path: Path) -> None:
     import_biwi(tmp_path, tmp_path / "store", camera="rgb")
     for record in HeadStore(tmp_path / "store"):
         expected = RGB_FROM_DEPTH @ known[record.id][0]
-        assert np.degrees(geodesic_distance(record.rotation, expected)) < 0.01
-        assert 0.5 < np.degrees(geodesic_distance(record.rotation, known[record.id][0])) < 2
+        assert np.degrees(geodesic_distance(label_of(record), expected)) < 0.01
+        assert 0.5 < np.degrees(geodesic_distance(label_of(record), known[record.id][0])) < 2
 
 
 def test_sequences_are_never_torn_apart(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_fsa_net_crops(tmp_path: Path) -> None:
     store = HeadStore(tmp_path / "store")
     images = np.load(tmp_path / "BIWI_noTrack.npz")["image"]
     for index, (record, rotation) in enumerate(zip(store, rotations, strict=True)):
-        assert np.degrees(geodesic_distance(record.rotation, rotation)) < 1e-6
+        assert np.degrees(geodesic_distance(label_of(record), rotation)) < 1e-6
         assert record.split == "test"
         # Our crop is the whole picture, and it is RGB.
         np.testing.assert_array_equal(crop_head(store.image(index), record.box, 64), images[index][..., ::-1])

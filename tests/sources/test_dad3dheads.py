@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from helpers.source_files import model_view, write_dad
 
 from semiuhpe.errors import SourceError
@@ -27,8 +28,8 @@ def test_poses_splits_and_attributes(tmp_path: Path) -> None:
         if official == "test":
             assert record.rotation is None
             continue
-        assert np.degrees(geodesic_distance(record.rotation, known[record.id])) < 1e-6
-        behind += facing_direction(record.rotation)[2] > 0
+        assert np.degrees(geodesic_distance(label_of(record), known[record.id])) < 1e-6
+        behind += facing_direction(label_of(record))[2] > 0
         assert record.extras["standard_light"] is True
         assert record.extras["pose"] == "front"
     assert behind > 2
@@ -50,7 +51,7 @@ def test_the_nose_of_the_mesh_is_where_the_pose_says(tmp_path: Path) -> None:
         facing = facing_direction(known[record.id])[:2]
         direction = (seen[0] - seen[1]) / np.linalg.norm(seen[0] - seen[1])
         if np.linalg.norm(facing) > 0.4:
-            assert direction @ (facing_direction(record.rotation)[:2] / np.linalg.norm(facing)) > 0.95
+            assert direction @ (facing_direction(label_of(record))[:2] / np.linalg.norm(facing)) > 0.95
 
 
 def test_scaled_matrices_and_nonsense() -> None:

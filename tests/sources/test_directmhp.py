@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from helpers.source_files import write_directmhp
 
 from semiuhpe.errors import SourceError
@@ -29,7 +30,7 @@ def test_angles_over_the_full_circle(tmp_path: Path) -> None:
     report = import_panoptic(tmp_path / "cmu", tmp_path / "store", val=0.5)
     assert (report.added, report.rejected) == (10, [])
     for record in HeadStore(tmp_path / "store"):
-        np.testing.assert_allclose(np.degrees(azimuth_elevation_tilt(record.rotation)), known[record.id], atol=1e-6)
+        np.testing.assert_allclose(np.degrees(azimuth_elevation_tilt(label_of(record))), known[record.id], atol=1e-6)
         size = np.subtract(record.box[2:], record.box[:2])
         np.testing.assert_allclose(size, [50, 60])
         assert record.source == "Panoptic"

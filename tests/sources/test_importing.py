@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.noting import noting
 from helpers.pictures_on_disk import records, save_picture, white_box
 from PIL import Image
 
 from semiuhpe.errors import SourceError, StoreError
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.images.load import load_image
 from semiuhpe.sources import pictures
 from semiuhpe.sources.importing import (
     BoxedHead,
@@ -55,7 +59,7 @@ def test_slow_heads_do_not_change_the_order(tmp_path: Path) -> None:
         time.sleep(0.02 * (number % 3 == 0))
         return BoxedHead(f"{number:02d}", path, (10, 20, 60, 80), "T").make(pictures.Picture(path))
 
-    candidates = [Candidate(f"{n:02d}", lambda n=n: made(n)) for n in range(20)]
+    candidates = [Candidate(f"{n:02d}", partial(made, n)) for n in range(20)]
     import_heads(tmp_path / "store", candidates, workers=4)
     assert list(records(tmp_path / "store")) == [f"{n:02d}" for n in range(20)]
 
@@ -63,8 +67,8 @@ def test_slow_heads_do_not_change_the_order(tmp_path: Path) -> None:
 def test_a_photo_is_decoded_once_for_all_its_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = boxed(tmp_path / "photos", 6, 5)
     decoded: list[int] = []
-    original = pictures.load_image
-    monkeypatch.setattr(pictures, "load_image", lambda content: decoded.append(1) or original(content))
+    original = load_image
+    monkeypatch.setattr(pictures, "load_image", noting(decoded, lambda content: 1, original))
     import_heads(tmp_path / "store", listed, workers=3)
     assert len(decoded) == 6
     # Half of a photo's heads are there already: still one decoding, and none for photos that are done.
@@ -76,14 +80,15 @@ def test_a_photo_is_decoded_once_for_all_its_heads(tmp_path: Path, monkeypatch: 
 def test_look_ahead_is_bounded(tmp_path: Path) -> None:
     """The listing may be endless; no more of it is taken than the threads can work on."""
     path = save_picture(tmp_path / "a.jpg")
-    release, taken = threading.Event(), []
+    release = threading.Event()
+    taken: list[int] = []
 
-    def candidates():
+    def candidates() -> Iterator[Candidate]:
         for number in range(200):
             taken.append(number)
             if number == 100:
                 release.set()
-            yield Candidate(str(number), lambda n=number: slow(n))
+            yield Candidate(str(number), partial(slow, number))
 
     def slow(number: int) -> Made:
         if number == 0:  # the first blocks the rest from being written
@@ -131,7 +136,7 @@ def test_broken_heads_reject_themselves_alone(tmp_path: Path) -> None:
 def test_an_import_that_died_is_continued(tmp_path: Path) -> None:
     listed = boxed(tmp_path / "photos", 100, 2)
 
-    def dying():
+    def dying() -> Iterator[BoxedHead]:
         yield from listed[:150]
         raise KeyboardInterrupt
 

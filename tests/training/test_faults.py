@@ -20,6 +20,7 @@ from helpers.axes_heads import recipe_for
 from semiuhpe.errors import RecipeError, TrainingError
 from semiuhpe.files.locks import FolderLock
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
+from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.faults import LossWatch, all_finite
 from semiuhpe.training.pose.recipe import ModelRecipe, check_shares
 from semiuhpe.training.pose.trainer import Trainer
@@ -83,7 +84,7 @@ def test_weights_that_a_gradient_spoiled_are_not_kept(goes_on: Callable[..., Tra
     trainer = goes_on()
     update = trainer.teacher.update
 
-    def spoil(network: torch.nn.Module) -> None:
+    def spoil(network: PoseNet) -> None:
         update(network)
         if trainer.step == 7:  # of the eighth step, after which a checkpoint is due
             with torch.no_grad():

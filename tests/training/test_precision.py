@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.axes_heads import recipe_for, semi_for
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from semiuhpe.models.checkpoint import load_checkpoint
 from semiuhpe.models.export import export
@@ -60,14 +61,20 @@ def test_half_precision_learns_nearly_the_same(plain: tuple[Path, list[Any]], pr
 @pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no CUDA device: on a processor float16 gives way to bfloat16"
 )
+def scaler_of(trainer: Trainer) -> torch.amp.GradScaler:
+    precision = trainer.fabric.strategy.precision
+    assert isinstance(precision, MixedPrecision) and precision.scaler is not None
+    return precision.scaler
+
+
 def test_the_scale_of_the_loss_survives_a_resume(plain: tuple[Path, list[Any]]) -> None:
     folder, _ = plain
     recipe = tiny_recipe(folder, "scaled", device="cuda", precision="16-mixed", semi=None, steps=2)
     trainer = Trainer(recipe, progress=False)
-    trainer.fabric.strategy.precision.scaler.update(1024.0)
+    scaler_of(trainer).update(1024.0)
     trainer.train()
     assert load_checkpoint(trainer.folder.last)[1]["scaler"]["scale"] == 1024.0
-    assert Trainer(recipe, progress=False).fabric.strategy.precision.scaler.get_scale() == 1024.0
+    assert scaler_of(Trainer(recipe, progress=False)).get_scale() == 1024.0
 
 
 def test_compiled_is_the_same(plain: tuple[Path, list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class Flaky:
     fps: float | None = 25.0
     frame_count: int | None = None
 
-    def __init__(self, script: list[float | Exception], live: bool = True) -> None:
+    def __init__(self, script: Sequence[float | Exception], live: bool = True) -> None:
         self.script, self.live, self.closed = script, live, False
 
     def __iter__(self) -> Iterator[tuple[float, Any]]:
@@ -49,7 +50,7 @@ class Flaky:
         self.closed = True
 
 
-def connections(*scripts: list[float | Exception] | Exception, live: bool = True) -> Callable[[], Flaky]:
+def connections(*scripts: Sequence[float | Exception] | Exception, live: bool = True) -> Callable[[], Flaky]:
     """An opener that hands out one script after the other, the last one again and again."""
     left = list(scripts)
 
@@ -147,7 +148,7 @@ def test_rotation_metadata(tmp_path: Path, degrees: int) -> None:
     path = turned(write_video(tmp_path / "a.mp4", [picture] * 2), degrees)
     (_, seen), _ = VideoSource(str(path))
     expected = np.rot90(picture, -degrees // 90)
-    assert seen.shape == expected.shape
+    assert seen is not None and seen.shape == expected.shape
     assert np.abs(seen.astype(int) - expected).mean() < 12
 
 
@@ -168,7 +169,7 @@ def test_bad_videos_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video " * 99)
     for name in ("empty.mp4", "text.mp4", "absent.mp4", "."):
         with pytest.raises(VideoError, match=r"^[^\n]+$") as caught:
-            FrameReader(lambda n=name: VideoSource(str(tmp_path / n)), name)
+            FrameReader(partial(VideoSource, str(tmp_path / name)), name)
         assert name in str(caught.value) or str(tmp_path) in str(caught.value)
 
 
@@ -180,7 +181,7 @@ def test_damage_in_the_middle_is_a_gap_and_a_cut_file_ends_early(tmp_path: Path,
     (tmp_path / "b.mkv").write_bytes(bytes(content))
     (tmp_path / "c.mkv").write_bytes(bytes(content[:middle]))
     for name in ("b.mkv", "c.mkv"):
-        with FrameReader(lambda n=name: VideoSource(str(tmp_path / n)), name) as reader:
+        with FrameReader(partial(VideoSource, str(tmp_path / name)), name) as reader:
             frames = list(reader)
         assert 5 < len(frames) <= 41
         assert all(b.time_s > a.time_s for a, b in pairwise(frames))

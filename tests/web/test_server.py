@@ -67,6 +67,10 @@ def ask(server: Server, path: str, body: bytes | None = None, **headers: str) ->
         return error.code, dict(error.headers), error.read()
 
 
+def address_of(server: Server) -> tuple[str, int]:
+    return str(server.server_address[0]), int(server.server_address[1])
+
+
 def refused(answer: tuple[int, dict[str, str], bytes], status: int, kind: str) -> str:
     code, headers, body = answer
     error = json.loads(body)["error"]
@@ -77,7 +81,7 @@ def refused(answer: tuple[int, dict[str, str], bytes], status: int, kind: str) -
 
 
 def raw(server: Server, request: bytes, pause: float = 0) -> bytes:
-    with socket.create_connection(server.server_address[:2], timeout=within(20)) as connection:
+    with socket.create_connection(address_of(server), timeout=within(20)) as connection:
         connection.sendall(request)
         time.sleep(pause)
         parts = []
@@ -146,7 +150,7 @@ def test_formats_that_browsers_cannot_show_are_converted(server: Server) -> None
      "/app.js%00.css", "/\\..\\server.py", "/api/../../server.py", "/etc/passwd", "/server.py", "/api"],
 )  # fmt: skip
 def test_no_path_leads_anywhere_else(server: Server, path: str) -> None:
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=within(20))
+    connection = http.client.HTTPConnection(*address_of(server), timeout=within(20))
     connection.putrequest("GET", path, skip_host=True)
     connection.putheader("Host", "localhost")
     connection.endheaders()
@@ -205,7 +209,7 @@ def test_slow_and_broken_uploads_end(server: Server) -> None:
     answer = raw(server, head)
     assert b" 408 " in answer and b'"timeout"' in answer
     assert time.monotonic() - begin < within(15)
-    with socket.create_connection(server.server_address[:2], timeout=within(20)) as connection:
+    with socket.create_connection(address_of(server), timeout=within(20)) as connection:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
         assert b'"incomplete"' in b"".join(iter(lambda: connection.recv(65536), b""))
@@ -277,7 +281,7 @@ def serving(estimator: Any = one_head, **limits: Any) -> Iterator[Server]:
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection(server.server_address[:2], timeout=within(60))
+    return socket.create_connection(address_of(server), timeout=within(60))
 
 
 def is_closed(connection: socket.socket) -> bool:

@@ -169,7 +169,7 @@ class _Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[type[_Hub]]:
     """A Hub on this machine, whose repository owner/name holds `server.files`."""
-    handler = type("Hub", (_Hub,), {"files": {}, "commits": {"main": NEW, NEW: NEW}, "asked": []})
+    handler: type[_Hub] = type("Hub", (_Hub,), {"files": {}, "commits": {"main": NEW, NEW: NEW}, "asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         thread = threading.Thread(target=http.serve_forever, daemon=True)
         thread.start()

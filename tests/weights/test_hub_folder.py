@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ ROOT = Path(semiuhpe.__file__).parents[1]
 PHOTO = Path(__file__).parents[2] / "docs" / "demo" / "astronaut.jpg"
 
 
-def page(folder: Path) -> tuple[dict, str]:
+def page(folder: Path) -> tuple[dict[str, Any], str]:
     """The YAML head and the text of a repository's page."""
     yaml = pytest.importorskip("yaml")
     _, head, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)

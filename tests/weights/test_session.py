@@ -75,7 +75,7 @@ def test_the_command_line_knows_the_same_devices(capsys: pytest.CaptureFixture[s
 
 
 def test_cuda_without_a_card_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     pose = write_pose_weights(tmp_path)
     for device in ("cuda", "cuda:1"):
         with pytest.raises(DeviceError, match=r"onnxruntime-gpu.*or choose device 'cpu'"):
@@ -111,7 +111,7 @@ WITH_CUDA = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     monkeypatch.setattr(Recorded, "opened", [], raising=False)
     monkeypatch.setattr(session, "InferenceSession", Recorded)
-    monkeypatch.setattr(session.onnxruntime, "get_available_providers", lambda: WITH_CUDA)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: WITH_CUDA)
     return Recorded.opened
 
 

@@ -138,16 +138,10 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
     """
     _refuse_published_options(argv)
     parser = _parser()
-    from semiuhpe.training.pose.recipe import Recipe
+    from semiuhpe.training.pose.recipe_file import recipe_of
 
     values = parser.parse_args(_today(argv))
-
-    # By its name since jsonargparse 4.49, or by that of the versions before.
-    objects = parser.instantiate(values) if hasattr(parser, "instantiate") else parser.instantiate_classes(values)
-    fields = {
-        key: value for key, value in vars(objects).items() if key not in ("config", "quiet", "__default_config__")
-    }
-    return Recipe(**fields), bool(values.quiet)
+    return recipe_of(parser, values), bool(values.quiet)
 
 
 def main(argv: list[str]) -> int:

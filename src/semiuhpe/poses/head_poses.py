@@ -58,6 +58,20 @@ class HeadPoses:
     entropy: Float
     track_id: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
+    if TYPE_CHECKING:  # what is taken is wider than what is kept
+
+        def __init__(
+            self,
+            *,
+            rotation: ArrayLike,
+            box: ArrayLike,
+            detection_score: ArrayLike,
+            expected_error_deg: ArrayLike,
+            error_90_deg: ArrayLike,
+            entropy: ArrayLike,
+            track_id: ArrayLike = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         for stored in exchange.STORED:
             value = as_array(stored.name, getattr(self, stored.name), ("n", *stored.shape))

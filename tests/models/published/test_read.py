@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -65,7 +65,8 @@ def test_the_turned_belief_is_the_same_belief_about_our_rotations(convention: An
 
 def test_frontal_heads_of_both_frames_become_the_identity() -> None:
     half_turn = np.diag([1.0, -1.0, -1.0])  # method §4: a frontal head of DAD-3DHeads
-    for convention, frontal in (("dad", half_turn), ("300w-lp", np.eye(3))):
+    conventions: list[tuple[Literal["dad", "300w-lp"], np.ndarray]] = [("dad", half_turn), ("300w-lp", np.eye(3))]
+    for convention, frontal in conventions:
         bias = torch.from_numpy(12 * frontal.ravel())
         _, turned = turn_outputs(torch.zeros(9, 2, dtype=torch.float64), bias, convention)
         np.testing.assert_allclose(turned.view(3, 3).numpy(), 12 * np.eye(3))

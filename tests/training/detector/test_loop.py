@@ -66,7 +66,7 @@ def plain_assignment(centres: np.ndarray, strides: np.ndarray, heads: np.ndarray
             if not low < size <= high:
                 continue
             cells = [c for c in range(len(centres)) if strides[c] == stride]
-            nearest = min(cells, key=lambda c, m=middle: float(((centres[c] - m) ** 2).sum()))
+            nearest = cells[int(np.argmin(((centres[cells] - middle) ** 2).sum(1)))]
             for c in cells:
                 inside = x1 < centres[c][0] < x2 and y1 < centres[c][1] < y2
                 near = np.abs(centres[c] - middle).max() < RADIUS * stride
@@ -179,8 +179,8 @@ def losses_on_the_same_views(training: DetectorTraining, batches: int = 8) -> np
             for own, scene in zip(heads, scenes, strict=True)
         ]
         with torch.no_grad():
-            answer = training.network(torch.from_numpy(np.stack([scene.image for scene in scenes])))
-            losses.append([float(part) for part in detector_loss(*answer, heads, targets)])
+            logits, boxes = training.network(torch.from_numpy(np.stack([scene.image for scene in scenes])))
+            losses.append([float(part) for part in detector_loss(logits, boxes, heads, targets)])
     return np.mean(losses, axis=0)
 
 

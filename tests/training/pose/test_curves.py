@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -11,7 +12,7 @@ from semiuhpe.training.pose.curves import draw_curves, series
 
 
 def test_series_flatten_and_drop_what_is_not_finite() -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"step": 1, "nll": 2.0, "threshold": float("inf")},
         {"step": 2, "nll": 1.0, "validation_averaged_deg": {"mean": 9.0, "store": 8.0}},
     ]

@@ -147,7 +147,7 @@ def test_a_run_with_noisy_labels_and_one_without_differ_and_exact_ones_do_not(tm
         ({"sigma_scale": 0.0}, "sigma_scale must be positive"),
     ],
 )
-def test_impossible_noise_names_the_key(tmp_path: Path, change: dict[str, float], message: str) -> None:
+def test_impossible_noise_names_the_key(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     store = recipe_for(tmp_path).labelled[0].store
     with pytest.raises(RecipeError, match=message):
         Trainer(recipe_for(tmp_path, labelled=[LabelledData(store, **change)]), progress=False)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.axes_heads import draw_axes, make_store, recipe_for, semi_for
+from helpers.layers import last_layer
 from scipy.spatial.transform import Rotation
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
@@ -32,7 +33,7 @@ from semiuhpe.training.pose.unlabelled import UnlabelledViews, as_batch, unlabel
 from semiuhpe.views.photometric import Photometric
 from semiuhpe.views.warp import ViewRange, draw_view, keyed_generator
 
-PLAIN = {"strong_photometric": Photometric(), "cut_out": False, "cut_mix": False}
+PLAIN: dict[str, Any] = {"strong_photometric": Photometric(), "cut_out": False, "cut_mix": False}
 
 
 def random_parameters(count: int, seed: int, size: float = 12.0) -> torch.Tensor:
@@ -90,6 +91,7 @@ def test_gradients_are_finite_where_singular_values_are_equal() -> None:
     belief = MatrixFisher(10 * torch.eye(3).double()[None])
     loss = unsupervised_loss(student, belief, torch.tensor([True]), torch.eye(3).double()[None])
     loss.backward()
+    assert student.grad is not None
     assert torch.isfinite(student.grad).all()
     torch.testing.assert_close(student.grad, torch.zeros_like(student), atol=1e-9, rtol=0)
 
@@ -101,6 +103,7 @@ def test_only_kept_heads_move_the_student_and_the_mean_is_over_all() -> None:
     eye = torch.eye(3).double().expand(4, 3, 3)
     loss = unsupervised_loss(student, belief, keep, eye)
     loss.backward()
+    assert student.grad is not None
     assert (student.grad[1:3] == 0).all()
     each = [unsupervised_loss(student[i : i + 1].detach(), MatrixFisher(belief.parameter[i : i + 1]), keep[i : i + 1],
             eye[:1]) for i in range(4)]  # fmt: skip
@@ -194,7 +197,7 @@ def test_the_teacher_must_be_in_evaluation_mode() -> None:
 def test_a_teacher_in_mixed_precision_states_nearly_the_same_belief() -> None:
     torch.manual_seed(0)
     network = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(network.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(network).weight, std=0.5)
     images = torch.randint(0, 256, (3, 48, 48, 3), dtype=torch.uint8)
     whole = Teachers(SemiSupervisedRecipe()).ask(network, [images]).belief.parameter
     mixed = Teachers(SemiSupervisedRecipe(), lambda: torch.autocast("cpu", torch.bfloat16))

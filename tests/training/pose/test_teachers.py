@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.axes_heads import make_store, recipe_for, semi_for
+from helpers.layers import last_layer
 from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
@@ -40,7 +41,7 @@ def lines_of(run: Path) -> list[dict[str, Any]]:
 def network(seed: int = 0) -> PoseNet:
     torch.manual_seed(seed)
     made = PoseNet("mobilenetv4_conv_small", pretrained=False, head="linear").eval()
-    torch.nn.init.normal_(made.head[-1].weight, std=0.5)
+    torch.nn.init.normal_(last_layer(made).weight, std=0.5)
     return made
 
 

@@ -37,7 +37,7 @@ from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.validation import Scores
 
 
-def metrics_of(run: Path) -> list[dict[str, object]]:
+def metrics_of(run: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "images_per_s"} for line in lines]
 
@@ -303,16 +303,20 @@ def test_learning_rate_warms_up_then_falls() -> None:
 
 def test_average_copies_first_and_takes_buffers_along() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    linear, norm = network
     average = AveragedNetwork(network, 0.9)
+    averaged = average.network.state_dict()
+    assert isinstance(linear, torch.nn.Linear) and isinstance(norm, torch.nn.BatchNorm1d)
+    assert norm.running_mean is not None
     with torch.no_grad():
-        network[0].weight.fill_(1.0)
-        network[1].running_mean.fill_(3.0)
+        linear.weight.fill_(1.0)
+        norm.running_mean.fill_(3.0)
     average.update(network)
-    assert torch.equal(average.network[0].weight, network[0].weight)
+    assert torch.equal(averaged["0.weight"], linear.weight)
     with torch.no_grad():
-        network[0].weight.fill_(2.0)
-        network[1].running_mean.fill_(5.0)
+        linear.weight.fill_(2.0)
+        norm.running_mean.fill_(5.0)
     average.update(network)
-    torch.testing.assert_close(average.network[0].weight, torch.full((2, 2), 1.5))
-    torch.testing.assert_close(average.network[1].running_mean, torch.full((2,), 4.0))
+    torch.testing.assert_close(averaged["0.weight"], torch.full((2, 2), 1.5))
+    torch.testing.assert_close(averaged["1.running_mean"], torch.full((2,), 4.0))
     assert not average.network.training
