@@ -293,7 +293,9 @@ def test_a_ray_cluster_that_loses_a_worker(tmp_path: Path, settings: Settings, m
         seen: dict[int, str] = {}
 
         def kill_once(done: dict[str, int], _: int) -> None:
-            seen.update((n, line) for n, line in processes_below(os.getpid()).items() if "ray" in line and n != os.getpid())
+            seen.update(
+                (n, line) for n, line in processes_below(os.getpid()).items() if "ray" in line and n != os.getpid()
+            )
             if not killed:
                 # By the titles that Ray gives its actors.
                 killed.append(next(n for n, line in processes_below(os.getpid()).items() if "MapWorker" in line))
