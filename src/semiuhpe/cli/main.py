@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 
 from semiuhpe.cli.log import LOGGER, logging_to_terminal
+from semiuhpe.cli.parser import near
 from semiuhpe.cli.terminal import give_up_output, open_closed_streams, plain_output
 from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
@@ -60,6 +61,7 @@ def _help() -> str:
             *lines,
             "",
             "semiuhpe COMMAND --help tells more; --debug, with any of them, where an error came from.",
+            "semiuhpe --print-completion SHELL makes bash, zsh or tcsh complete commands and options.",
         ]
     )
 
@@ -84,6 +86,16 @@ def main(argv: list[str] | None = None) -> int:
         except Exception as error:
             LOGGER.debug("%s", type(error).__name__, exc_info=True)
             return _told(error)
+
+
+def _print_completion(words: list[str]) -> int:
+    from semiuhpe.cli.completion import SHELLS, completion_script
+
+    if len(words) != 1 or words[0] not in SHELLS:
+        print(f"semiuhpe: error: --print-completion takes one of {', '.join(SHELLS)}", file=sys.stderr)
+        return 2
+    print(completion_script(words[0], COMMANDS), end="")
+    return 0
 
 
 def _told(error: Exception) -> int:
@@ -118,8 +130,14 @@ def _dispatch(arguments: list[str]) -> int:
         print(__version__)
         return 0
     command = arguments[0]
+    if command.partition("=")[0] == "--print-completion":
+        return _print_completion([*command.split("=")[1:], *arguments[1:]])
     if command not in COMMANDS:
-        print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        hint = (
+            near(command, [*COMMANDS, "--help", "--version", "--print-completion"])
+            or f"; there are {', '.join(COMMANDS)}"
+        )
+        print(f"semiuhpe: error: no command {command!r}{hint}", file=sys.stderr)
         return 2
     try:
         return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments[1:]))
