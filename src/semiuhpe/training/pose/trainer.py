@@ -57,6 +57,7 @@ from semiuhpe.training.pose.data import (
 )
 from semiuhpe.training.pose.pool import Pool
 from semiuhpe.training.pose.recipe import Recipe
+from semiuhpe.training.pose.recipe_checks import check, check_picture_size, check_shares
 from semiuhpe.training.pose.run_folder import RunFolder, begun_with
 from semiuhpe.training.pose.stage import Stage, stage_at, stages_of
 from semiuhpe.training.pose.step import StepLoss, step_loss
@@ -74,14 +75,14 @@ class Trainer:
     """One run. `train()` runs it to its end, from the last checkpoint if there is one."""
 
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
-        recipes.check(recipe)
+        check(recipe)
         recipe = self.recipe = _resolved(recipe)
         if recipe.threads:
             torch.set_num_threads(usable_threads(recipe.threads))
         # Denormal numbers make a CPU step several times slower and mean nothing here.
         torch.set_flush_denormal(True)
         self.fabric, self.ranks = start(recipe)
-        recipes.check_shares(recipe, self.ranks.count)
+        check_shares(recipe, self.ranks.count)
         self.stages, self.step = stages_of(recipe), 0
         self.progress = progress and self.ranks.writes
         with faults.writing(Path(recipe.run), 0):
@@ -97,7 +98,7 @@ class Trainer:
             frozen_norms=settings.frozen_norms,
             channels_last=settings.channels_last,
         ).to(self.fabric.device)
-        recipes.check_picture_size(recipe, self.network.fixed_size)
+        check_picture_size(recipe, self.network.fixed_size)
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
