@@ -87,7 +87,10 @@ class ModelRecipe:
 class OptimizerRecipe:
     """AdamW with a linear warm-up and a cosine to `final_lr_ratio`·lr; `schedule: constant` keeps lr as the paper does.
 
-    clip: largest gradient norm (0 = no clipping).
+    clip: largest gradient norm (0 = no clipping). accumulate: parts that each process cuts its share of a batch into, one
+    after the other, so that a batch that does not fit into memory is one step all the same; the step is that of the whole
+    batch but for the statistics of batch norms and for dropout masks. layer_decay: factor on the learning rate from each
+    stage of the backbone to the one before it, from the head, which has lr, down to the stem (1 = lr everywhere).
     """
 
     lr: float = 1e-3
@@ -96,6 +99,8 @@ class OptimizerRecipe:
     schedule: Literal["cosine", "constant"] = "cosine"
     final_lr_ratio: float = 0.01
     clip: float = 5.0
+    accumulate: int = 1
+    layer_decay: float = 1.0
 
 
 @dataclass

@@ -40,6 +40,10 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"warm_size must be at least 32 pixels where there are warm_steps, got {recipe.warm_size}")
     if recipe.loss.lambda_ramp_steps < 0:
         raise RecipeError(f"loss.lambda_ramp_steps must be 0 or more, got {recipe.loss.lambda_ramp_steps}")
+    if recipe.optimizer.accumulate < 1:
+        raise RecipeError(f"optimizer.accumulate must be at least 1, got {recipe.optimizer.accumulate}")
+    if not 0 < recipe.optimizer.layer_decay <= 1:
+        raise RecipeError(f"optimizer.layer_decay must be above 0 and at most 1, got {recipe.optimizer.layer_decay}")
     _check_view("view", recipe.view)
     for name in ("cut_occlusion", "photo_ends"):
         if not 0 <= getattr(recipe, name) <= 1:
@@ -75,12 +79,20 @@ def _check_view(name: str, view: ViewRange) -> None:
 
 
 def check_shares(recipe: Recipe, processes: int) -> None:
-    """Raise RecipeError where a process would see one head a step, of which batch norm takes no statistics."""
+    """Raise RecipeError where a process would see one head at once, of which batch norm takes no statistics, or none."""
     without_statistics = recipe.model.head == "linear" and recipe.model.frozen_norms
-    if recipe.batch_size < 2 * processes and not without_statistics:
+    parts = processes * recipe.optimizer.accumulate
+    if recipe.batch_size < 2 * parts and not without_statistics:
         raise RecipeError(
-            f"batch_size must be at least {2 * processes}, got {recipe.batch_size}: batch norm takes no statistics of the "
+            f"batch_size must be at least {2 * parts}, got {recipe.batch_size}: batch norm takes no statistics of the "
             "one head of a process; raise it, or set model.head linear and model.frozen_norms true"
+        )
+    unlabelled = [] if recipe.semi is None else [round(recipe.batch_size * recipe.semi.ulb_batch_ratio)]
+    smallest = min([recipe.batch_size, *unlabelled])
+    if smallest < parts:
+        raise RecipeError(
+            f"a batch of {smallest} heads cannot be cut into {parts} parts; lower optimizer.accumulate "
+            f"({recipe.optimizer.accumulate}), or raise batch_size"
         )
 
 

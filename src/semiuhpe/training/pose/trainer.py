@@ -46,6 +46,7 @@ from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.launch import start
 from semiuhpe.training.optimizer import learning_rate, parameter_groups
 from semiuhpe.training.pose import recipe as recipes
+from semiuhpe.training.pose.accumulation import parts_of, whole_loss
 from semiuhpe.training.pose.batches import LabeledBatch, StepSampler, UnlabeledBatch
 from semiuhpe.training.pose.curves import draw_curves
 from semiuhpe.training.pose.data import (
@@ -107,7 +108,7 @@ class Trainer:
         self.network.train()
         # A fused step scales gradients back by itself, after which they could not be clipped.
         optimizer: Optimizer = AdamW(
-            parameter_groups(self.network, recipe.optimizer.weight_decay),
+            parameter_groups(self.network, recipe.optimizer.weight_decay, recipe.optimizer.layer_decay),
             lr=recipe.optimizer.lr,
             fused=recipe.precision != "16-mixed",
         )
@@ -264,23 +265,13 @@ class Trainer:
         self, labelled: LabeledBatch, unlabelled: UnlabeledBatch | None, rate: float
     ) -> tuple[StepLoss, Tensor | None]:
         """One update of the student and its average. → the loss, and the norm of its gradient where it is clipped."""
-        device = self.fabric.device
         # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
-        loss = step_loss(
-            self.model,
-            self._ask_teachers,
-            labelled.to(device),
-            None if unlabelled is None else unlabelled.to(device),
-            self._threshold_for,
-            self.stage,
-            self.step,
-        )
-        self.losses.see(loss.total, self.step + 1)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_factor"]
         self.optimizer.zero_grad()
-        self.fabric.backward(loss.total)
+        loss = self._backward(labelled, unlabelled)
+        self.losses.see(loss.total, self.step + 1)
         norm: Tensor | None = None
         if self.recipe.optimizer.clip:
             norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.optimizer.clip)
@@ -288,6 +279,22 @@ class Trainer:
         self.ranks.agree_on_statistics(self.network)
         self.teacher.update(self.network)
         return loss, norm
+
+    def _backward(self, labelled: LabeledBatch, unlabelled: UnlabeledBatch | None) -> StepLoss:
+        """Leave the gradient of a step in the parameters. The processes exchange it once, with the last part of the batch."""
+        device = self.fabric.device
+        labelled, unlabelled = labelled.to(device), None if unlabelled is None else unlabelled.to(device)
+        count = self.recipe.optimizer.accumulate
+        parts = parts_of(labelled, unlabelled, count, self._ask_teachers, self._threshold_for)
+        losses = []
+        for part in parts:
+            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                loss = step_loss(
+                    self.model, part.teacher, part.labeled, part.unlabeled, part.threshold, self.stage, self.step
+                )
+                self.fabric.backward(loss.total)
+            losses.append(loss)
+        return whole_loss(losses, labelled, unlabelled)
 
     def _ask_teachers(self, looks: Sequence[Tensor]) -> TeacherAnswer:
         assert self.pool is not None
