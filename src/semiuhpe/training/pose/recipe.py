@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiuhpe.files.atomic import json_text, write_atomically
+from semiuhpe.training.boards import BoardName
 from semiuhpe.views.photometric import STRONG, Photometric
 from semiuhpe.views.warp import ViewRange
 
@@ -239,6 +240,8 @@ class Recipe:
     of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
     seconds without an answer from another process a run ends, with an error, and can be resumed.
     compile: the student through `torch.compile`; needs a C++ compiler on a CPU, pays in long runs.
+    loggers: where metrics go beside metrics.jsonl, any of "tensorboard", "wandb", "trackio"; tensorboard: true names the
+    first. project: under which the other two keep the run.
     """
 
     run: str = "runs/pose"
@@ -272,6 +275,14 @@ class Recipe:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     compile: bool = False
     tensorboard: bool = False
+    loggers: list[BoardName] = field(default_factory=list)
+    project: str = "semiuhpe"
+
+    @property
+    def every_logger(self) -> list[BoardName]:
+        """The boards that show the metrics, whichever key names them; each once."""
+        older: list[BoardName] = ["tensorboard"] if self.tensorboard else []
+        return list(dict.fromkeys([*older, *self.loggers]))
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

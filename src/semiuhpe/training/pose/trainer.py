@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Trainer:
         not finite, the disk is full, or another training writes to the folder.
         """
         alone = faults.alone_in(self.folder.path) if self.ranks.writes else nullcontext()
-        with alone, self.ranks.errors_explained():
+        with alone, closing(self.folder), self.ranks.errors_explained():
             return self._train()
 
     def _train(self) -> dict[str, float]:
