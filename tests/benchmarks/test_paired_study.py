@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from helpers.axes_heads import recipe_for, semi_for
 
-from semiuhpe.training.pose.recipe import check, to_dict
+from semiuhpe.training.pose.recipe import to_dict
+from semiuhpe.training.pose.recipe_checks import check
 
 pytest.importorskip("torch")
 

@@ -16,7 +16,8 @@ from semiuhpe.models.backbones import BACKBONES, WITH_PACKAGE, begins_pretrained
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.models.export import drift_deg, store_in_half, to_onnx
 from semiuhpe.models.pose_net import PoseNet, build_head
-from semiuhpe.training.pose.recipe import ModelRecipe, Recipe, check_picture_size
+from semiuhpe.training.pose.recipe import ModelRecipe, Recipe
+from semiuhpe.training.pose.recipe_checks import check_picture_size
 
 SMALL = ["mobilenetv4_conv_small", "mobilenetv2_100", "resnet18", "efficientnet_lite0"]
 

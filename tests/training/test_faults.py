@@ -22,7 +22,8 @@ from semiuhpe.files.locks import FolderLock
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.faults import LossWatch, all_finite
-from semiuhpe.training.pose.recipe import ModelRecipe, check_shares
+from semiuhpe.training.pose.recipe import ModelRecipe
+from semiuhpe.training.pose.recipe_checks import check_shares
 from semiuhpe.training.pose.trainer import Trainer
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from timm.models import byobnet
+from timm.models import byobnet, group_parameters
 from torch import nn
 
 from semiuhpe.errors import RecipeError, WeightsError
@@ -209,3 +209,16 @@ def first_stages(module: nn.Module, count: int) -> list[nn.Module]:
     if not all(hasattr(module, name) for name in ("conv_stem", "bn1", "blocks")) or count > len(module.blocks):  # type: ignore[arg-type]
         raise RecipeError("model.frozen_stages is for networks with EfficientNet's stages; set it to 0")
     return [module.conv_stem, module.bn1, *list(module.blocks)[:count]]  # type: ignore[list-item, arg-type]
+
+
+def stage_numbers(module: nn.Module) -> dict[str, int]:
+    """The stage of every parameter of a backbone, by its name: 0 = the stem, as timm and torchvision cut their networks.
+
+    Raises RecipeError where the network does not tell its stages.
+    """
+    if hasattr(module, "group_matcher"):
+        return dict(group_parameters(module, module.group_matcher(coarse=True), reverse=True))  # type: ignore[operator]
+    parts = {name: name.split(".") for name, _ in module.named_parameters()}
+    if any(part[0] != "features" or not part[1].isdecimal() for part in parts.values()):
+        raise RecipeError("optimizer.layer_decay is for backbones that tell their stages; set it to 1")
+    return {name: int(part[1]) for name, part in parts.items()}

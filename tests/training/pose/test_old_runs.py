@@ -48,8 +48,10 @@ def as_before(recipe: dict[str, Any]) -> dict[str, Any]:
         value = old[new_group].pop(new_name)
         if old[group] is not None:
             old[group][name] = value
+    for key, value in (("accumulate", 1), ("layer_decay", 1.0)):
+        assert old["optimizer"].pop(key) == value, "which no older version had"
     for group in ("optimizer", "loss", "ema"):
-        assert not old.pop(group), "every key of today has an old one"
+        assert not old.pop(group), "every other key of today has an old one"
     return old
 
 

@@ -28,7 +28,8 @@ from semiuhpe.sources.dad3dheads import import_dad_3dheads
 from semiuhpe.sources.w300lp import import_300w_lp
 from semiuhpe.sources.widerface import import_widerface
 from semiuhpe.sources.wildhead import import_wildhead
-from semiuhpe.training.pose.recipe import Recipe, check
+from semiuhpe.training.pose.recipe import Recipe
+from semiuhpe.training.pose.recipe_checks import check
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.views.photometric import Photometric
 

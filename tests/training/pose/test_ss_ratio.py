@@ -14,7 +14,8 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.training.pose.data import training_sources
-from semiuhpe.training.pose.recipe import LabelledData, UnlabelledData, check
+from semiuhpe.training.pose.recipe import LabelledData, UnlabelledData
+from semiuhpe.training.pose.recipe_checks import check
 from semiuhpe.training.pose.run_folder import RunFolder
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.unlabelled import unlabelled_sources

@@ -271,6 +271,9 @@ def with_pretrained(recipe: Path, value: bool) -> Any:
         ({"cut_occlusion": 2.0}, "probability"),
         ({"warm_size": 8}, "warm_size"),
         ({"loss": LossRecipe(lambda_ramp_steps=-1)}, "loss.lambda_ramp_steps"),
+        ({"optimizer": OptimizerRecipe(accumulate=0)}, "optimizer.accumulate"),
+        ({"optimizer": OptimizerRecipe(accumulate=5)}, "batch_size must be at least 10, got 8"),
+        ({"optimizer": OptimizerRecipe(layer_decay=1.5)}, "optimizer.layer_decay"),
     ],
 )
 def test_impossible_recipes_name_the_key(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.errors import MissingExtraError, RecipeError
-from semiuhpe.files.atomic import finite, json_value
+from semiuhpe.errors import RecipeError
+from semiuhpe.files.atomic import json_value
 from semiuhpe.models.checkpoint import BEST, LAST
 from semiuhpe.models.recipe_keys import upgraded
+from semiuhpe.training.boards import Board, flat, open_board
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.training.pose import recipe as recipes
 from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRecipe, UnlabelledData, ValidationData
@@ -17,7 +17,7 @@ from semiuhpe.training.pose.recipe import LabelledData, Recipe, SemiSupervisedRe
 RECIPE = "recipe.json"
 
 _MAY_CHANGE = (
-    "run", "workers", "threads", "log_every", "tensorboard", "devices", "nodes", "rank_timeout_s", "compile",
+    "run", "workers", "threads", "log_every", "tensorboard", "loggers", "project", "devices", "nodes", "rank_timeout_s", "compile",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ class RunFolder:
                 raise RecipeError(
                     f"{self.path}: was begun with another {', '.join(changed)}; choose another --run, or delete the folder"
                 )
-        self._tensorboard, self._board = recipe.tensorboard, None
+        self._recipe, self._boards = recipe, list[Board]()
         if writes:
             self.path.mkdir(parents=True, exist_ok=True)
             recipes.save(recipe, known)
@@ -74,17 +74,25 @@ class RunFolder:
         """Be ready for the metrics of the steps after this one: those of an earlier attempt are dropped."""
         if self.writes:
             drop_metrics_after(self.path / METRICS, step)
-            self._board = _tensorboard(self.path, step + 1) if self._tensorboard else None
+            self.close()
+            recipe = self._recipe
+            for name in recipe.every_logger:
+                plain = recipes.to_dict(recipe)
+                board = open_board(name, self.path, first=step + 1, project=recipe.project, recipe=plain)
+                self._boards.append(board)
 
     def log(self, values: dict[str, Any]) -> None:
-        """Append one line of metrics."""
+        """Append one line of metrics, and show it on the boards."""
         if not self.writes:
             return
         append_metrics(self.path / METRICS, values)
-        if self._board is not None:
-            for name, value in _flat(finite(values)):
-                self._board.add_scalar(name, value, values["step"])
-            self._board.flush()
+        for board in self._boards:
+            board.log(dict(flat(values)), values["step"])
+
+    def close(self) -> None:
+        """End what is shown on the boards; a second time does nothing."""
+        while self._boards:
+            self._boards.pop().close()
 
 
 def _defaults() -> dict[str, Any]:
@@ -106,20 +114,3 @@ def _with_defaults(known: Any, default: Any) -> Any:
 def _is_template(default: Any) -> bool:
     """Whether a default is a list that holds one entry only to show what entries look like."""
     return isinstance(default, list) and bool(default) and isinstance(default[0], dict)
-
-
-def _tensorboard(path: Path, purge_step: int) -> Any:
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError as error:
-        raise MissingExtraError("the recipe's tensorboard: true", "tensorboard") from error
-    return SummaryWriter(str(path), purge_step=purge_step)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers of nested metrics under names joined by slashes; the step itself is not one, nor is what is not known."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}/")
-        elif key != "step" and value is not None:
-            yield prefix + key, float(value)

@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.launch import start
 from semiuhpe.training.optimizer import learning_rate, parameter_groups
 from semiuhpe.training.pose import recipe as recipes
+from semiuhpe.training.pose.accumulation import parts_of, whole_loss
 from semiuhpe.training.pose.batches import LabeledBatch, StepSampler, UnlabeledBatch
 from semiuhpe.training.pose.curves import draw_curves
 from semiuhpe.training.pose.data import (
@@ -57,6 +58,7 @@ from semiuhpe.training.pose.data import (
 )
 from semiuhpe.training.pose.pool import Pool
 from semiuhpe.training.pose.recipe import Recipe
+from semiuhpe.training.pose.recipe_checks import check, check_picture_size, check_shares
 from semiuhpe.training.pose.run_folder import RunFolder, begun_with
 from semiuhpe.training.pose.stage import Stage, stage_at, stages_of
 from semiuhpe.training.pose.step import StepLoss, step_loss
@@ -74,14 +76,14 @@ class Trainer:
     """One run. `train()` runs it to its end, from the last checkpoint if there is one."""
 
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
-        recipes.check(recipe)
+        check(recipe)
         recipe = self.recipe = _resolved(recipe)
         if recipe.threads:
             torch.set_num_threads(usable_threads(recipe.threads))
         # Denormal numbers make a CPU step several times slower and mean nothing here.
         torch.set_flush_denormal(True)
         self.fabric, self.ranks = start(recipe)
-        recipes.check_shares(recipe, self.ranks.count)
+        check_shares(recipe, self.ranks.count)
         self.stages, self.step = stages_of(recipe), 0
         self.progress = progress and self.ranks.writes
         with faults.writing(Path(recipe.run), 0):
@@ -97,7 +99,7 @@ class Trainer:
             frozen_norms=settings.frozen_norms,
             channels_last=settings.channels_last,
         ).to(self.fabric.device)
-        recipes.check_picture_size(recipe, self.network.fixed_size)
+        check_picture_size(recipe, self.network.fixed_size)
         self.sources = training_sources(recipe.labelled)
         if recipe.initial_weights and not self.folder.last.exists():
             self._start_from(recipe.initial_weights)
@@ -106,7 +108,7 @@ class Trainer:
         self.network.train()
         # A fused step scales gradients back by itself, after which they could not be clipped.
         optimizer: Optimizer = AdamW(
-            parameter_groups(self.network, recipe.optimizer.weight_decay),
+            parameter_groups(self.network, recipe.optimizer.weight_decay, recipe.optimizer.layer_decay),
             lr=recipe.optimizer.lr,
             fused=recipe.precision != "16-mixed",
         )
@@ -132,7 +134,7 @@ class Trainer:
         not finite, the disk is full, or another training writes to the folder.
         """
         alone = faults.alone_in(self.folder.path) if self.ranks.writes else nullcontext()
-        with alone, self.ranks.errors_explained():
+        with alone, closing(self.folder), self.ranks.errors_explained():
             return self._train()
 
     def _train(self) -> dict[str, float]:
@@ -263,23 +265,13 @@ class Trainer:
         self, labelled: LabeledBatch, unlabelled: UnlabeledBatch | None, rate: float
     ) -> tuple[StepLoss, Tensor | None]:
         """One update of the student and its average. → the loss, and the norm of its gradient where it is clipped."""
-        device = self.fabric.device
         # Keyed by the step, so dropout masks are the same after a resume; and by the rank, whose heads are others.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step + self.ranks.number * _SEEDS_OF_A_RANK)
-        loss = step_loss(
-            self.model,
-            self._ask_teachers,
-            labelled.to(device),
-            None if unlabelled is None else unlabelled.to(device),
-            self._threshold_for,
-            self.stage,
-            self.step,
-        )
-        self.losses.see(loss.total, self.step + 1)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_factor"]
         self.optimizer.zero_grad()
-        self.fabric.backward(loss.total)
+        loss = self._backward(labelled, unlabelled)
+        self.losses.see(loss.total, self.step + 1)
         norm: Tensor | None = None
         if self.recipe.optimizer.clip:
             norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.optimizer.clip)
@@ -287,6 +279,22 @@ class Trainer:
         self.ranks.agree_on_statistics(self.network)
         self.teacher.update(self.network)
         return loss, norm
+
+    def _backward(self, labelled: LabeledBatch, unlabelled: UnlabeledBatch | None) -> StepLoss:
+        """Leave the gradient of a step in the parameters. The processes exchange it once, with the last part of the batch."""
+        device = self.fabric.device
+        labelled, unlabelled = labelled.to(device), None if unlabelled is None else unlabelled.to(device)
+        count = self.recipe.optimizer.accumulate
+        parts = parts_of(labelled, unlabelled, count, self._ask_teachers, self._threshold_for)
+        losses = []
+        for part in parts:
+            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                loss = step_loss(
+                    self.model, part.teacher, part.labeled, part.unlabeled, part.threshold, self.stage, self.step
+                )
+                self.fabric.backward(loss.total)
+            losses.append(loss)
+        return whole_loss(losses, labelled, unlabelled)
 
     def _ask_teachers(self, looks: Sequence[Tensor]) -> TeacherAnswer:
         assert self.pool is not None
