@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from semiuhpe.training.detector.recipe import DetectorRecipe, read_recipe
+
+if TYPE_CHECKING:
+    from semiuhpe.sources.scut_head import AnnotatedPhoto
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -19,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a card")
     parser.add_argument(
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
+    )
+    parser.add_argument(
+        "--mine", metavar="CSV", help="write what the initial exported detector takes for heads on the training photos, for `hard`, and end"
     )
     for entry in fields(DetectorRecipe):
         kind: dict[str, Any] = {"nargs": "*"} if entry.name in ("portraits", "headless") else {}
@@ -39,16 +47,28 @@ def main(argv: list[str]) -> int:
 
     args = _parser().parse_args(argv)
     recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
-    photos = data.open_photos(recipe.photos, recipe.excluded)
+    photos = data.open_photos(recipe)
     for line in photos.skipped:
         print(f"skipped: {line}", file=sys.stderr)
+    if args.mine:
+        return _mine(Path(args.mine), recipe, photos.train)
     scenes = SceneMaker(
         recipe.size,
-        Mix(recipe.photo_share, recipe.zoom_share, recipe.paste_share, recipe.headless_share, recipe.render_share),
+        Mix(
+            recipe.photo_share,
+            recipe.zoom_share,
+            recipe.paste_share,
+            recipe.headless_share,
+            recipe.mosaic_share,
+            recipe.hard_share,
+            recipe.render_share,
+            recipe.turned_share,
+        ),
         photos.train,
         data.open_portraits(recipe.portraits),
         data.rendered_heads(recipe.renders, recipe.render_count) if recipe.renders else [],
         data.headless_pictures(recipe.headless),
+        data.read_false_heads(recipe.hard, photos.train) if recipe.hard else [],
     )
     training = DetectorTraining(recipe, scenes, changed_data=args.changed_data)
     with tqdm(total=recipe.steps, initial=training.step, unit="step", desc=recipe.run) as bar:
@@ -70,8 +90,23 @@ def main(argv: list[str]) -> int:
             "portraits": len(scenes.portraits),
             "renders": len(scenes.renders),
             "headless_pictures": len(scenes.headless),
+            "false_heads": len(scenes.hard),
         }
         export_detector(training.average.network, args.output, detector_card(recipe, counts, training.metrics()))
         if photos.val:
             calibrate(args.output, photos.val)
+    return 0
+
+
+def _mine(path: Path, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) -> int:
+    from tqdm import tqdm
+
+    from semiuhpe.detection.detector import HeadDetector
+    from semiuhpe.training.detector.mining import LEAST_SCORE, write_false_heads
+
+    once = list({photo.path: photo for photo in photos}.values())
+    detector = HeadDetector(recipe.initial or "default", score_threshold=LEAST_SCORE, threads=recipe.threads)
+    with tqdm(total=len(once), unit="photo", desc="mining") as bar:
+        count = write_false_heads(path, detector, once, lambda: bar.update() and None)
+    print(f"{count} false heads on {len(once)} photos: {path}")
     return 0
