@@ -3,6 +3,7 @@
     python benchmarks/detector.py --scut-head data/SCUT_HEAD --excluded data/WildDirections/labels.csv \\
         --helmet-workers data/HelmetWorkers --headless data/headless_test --directions data/WildDirections [--json FILE]
     python benchmarks/detector.py ... --weights new.onnx
+    python benchmarks/detector.py ... --with-pose        # as the estimator and the command use it
     python benchmarks/detector.py ... --peer yunet.onnx --layout yunet
 
 AP50, precision and recall by size, false heads, photos turned by 90° and 180° (of every third photo), parts of the test photos that no head
@@ -24,9 +25,11 @@ import numpy as np
 from semiuhpe.detection.detector import SCORE_THRESHOLD, HeadDetector
 from semiuhpe.detection.foreign import ForeignDetector
 from semiuhpe.detection.layouts import LAYOUTS
+from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.evaluation import detection
 from semiuhpe.evaluation.tables import document_text, text_table
 from semiuhpe.files.atomic import write_atomically
+from semiuhpe.geometry.crop import Image
 from semiuhpe.images.load import load_image
 from semiuhpe.sources.helmet_workers import read_helmet_workers
 from semiuhpe.sources.scut_head import AnnotatedPhoto, SplitBy, read_scut_head
@@ -37,10 +40,26 @@ LOWEST = 0.02
 """Of the scores that average precision looks at."""
 
 
-def opened(args: argparse.Namespace, threshold: float, threads: int | None = None) -> Any:
+class Confirmed:
+    """What detector and pose network together take for heads."""
+
+    def __init__(self, estimator: HeadPoseEstimator, detector: HeadDetector) -> None:
+        self.detect, self.weights = estimator.detect, detector.weights
+        found = detector.head_probability
+        self.score_threshold = SCORE_THRESHOLD if found is None else found.threshold
+
+    def __call__(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
+        return self.detect(image)
+
+
+def opened(args: argparse.Namespace, threshold: float | None, threads: int | None = None) -> Any:
     """The detector that the options name."""
+    if args.with_pose:
+        detector = HeadDetector(args.weights, max_side=args.max_side, threads=threads)
+        return Confirmed(HeadPoseEstimator(detector=detector, score_threshold=threshold, threads=threads), detector)
     if args.peer:
-        return ForeignDetector(args.peer, args.layout, score_threshold=threshold, threads=threads)
+        chosen = SCORE_THRESHOLD if threshold is None else threshold
+        return ForeignDetector(args.peer, args.layout, score_threshold=chosen, threads=threads)
     return HeadDetector(args.weights, score_threshold=threshold, max_side=args.max_side, threads=threads)
 
 
@@ -92,24 +111,28 @@ def main() -> None:
     parser.add_argument("--weights", default="default", help="of a detector of this package")
     parser.add_argument("--peer", help="ONNX file of another detector")
     parser.add_argument("--layout", choices=sorted(LAYOUTS), default="yunet", help="of the peer's outputs")
-    parser.add_argument("--threshold", type=float, default=SCORE_THRESHOLD)
+    parser.add_argument("--with-pose", action="store_true", help="heads that the default pose network confirms")
+    parser.add_argument("--threshold", type=float, help="another than the detector's own")
     parser.add_argument("--max-side", type=int, default=960)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
     low, shipped = opened(args, LOWEST), opened(args, args.threshold)
-    figures: dict[str, Any] = {"detector": {"sha256": low.weights.sha256, "threshold": args.threshold}}
+    threshold = shipped.score_threshold if args.threshold is None else args.threshold
+    figures: dict[str, Any] = {
+        "detector": {"sha256": low.weights.sha256, "threshold": threshold, "with pose": args.with_pose}
+    }
     if args.scut_head:
         crowds = read_scut_head(args.scut_head, excluded_photos(args.excluded), args.split)
-        figures["SCUT-HEAD"] = of_photos(low, getattr(crowds, args.part), args.threshold)
+        figures["SCUT-HEAD"] = of_photos(low, getattr(crowds, args.part), threshold)
     if args.helmet_workers:
         figures["HelmetWorkers"] = of_photos(
-            low, getattr(read_helmet_workers(args.helmet_workers), args.part), args.threshold
+            low, getattr(read_helmet_workers(args.helmet_workers), args.part), threshold
         )
     if args.headless:
         found = detection.detect(shipped, headless_pictures(args.headless))
-        figures["photos without people"] = detection.headless_figures(found, args.threshold)
+        figures["photos without people"] = detection.headless_figures(found, threshold)
     if args.directions:
-        figures["heads of known direction"] = of_directions(shipped, args.directions, args.threshold)
+        figures["heads of known direction"] = of_directions(shipped, args.directions, threshold)
     figures["ms per 640 px photo"] = {
         f"{threads} threads": milliseconds(opened(args, args.threshold, threads)) for threads in (1, 2)
     }

@@ -42,7 +42,9 @@ def test_precision_recall_and_false_heads_by_hand() -> None:
     assert figures["heads"] == {
         ">= 10 px": 3, ">= 16 px": 2, ">= 20 px": 2, "10-16 px": 1, "16-32 px": 1, "32-64 px": 1, ">= 64 px": 0,
     }  # fmt: skip
-    assert figures["precision"][">= 10 px"] == pytest.approx(2 / 4)  # the two hits; the far box and the badly placed one
+    assert figures["precision"][">= 10 px"] == pytest.approx(
+        2 / 4
+    )  # the two hits; the far box and the badly placed one
     assert figures["recall"][">= 10 px"] == pytest.approx(2 / 3)
     assert figures["recall"]["10-16 px"] == 0.0  # found, but below the threshold
     assert figures["AP50"]["10-16 px"] == 1.0

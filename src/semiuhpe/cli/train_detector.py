@@ -26,7 +26,15 @@ def _parser() -> argparse.ArgumentParser:
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
     )
     parser.add_argument(
-        "--mine", metavar="CSV", help="write what the initial exported detector takes for heads on the training photos, for `hard`, and end"
+        "--mine",
+        metavar="CSV",
+        help="write what the initial exported detector takes for heads on the training photos, for `hard`, and end",
+    )
+    parser.add_argument(
+        "--confirm",
+        metavar="ONNX",
+        help="fit on the validation photos how the pose network's answer and this detector's together "
+        "tell heads, and the threshold; write both into its card, and end",
     )
     for entry in fields(DetectorRecipe):
         kind: dict[str, Any] = {"nargs": "*"} if entry.name in ("portraits", "headless") else {}
@@ -52,6 +60,8 @@ def main(argv: list[str]) -> int:
         print(f"skipped: {line}", file=sys.stderr)
     if args.mine:
         return _mine(Path(args.mine), recipe, photos.train)
+    if args.confirm:
+        return _confirm(args.confirm, recipe, photos.val)
     scenes = SceneMaker(
         recipe.size,
         Mix(
@@ -95,6 +105,7 @@ def main(argv: list[str]) -> int:
         export_detector(training.average.network, args.output, detector_card(recipe, counts, training.metrics()))
         if photos.val:
             calibrate(args.output, photos.val)
+            return _confirm(args.output, recipe, photos.val)
     return 0
 
 
@@ -109,4 +120,15 @@ def _mine(path: Path, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) 
     with tqdm(total=len(once), unit="photo", desc="mining") as bar:
         count = write_false_heads(path, detector, once, lambda: bar.update() and None)
     print(f"{count} false heads on {len(once)} photos: {path}")
+    return 0
+
+
+def _confirm(path: str, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) -> int:
+    from tqdm import tqdm
+
+    from semiuhpe.training.detector.confirmation import confirm
+
+    with tqdm(total=len(photos), unit="photo", desc="pose of candidates") as bar:
+        found = confirm(path, photos, threads=recipe.threads, report=lambda: bar.update() and None)
+    print(f"{path}: heads are shown from a probability of {found.threshold}")
     return 0

@@ -125,7 +125,9 @@ class DetectorTraining:
         tensors, state = load_checkpoint(self.folder / LAST)
         before, now = state["recipe"], to_dict(self.recipe)
         changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
-        data = {"portraits", "renders", "render_count", "headless", "helmet_repeats", "hard", "steps"} | {key for key in now if key.endswith("_share")}
+        data = {"portraits", "renders", "render_count", "headless", "helmet_repeats", "hard", "steps"} | {
+            key for key in now if key.endswith("_share")
+        }
         if set(changed) - (data if changed_data else set()):
             raise RecipeError(
                 f"{self.folder}: was begun with another {', '.join(changed)}; choose another --run or delete the folder"

@@ -67,7 +67,16 @@ class DetectorRecipe:
     def __post_init__(self) -> None:
         if self.split_by not in get_args(SplitBy):
             raise RecipeError(f"split_by is one of {', '.join(get_args(SplitBy))}, got {self.split_by!r}")
-        for name in ("batch", "steps", "size", "channels", "checkpoint_every", "validate_every", "threads", "helmet_repeats"):
+        for name in (
+            "batch",
+            "steps",
+            "size",
+            "channels",
+            "checkpoint_every",
+            "validate_every",
+            "threads",
+            "helmet_repeats",
+        ):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.size % 32:
