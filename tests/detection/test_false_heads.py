@@ -14,8 +14,8 @@ def plain(boxes: np.ndarray, heads: np.ndarray) -> list[bool]:
             w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
             shared = max(w, 0) * max(h, 0)
             union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-            centres = [((c[0] + c[2]) / 2, (c[1] + c[3]) / 2, d) for c, d in ((a, b), (b, a))]
-            inside = any(d[0] < x < d[2] and d[1] < y < d[3] for x, y, d in centres)
+            centers = [((c[0] + c[2]) / 2, (c[1] + c[3]) / 2, d) for c, d in ((a, b), (b, a))]
+            inside = any(d[0] < x < d[2] and d[1] < y < d[3] for x, y, d in centers)
             free &= shared / union <= APART and not inside
         answers.append(free)
     return answers
