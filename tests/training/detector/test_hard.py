@@ -86,7 +86,7 @@ def test_mosaics_show_several_photos_and_teach_what_is_there(monkeypatch: pytest
         for x1, y1, x2, y2 in np.rint(scene.heads).astype(int):
             assert red[y1:y2, x1:x2].mean() > 0.3
             taught += 1
-    assert taught > 30
+    assert taught > 8
 
 
 def test_turned_photos_lie_at_every_angle_and_their_boxes_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
