@@ -45,3 +45,9 @@ def test_nothing_found_is_nothing_to_fit() -> None:
     found = settle(np.zeros((0, 4)))
     assert np.isfinite(found(np.array([0.5]), np.array([30.0]), np.array([8.0]))).all()
     assert found.threshold == 1.0
+
+
+def test_a_score_that_tells_nothing_is_left_as_it_is(rng: np.random.Generator) -> None:
+    scores = rng.uniform(0.2, 0.9, 400)
+    found = fit(scores, np.full(400, 32.0), np.full(400, 10.0), scores < 0.5)
+    np.testing.assert_allclose(found(scores, np.full(400, 32.0), np.full(400, 10.0)), scores, atol=1e-9)

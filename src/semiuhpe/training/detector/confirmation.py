@@ -33,9 +33,14 @@ RULE_KEY = "head_probability_rule"
 def fit(
     scores: Float, box_sizes: Float, errors_deg: Float, right: NDArray[np.bool_], ridge: float = 1e-3
 ) -> HeadProbability:
-    """Logistic regression of `right` (n,) on scores, sizes in pixels of the photo and stated errors, each (n,)."""
-    start = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
-    weights = logistic(features(scores, box_sizes, errors_deg), right, start, ridge) if len(scores) else start.tolist()
+    """Logistic regression of `right` (n,) on scores, sizes in pixels of the photo and stated errors, each (n,).
+
+    Where a better score does not mean more heads, as of a detector that has learnt nothing, the score stays what it is.
+    """
+    alone = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
+    weights = logistic(features(scores, box_sizes, errors_deg), right, alone, ridge) if len(scores) else []
+    if not weights or weights[1] <= 0:
+        weights = alone.tolist()
     return HeadProbability(*weights, candidates=CANDIDATES, threshold=SCORE_THRESHOLD)
 
 
