@@ -118,7 +118,7 @@ def _mine(path: Path, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) 
     once = list({photo.path: photo for photo in photos}.values())
     detector = HeadDetector(recipe.initial or "default", score_threshold=LEAST_SCORE, threads=recipe.threads)
     with tqdm(total=len(once), unit="photo", desc="mining") as bar:
-        count = write_false_heads(path, detector, once, lambda: bar.update() and None)
+        count = write_false_heads(path, detector, once, bar.update)
     print(f"{count} false heads on {len(once)} photos: {path}")
     return 0
 
@@ -129,6 +129,6 @@ def _confirm(path: str, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]
     from semiuhpe.training.detector.confirmation import confirm
 
     with tqdm(total=len(photos), unit="photo", desc="pose of candidates") as bar:
-        found = confirm(path, photos, threads=recipe.threads, report=lambda: bar.update() and None)
+        found = confirm(path, photos, threads=recipe.threads, report=bar.update)
     print(f"{path}: heads are shown from a probability of {found.threshold}")
     return 0

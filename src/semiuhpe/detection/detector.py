@@ -73,9 +73,9 @@ class HeadDetector:
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
         self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
-        found = probability_of_card(self.weights.card, str(self.weights.path))
-        given = found is not None and score_threshold is not None
-        self.head_probability = replace(found, threshold=score_threshold) if given else found
+        self.head_probability = probability_of_card(self.weights.card, str(self.weights.path))
+        if self.head_probability is not None and score_threshold is not None:
+            self.head_probability = replace(self.head_probability, threshold=score_threshold)
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
         self._arguments = {"weights": weights, "device": device, "threads": threads, "calibration": calibration}
         self._session = _session(self.weights, device, threads)

@@ -41,7 +41,7 @@ def fit(
     weights = logistic(features(scores, box_sizes, errors_deg), right, alone, ridge) if len(scores) else []
     if not weights or weights[1] <= 0:
         weights = alone.tolist()
-    return HeadProbability(*weights, candidates=CANDIDATES, threshold=SCORE_THRESHOLD)
+    return HeadProbability(*weights, CANDIDATES, SCORE_THRESHOLD)
 
 
 def threshold_for(probability: Float, right: NDArray[np.bool_], precision: float = PRECISION) -> float:
@@ -56,7 +56,7 @@ def collect(
     estimator: HeadPoseEstimator,
     photos: Sequence[AnnotatedPhoto],
     smallest: float = 10.0,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[], object] = lambda: None,
 ) -> Float:
     """Every candidate: score, size, stated error in degrees, 1 right or 0 wrong. → (n, 4)
 
@@ -93,7 +93,7 @@ def confirm(
     photos: Sequence[AnnotatedPhoto],
     pose_weights: str | os.PathLike[str] = "default",
     threads: int | None = None,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[], object] = lambda: None,
 ) -> HeadProbability:
     """Fit it on photos that neither network was trained on, and write it into the detector's card."""
     detector = HeadDetector(path, score_threshold=CANDIDATES, threads=threads)

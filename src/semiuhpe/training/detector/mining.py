@@ -29,7 +29,7 @@ def false_heads(detector: Detector, photo: AnnotatedPhoto) -> tuple[NDArray[np.f
 
 
 def write_false_heads(
-    path: Path, detector: Detector, photos: Sequence[AnnotatedPhoto], report: Callable[[], None] = lambda: None
+    path: Path, detector: Detector, photos: Sequence[AnnotatedPhoto], report: Callable[[], object] = lambda: None
 ) -> int:
     """Write the CSV that a recipe's `hard` names: file, x1, y1, x2, y2, score. → how many rows.
 
