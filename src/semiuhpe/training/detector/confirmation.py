@@ -41,7 +41,7 @@ def fit(
     weights = logistic(features(scores, box_sizes, errors_deg), right, alone, ridge) if len(scores) else []
     if not weights or weights[1] <= 0:
         weights = alone.tolist()
-    return HeadProbability(*weights, CANDIDATES, SCORE_THRESHOLD)
+    return HeadProbability(*[*weights, CANDIDATES, SCORE_THRESHOLD])
 
 
 def threshold_for(probability: Float, right: NDArray[np.bool_], precision: float = PRECISION) -> float:
