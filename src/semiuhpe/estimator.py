@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -24,6 +25,7 @@ from semiuhpe.weights import WeightsFile, open_weights
 from semiuhpe.weights.session import InferenceSession, open_session
 
 if TYPE_CHECKING:
+    from semiuhpe.detection.head_probability import HeadProbability
     from semiuhpe.tracking.stream import Frame
     from semiuhpe.tracking.tracker import Tracker
     from semiuhpe.video.reader import ReadPolicy
@@ -107,8 +109,7 @@ class HeadPoseEstimator:
         each picture, in order, as of `each`. Raises ImageError where one of them cannot be read.
         """
         if not (isinstance(image, list | tuple) or is_collection(image)):
-            pixels = load_photo(image)
-            return self.estimate(pixels, *self.detect(pixels))
+            return self.estimate_batch([load_photo(image)])[0]
         found = []
         for _, heads in self.each(image):
             if isinstance(heads, Exception):
@@ -130,20 +131,43 @@ class HeadPoseEstimator:
                 yield name, heads
 
     def detect(self, image: Image) -> tuple[Float, Float]:
-        """The heads that the detector in use finds: boxes (n, 4) with area, and scores (n,).
+        """The heads in a picture: boxes (n, 4) with area, and scores (n,).
 
-        image: (H, W, 3) uint8 RGB. Raises InputError for a detector that answers anything but boxes.
+        image: (H, W, 3) uint8 RGB. They are what the detector in use finds; of a detector whose card tells how the pose
+        network's answer counts (`HeadDetector.head_probability`), what both take for heads. Raises InputError for a
+        detector that answers anything but boxes.
         """
-        return self._usable(self.detector(image))
+        if self._confirms is None:
+            return self._usable(self.detector(image))
+        heads = self.estimate_batch([image])[0]
+        return heads.box, heads.detection_score
+
+    @property
+    def _confirms(self) -> HeadProbability | None:
+        return getattr(self.detector, "head_probability", None)
 
     def _usable(self, answer: Any) -> tuple[Float, Float]:
         boxes, scores = _detections(answer)
-        good = usable_boxes(boxes) & ~(scores < (self.score_threshold or 0.0))  # NaN is told later
+        good = usable_boxes(boxes)
+        if self._confirms is None:
+            good &= ~(scores < (self.score_threshold or 0.0))  # NaN is told later
         return boxes[good], scores[good]
 
     def _detect_batch(self, photos: Sequence[Image]) -> list[tuple[Float, Float]]:
-        together = getattr(self.detector, "batch", None)
+        together = getattr(self.detector, "batch" if self._confirms is None else "candidates", None)
         return [self._usable(one) for one in (map(self.detector, photos) if together is None else together(photos))]
+
+    def _confirmed(self, heads: HeadPoses) -> HeadPoses:
+        """Of the detector's candidates with their poses, those that are heads, with the probability of that as score."""
+        confirms = self._confirms
+        if confirms is None:
+            return heads
+        sizes = np.sqrt(np.prod(heads.box[:, 2:] - heads.box[:, :2], axis=1))
+        probability = confirms(heads.detection_score, sizes, heads.expected_error_deg)
+        least = confirms.threshold if self.score_threshold is None else self.score_threshold
+        best_first = np.argsort(-probability, kind="stable")
+        kept = best_first[probability[best_first] >= least]
+        return replace(heads, detection_score=probability)[kept]
 
     def stream(
         self,
@@ -198,7 +222,8 @@ class HeadPoseEstimator:
         known = self._detect_batch(photos) if boxes is None else [_known(own, None) for own in boxes]
         if len(known) != len(photos):
             raise InputError(f"boxes: expected those of {len(photos)} images, got {len(known)}")
-        return self._estimate_known(photos, known)
+        found = self._estimate_known(photos, known)
+        return [self._confirmed(heads) for heads in found] if boxes is None else found
 
     def _estimate_known(self, photos: Sequence[Image], known: Sequence[tuple[Float, Float]]) -> list[HeadPoses]:
         belief = self._belief((p, box) for p, (boxes, _) in zip(photos, known, strict=True) for box in boxes)

@@ -42,6 +42,24 @@ def test_trains_exports_and_calibrates(tmp_path: Path) -> None:
     assert card["score_calibration"]["by_logit"] > 0
     boxes, scores = HeadDetector(output, threads=1)(np.zeros((40, 60, 3), np.uint8))
     assert boxes.shape == (len(scores), 4)
+    assert 0 < card["head_probability"]["threshold"] <= 1
+    assert "validation photos" in card["head_probability_rule"]
+    mined = tmp_path / "hard.csv"
+    assert main([*paths, *sizes, "--initial", str(output), "--mine", str(mined)]) == 0
+    assert mined.read_text().startswith("file,x1,y1,x2,y2,score")
+    run = [
+        "--photos",
+        str(photos),
+        "--run",
+        str(tmp_path / "on"),
+        "--headless",
+        str(headless),
+        "--initial",
+        str(output),
+    ]
+    assert main([*run, *sizes, "--mosaic_share", "1", "--turned_share", "0.5", "--steps", "1"]) == 0
+    lines = (tmp_path / "on" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1]
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:

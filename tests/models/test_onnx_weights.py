@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.models.detector_export import export_detector
 from semiuhpe.models.export import to_onnx
+from semiuhpe.models.head_detector import HeadDetectorNet
 from semiuhpe.models.onnx_weights import load_exported
 from semiuhpe.models.pose_net import PoseNet
 
@@ -84,3 +86,27 @@ def test_another_architecture_is_named(exported: tuple[PoseNet, Path]) -> None:
     _, path = exported
     with pytest.raises(WeightsError, match=r"model\.backbone"):
         load_exported(PoseNet("resnet18", pretrained=False), str(path), _crops(8))
+
+
+def test_a_detector_goes_on_from_its_export(tmp_path: Path) -> None:
+    """Its towers share their kernels between levels, so the export keeps their norms; its bias and scales lose their names."""
+    torch.manual_seed(0)
+    network = HeadDetectorNet(16, pretrained=False).train()
+    with torch.no_grad():
+        for _ in range(3):  # statistics that are not neutral
+            network(torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8))
+        network.log_scale += torch.tensor([0.1, -0.2, 0.3, 0.05])
+        network.bias += torch.tensor([1.5, 0.1, 0.2, -0.1, 0.3])
+        network.predict.weight *= 20
+    export_detector(network.eval(), tmp_path / "heads.onnx", {})
+    pictures = np.random.default_rng(3).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    copy = HeadDetectorNet(16, pretrained=False)
+    load_exported(copy, str(tmp_path / "heads.onnx"), pictures)
+    images = torch.from_numpy(np.random.default_rng(4).integers(0, 256, (2, 96, 64, 3), dtype=np.uint8))
+    with torch.no_grad():
+        expected, got = network(images), copy.eval()(images)
+    assert float(expected[0].std()) > 0.1
+    for one, other in zip(expected, got, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+    with pytest.raises(WeightsError, match="has no weights for"):
+        load_exported(HeadDetectorNet(24, pretrained=False), str(tmp_path / "heads.onnx"), pictures)

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from semiuhpe.errors import AssetsError, ImageError
-from semiuhpe.sources.scut_head import TEST_SHARE, VAL_SHARE, PhotoSet, read_scut_head, read_voc_boxes, split_by_number
+from semiuhpe.sources.scut_head import (
+    TEST_SHARE,
+    VAL_SHARE,
+    PhotoSet,
+    read_scut_head,
+    read_voc_boxes,
+    split_by_number,
+    whole_groups,
+)
 from semiuhpe.training.detector.portraits import head_box_of_landmarks, read_portraits
 
 OBJECT = (
@@ -128,3 +136,30 @@ def test_portraits_get_a_box_around_the_whole_head(tmp_path: Path) -> None:
     np.testing.assert_allclose(photos[0].boxes, [[x1, y1, x2, y2]])
     with pytest.raises(AssetsError, match="no landmarked"):
         read_portraits(tmp_path / "nowhere")
+
+
+def test_groups_of_photos_become_whole_and_nothing_trained_on_is_tested() -> None:
+    splits = {"a": "train", "b": "test", "c": "val", "d": "test", "e": "test", "f": "train", "g": "test", "h": "test"}
+    groups = {"a": "a", "b": "a", "c": "c", "d": "c", "e": "e", "f": "f", "g": "f", "h": "h"}
+    assert whole_groups(splits, groups, ["g", "h"]) == {
+        "a": "train", "b": "train", "c": "val", "d": "val", "e": "test", "f": "", "g": "", "h": "test",
+    }  # fmt: skip
+
+
+def test_the_split_by_number_groups_keeps_what_was_trained_on_and_shares_nothing(tmp_path: Path) -> None:
+    for number in range(120):
+        write_photo(tmp_path, f"PartB_{number:05d}", [(1, 1, 9, 9)])
+    copies = tmp_path / "JPEGImages"
+    for number in range(40):  # photo 40 + n shows what photo n shows
+        (copies / f"PartB_{40 + number:05d}.jpg").write_bytes((copies / f"PartB_{number:05d}.jpg").read_bytes())
+    before, now = read_scut_head(tmp_path, [], "number"), read_scut_head(tmp_path, [], "number-groups")
+    names = {part: {photo.name for photo in getattr(now, part)} for part in ("train", "val", "test")}
+    assert {photo.name for photo in before.train} <= names["train"]
+    assert names["test"] < {photo.name for photo in before.test}
+    assert sum(map(len, names.values())) == 120
+    for number in range(40):
+        pair = {f"PartB_{number:05d}", f"PartB_{40 + number:05d}"}
+        assert sum(not pair.isdisjoint(part) for part in names.values()) == 1
+    forced = read_scut_head(tmp_path, ["PartB_00000"], "number-groups")
+    left = {photo.name for part in (forced.train, forced.val) for photo in part}
+    assert left.isdisjoint({"PartB_00000", "PartB_00040"})

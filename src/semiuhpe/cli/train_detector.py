@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from semiuhpe.cli.parser import CommandParser
 from semiuhpe.cli.recipe_options import key_texts, metavar_of, option_help
 from semiuhpe.training.detector.recipe import DetectorRecipe, read_recipe
+
+if TYPE_CHECKING:
+    from semiuhpe.sources.scut_head import AnnotatedPhoto
 
 
 def build_parser() -> CommandParser:
@@ -23,6 +28,17 @@ def build_parser() -> CommandParser:
     parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a card")
     parser.add_argument(
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
+    )
+    parser.add_argument(
+        "--mine",
+        metavar="CSV",
+        help="write what the initial exported detector takes for heads on the training photos, for `hard`, and end",
+    )
+    parser.add_argument(
+        "--confirm",
+        metavar="ONNX",
+        help="fit on the validation photos how the pose network's answer and this detector's together "
+        "tell heads, and the threshold; write both into its card, and end",
     )
     keys = parser.add_argument_group("keys of the recipe")
     texts, recipe = key_texts(DetectorRecipe), DetectorRecipe()
@@ -43,16 +59,30 @@ def main(argv: list[str]) -> int:
     from semiuhpe.training.detector.scenes import Mix, SceneMaker
 
     recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
-    photos = data.open_photos(recipe.photos, recipe.excluded)
+    photos = data.open_photos(recipe)
     for line in photos.skipped:
         print(f"skipped: {line}", file=sys.stderr)
+    if args.mine:
+        return _mine(Path(args.mine), recipe, photos.train)
+    if args.confirm:
+        return _confirm(args.confirm, recipe, photos.val)
     scenes = SceneMaker(
         recipe.size,
-        Mix(recipe.photo_share, recipe.zoom_share, recipe.paste_share, recipe.headless_share, recipe.render_share),
+        Mix(
+            recipe.photo_share,
+            recipe.zoom_share,
+            recipe.paste_share,
+            recipe.headless_share,
+            recipe.mosaic_share,
+            recipe.hard_share,
+            recipe.render_share,
+            recipe.turned_share,
+        ),
         photos.train,
         data.open_portraits(recipe.portraits),
         data.rendered_heads(recipe.renders, recipe.render_count) if recipe.renders else [],
         data.headless_pictures(recipe.headless),
+        data.read_false_heads(recipe.hard, photos.train) if recipe.hard else [],
     )
     training = DetectorTraining(recipe, scenes, changed_data=args.changed_data)
     with tqdm(total=recipe.steps, initial=training.step, unit="step", desc=recipe.run) as bar:
@@ -74,8 +104,35 @@ def main(argv: list[str]) -> int:
             "portraits": len(scenes.portraits),
             "renders": len(scenes.renders),
             "headless_pictures": len(scenes.headless),
+            "false_heads": len(scenes.hard),
         }
         export_detector(training.average.network, args.output, detector_card(recipe, counts, training.metrics()))
         if photos.val:
             calibrate(args.output, photos.val)
+            return _confirm(args.output, recipe, photos.val)
+    return 0
+
+
+def _mine(path: Path, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) -> int:
+    from tqdm import tqdm
+
+    from semiuhpe.detection.detector import HeadDetector
+    from semiuhpe.training.detector.mining import LEAST_SCORE, write_false_heads
+
+    once = list({photo.path: photo for photo in photos}.values())
+    detector = HeadDetector(recipe.initial or "default", score_threshold=LEAST_SCORE, threads=recipe.threads)
+    with tqdm(total=len(once), unit="photo", desc="mining") as bar:
+        count = write_false_heads(path, detector, once, bar.update)
+    print(f"{count} false heads on {len(once)} photos: {path}")
+    return 0
+
+
+def _confirm(path: str, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) -> int:
+    from tqdm import tqdm
+
+    from semiuhpe.training.detector.confirmation import confirm
+
+    with tqdm(total=len(photos), unit="photo", desc="pose of candidates") as bar:
+        found = confirm(path, photos, threads=recipe.threads, report=bar.update)
+    print(f"{path}: heads are shown from a probability of {found.threshold}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.arrays import image_size
 from semiuhpe.detection.canvas import draw, padded
+from semiuhpe.detection.head_probability import of_card as probability_of_card
 from semiuhpe.detection.score_calibration import ScoreCalibration, of_card
 from semiuhpe.detection.tiling import View, plan_views
 from semiuhpe.errors import InputError, WeightsError
@@ -20,7 +22,7 @@ from semiuhpe.weights import WeightsFile, open_weights
 from semiuhpe.weights.session import InferenceSession, open_session
 
 SCORE_THRESHOLD = 0.5
-"""Probability from which a box counts: on validation photos 93 % are right there. A false head would get a pose too."""
+"""Probability from which a box counts: on validation photos of crowds 93 % are right there."""
 _PER_VIEW = 2000
 _PIXELS_AT_ONCE, _ON_CARDS = 1_000_000, 8_000_000
 """Of the network's input, in one pass. A processor gains nothing by more, and each million takes 170 MB."""
@@ -35,7 +37,8 @@ class HeadDetector:
     """Finds heads, faces and backs of heads alike.
 
     weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
-    score_threshold: boxes below it are left out, in [0, 1]. max_side: pixels of the longer side at which a photo is
+    score_threshold: boxes below it are left out, in [0, 1]; None = 0.5, and where a
+    pose network confirms the heads, as in `HeadPoseEstimator`, what the model card says. max_side: pixels of the longer side at which a photo is
     seen whole. max_tiles: at most this many closer views of a large photo; 0 for none. overlap_threshold: of two boxes
     with a larger IoU, the better one stays. device: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or "auto",
     which is CUDA where it is there. threads: of onnxruntime, at most one a core; None = as many as there are cores.
@@ -49,7 +52,7 @@ class HeadDetector:
         self,
         weights: str | os.PathLike[str] = "default",
         *,
-        score_threshold: float = SCORE_THRESHOLD,
+        score_threshold: float | None = None,
         max_side: int = 960,
         max_tiles: int = 16,
         overlap_threshold: float = 0.5,
@@ -57,7 +60,7 @@ class HeadDetector:
         threads: int | None = None,
         calibration: ScoreCalibration | None = None,
     ) -> None:
-        if not 0 <= score_threshold <= 1 or not 0 < overlap_threshold <= 1:
+        if not 0 <= (score_threshold or 0.0) <= 1 or not 0 < overlap_threshold <= 1:
             raise InputError(
                 f"score_threshold and overlap_threshold are between 0 and 1, got {score_threshold}, {overlap_threshold}"
             )
@@ -66,9 +69,13 @@ class HeadDetector:
                 "max_side is at least 64, max_tiles at least 0 and threads at least 1, "
                 f"got {max_side}, {max_tiles}, {threads}"
             )
-        self.score_threshold, self.overlap_threshold = score_threshold, overlap_threshold
+        self.overlap_threshold = overlap_threshold
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
+        self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
+        self.head_probability = probability_of_card(self.weights.card, str(self.weights.path))
+        if self.head_probability is not None and score_threshold is not None:
+            self.head_probability = replace(self.head_probability, threshold=score_threshold)
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
         self._arguments = {"weights": weights, "device": device, "threads": threads, "calibration": calibration}
         self._session = _session(self.weights, device, threads)
@@ -96,10 +103,21 @@ class HeadDetector:
 
     def batch(self, images: Iterable[NDArray[np.uint8]]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """As calling it with each image; what is of like size goes through the network together. Holds all images."""
+        return self._batch(images, self.score_threshold)
+
+    def candidates(self, images: Iterable[NDArray[np.uint8]]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """As `batch`, with the boxes that only a pose network's answer can make heads: see `head_probability`."""
+        least = self.score_threshold if self.head_probability is None else self.head_probability.candidates
+        return self._batch(images, min(self.score_threshold, least))
+
+    def _batch(
+        self, images: Iterable[NDArray[np.uint8]], threshold: float
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         photos = list(images)
         sizes = [image_size(image) for image in photos]
         views = [plan_views(height, width, self.max_side, self.max_tiles) for height, width in sizes]
-        seen = iter(self._seen([(image, view) for image, own in zip(photos, views, strict=True) for view in own]))
+        looks = [(image, view) for image, own in zip(photos, views, strict=True) for view in own]
+        seen = iter(self._seen(looks, threshold))
         return [
             self._together(list(itertools.islice(seen, len(own))), size) for own, size in zip(views, sizes, strict=True)
         ]
@@ -115,10 +133,10 @@ class HeadDetector:
 
     def look(self, image: NDArray[np.uint8], view: View) -> _Found:
         """What one view of a photo shows: boxes (n, 4) float64 in the photo's pixels, best first, and scores (n,)."""
-        (found,) = self._seen([(image, view)])
+        (found,) = self._seen([(image, view)], self.score_threshold)
         return found
 
-    def _seen(self, looks: Sequence[tuple[NDArray[np.uint8], View]]) -> list[_Found]:
+    def _seen(self, looks: Sequence[tuple[NDArray[np.uint8], View]], threshold: float) -> list[_Found]:
         """`look` of many photos and views, in their order."""
         alike: dict[tuple[int, int], list[int]] = {}
         for number, (_, view) in enumerate(looks):
@@ -133,16 +151,18 @@ class HeadDetector:
                 if not self._pixels_at_once:
                     boxes, scores = boxes[None], scores[None]
                 for number, own_boxes, own_scores in zip(some, boxes, scores, strict=True):
-                    found[number] = self._chosen(own_boxes, own_scores, looks[number][1])
+                    found[number] = self._chosen(own_boxes, own_scores, looks[number][1], threshold)
         return [found[number] for number in range(len(looks))]
 
-    def _chosen(self, raw_boxes: NDArray[np.float32], raw_scores: NDArray[np.float32], view: View) -> _Found:
+    def _chosen(
+        self, raw_boxes: NDArray[np.float32], raw_scores: NDArray[np.float32], view: View, threshold: float
+    ) -> _Found:
         """The heads among all cells of the network's answer about a view, in the photo's pixels."""
         candidates = np.flatnonzero(raw_scores >= _LEAST)
         boxes = np.asarray(raw_boxes[candidates], dtype=np.float64)
         boxes = box_math.clip(boxes, view.height * view.scale, view.width * view.scale)
         scores = self.calibration(np.asarray(raw_scores[candidates], dtype=np.float64), np.sqrt(box_math.area(boxes)))
-        good = np.flatnonzero(view.trusts(boxes) & (scores >= self.score_threshold))
+        good = np.flatnonzero(view.trusts(boxes) & (scores >= threshold))
         if len(good) > _PER_VIEW:
             good = good[np.argsort(-scores[good], kind="stable")[:_PER_VIEW]]
         boxes, scores = boxes[good], scores[good]

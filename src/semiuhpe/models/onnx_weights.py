@@ -20,6 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from semiuhpe.errors import WeightsError
+from semiuhpe.models.head_detector import HeadDetectorNet
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.weights import open_weights
 from semiuhpe.weights.external_data import refuse_external_data
@@ -27,12 +28,13 @@ from semiuhpe.weights.external_data import refuse_external_data
 _Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
-def load_exported(network: PoseNet, weights: str, crops: NDArray[np.uint8]) -> None:
+def load_exported(network: PoseNet | HeadDetectorNet, weights: str, crops: NDArray[np.uint8]) -> None:
     """Give `network` the weights of an export, in place; in evaluation mode it then computes what the export does.
 
     weights: a name of `semiuhpe.weights.EMBEDDED` or the path of an .onnx file with its card. crops: (n, S, S, 3) uint8
-    RGB, a few dozen heads or more, from which the statistics of the batch norms are taken. Raises WeightsError where
-    the export is of another architecture, or of one whose branches the export merged (RepVGG).
+    RGB, a few dozen pictures of the kind to train on, from which the statistics of the batch norms are taken; norms that
+    the export kept (it does behind layers that others share) and parameters of the network's own are taken as they are.
+    Raises WeightsError where the export is of another architecture, or of one whose branches it merged (RepVGG).
     """
     if len(crops) < 2:
         raise WeightsError(f"{weights}: at least 2 crops are needed to start from an export, got {len(crops)}")
@@ -41,8 +43,9 @@ def load_exported(network: PoseNet, weights: str, crops: NDArray[np.uint8]) -> N
     tensors = _tensors(onnx.load_model_from_string(file.content))
     was_training = network.training
     network.eval()
-    pairs = _layers_with_norm(network)
+    pairs = _layers_with_norm(network, tensors)
     _copy_layers(network, pairs, tensors, file.path)
+    _copy_unfolded(network, tensors, file.path)
     for _, _, norm in pairs:
         _measure_at_next_forward(norm)
     with torch.no_grad():
@@ -56,16 +59,29 @@ def _tensors(model: onnx.ModelProto) -> dict[str, Tensor]:
     for tensor in model.graph.initializer:
         name = tensor.name.removesuffix(".half").removeprefix("network.")
         found[name] = torch.from_numpy(numpy_helper.to_array(tensor).copy())
-    return found
+    return found | _detector_constants(model.graph, found)
 
 
-def _layers_with_norm(network: nn.Module) -> list[tuple[str, nn.Module, _Norm]]:
-    """Every convolution or linear layer that a batch norm directly follows, by the order of the modules."""
+def _detector_constants(graph: onnx.GraphProto, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The detector's `bias` and `log_scale`, which an export keeps as nameless constants; nothing of another network.
+
+    The bias is added to what the kernel `predict` gives; a level's scale, finest first, is added before the reach is cut.
+    """
+    predicted = {node.output[0] for node in graph.node if "network.predict.weight" in node.input}
+    cut = {node.input[0] for node in graph.node if node.op_type == "Clip"}
+    sums = [(set(node.input), node.output[0]) for node in graph.node if node.op_type == "Add"] if predicted else []
+    biases = [tensors[name] for inputs, _ in sums if inputs & predicted for name in inputs & tensors.keys()]
+    scales = [tensors[name] for inputs, output in sums if output in cut for name in inputs & tensors.keys()]
+    return {"bias": biases[0].flatten(), "log_scale": torch.stack(scales).flatten()} if biases and scales else {}
+
+
+def _layers_with_norm(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[tuple[str, nn.Module, _Norm]]:
+    """Every convolution or linear layer with the batch norm that was folded into it, by the order of the modules."""
     pairs: list[tuple[str, nn.Module, _Norm]] = []
     before: tuple[str, nn.Module] | None = None
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            if before is not None:
+            if before is not None and f"{name}.running_mean" not in tensors:
                 pairs.append((*before, module))
             before = None
         elif isinstance(module, nn.Conv2d | nn.Linear):
@@ -99,6 +115,24 @@ def _copy_layers(
             if module.bias is not None:
                 module.bias.zero_()
             _scale_and_shift(norms[name], 1 / growth, shift)
+
+
+def _copy_unfolded(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Norms that the export kept, and parameters that belong to no layer."""
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and f"{name}.running_mean" in tensors:
+                for part in ("weight", "bias", "running_mean", "running_var"):
+                    _same_shape(f"{name}.{part}", tensors, getattr(module, part), path)
+        for name, parameter in network.named_parameters(recurse=False):
+            _same_shape(name, tensors, parameter, path)
+
+
+def _same_shape(name: str, tensors: Mapping[str, Tensor], into: Tensor, path: Path) -> None:
+    found = tensors.get(name)
+    if found is None or found.numel() != into.numel():
+        raise WeightsError(f"{path}: has no {name} {tuple(into.shape)}; start from a .safetensors of the run")
+    into.copy_(found.reshape(into.shape))
 
 
 def _scale_and_shift(norm: _Norm, scale: float, shift: Tensor | None) -> None:

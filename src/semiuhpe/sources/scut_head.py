@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -28,8 +28,10 @@ from semiuhpe.sources.photo_splits import groups_by_content, split_groups
 TEST_SHARE = 0.17
 VAL_SHARE = 0.06
 
-SplitBy = Literal["content", "number"]
-"""number: as the releases before content was compared did, which leaks; for comparing with their figures only."""
+SplitBy = Literal["content", "number", "number-groups"]
+"""number: as the releases before content was compared did, which leaks; for comparing with their figures only.
+number-groups: what weights of those releases may go on with. Nothing that number trains on is tested, and no group of
+photos that show the same is in two splits."""
 
 _NUMBER_TEST_SHARE = 0.15
 _ROOM_FRAMES = 50  # PartA photos whose numbers share this block stayed in one split
@@ -85,6 +87,24 @@ def split_by_number(name: str, forced_test: Collection[str] = ()) -> str:
     return "val" if number < _NUMBER_TEST_SHARE + VAL_SHARE else "train"
 
 
+def whole_groups(splits: Mapping[str, str], groups: Mapping[str, str], forced_test: Collection[str]) -> dict[str, str]:
+    """Splits (name → split) made whole: a group of photos goes to train if one of it is there, else to val, else to test.
+
+    One that holds a photo of `forced_test` is test, or in no split ("") if a part of it was trained on.
+    """
+    members: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        members.setdefault(group, []).append(name)
+    whole: dict[str, str] = {}
+    for names in members.values():
+        present = {splits[name] for name in names if name in splits}
+        chosen = next((split for split in ("train", "val") if split in present), "test")
+        if not set(forced_test).isdisjoint(names):
+            chosen = "" if "train" in present else "test"
+        whole |= dict.fromkeys(names, chosen)
+    return whole
+
+
 def read_voc_boxes(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """Boxes of a VOC annotation. → (n, 4) float64; boxes without area are dropped.
 
@@ -127,12 +147,19 @@ def read_scut_head(
     if not photos:
         raise AssetsError(f"{root}: all {len(images)} photos were skipped, e.g. {skipped[0]}")
     parts: dict[str, list[AnnotatedPhoto]] = {"train": [], "val": [], "test": []}
+    by_number = {photo.name: split_by_number(photo.name, forced_test) for photo in photos}
     if split_by == "number":
-        splits = [split_by_number(photo.name, forced_test) for photo in photos]
+        splits = by_number
     else:
         groups = groups_by_content(photo_appearances(images))
-        chosen = split_groups(groups, val=VAL_SHARE, test=TEST_SHARE, forced_test=forced_test)
-        splits = [chosen.get(photo.name, "train") for photo in photos]
-    for photo, split in zip(photos, splits, strict=True):
-        parts[split].append(photo)
+        if split_by == "content":
+            splits = split_groups(groups, val=VAL_SHARE, test=TEST_SHARE, forced_test=forced_test)
+        else:
+            splits = whole_groups(by_number, groups, forced_test)
+    for photo in photos:
+        split = splits.get(photo.name, "train")
+        if split in parts:
+            parts[split].append(photo)
+        else:
+            skipped.append(f"{photo.path}: shows what is both in train and in another evaluation")
     return PhotoSet(parts["train"], parts["val"], parts["test"], skipped)

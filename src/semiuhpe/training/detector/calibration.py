@@ -24,18 +24,21 @@ def fit(scores: Float, box_sizes: Float, right: NDArray[np.bool_], ridge: float 
     """Logistic regression by Newton's method. scores, box_sizes (n,), right (n,) bool; ridge: keeps it finite."""
     if len(scores) == 0:  # a detector that finds nothing has nothing to calibrate
         return IDENTITY
-    x, y = features(scores, box_sizes), right.astype(np.float64)
-    weight = np.array([0.0, 1.0, 0.0])
-    start = weight.copy()
+    return ScoreCalibration(*logistic(features(scores, box_sizes), right, np.array([0.0, 1.0, 0.0]), ridge))
+
+
+def logistic(x: Float, right: NDArray[np.bool_], start: Float, ridge: float) -> list[float]:
+    """Weights (k,) of a logistic regression by Newton's method. x: (n, k); ridge pulls towards `start` (k,), per row."""
+    y, weight = right.astype(np.float64), start.copy()
     for _ in range(50):
         p = sigmoid(x @ weight)
         gradient = x.T @ (p - y) + ridge * len(y) * (weight - start)
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + ridge * len(y) * np.eye(3)
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + ridge * len(y) * np.eye(len(weight))
         step = np.linalg.solve(curvature, gradient)
         weight -= step
         if np.abs(step).max() < 1e-10:
             break
-    return ScoreCalibration(*(float(v) for v in weight))
+    return [float(v) for v in weight]
 
 
 def collect(detector: HeadDetector, photos: Sequence[AnnotatedPhoto], smallest: float) -> tuple[Float, Float, Float]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from semiuhpe.detection.head_probability import KEY
+from semiuhpe.training.detector.confirmation import RULE_KEY
 from semiuhpe.training.detector.recipe import DetectorRecipe, to_dict
 
 SOURCES = {
@@ -17,6 +19,15 @@ SOURCES = {
     "scikit-image": "pictures without heads from its wheel; licences in its data/README.txt",
 }
 
+_OF_RECIPE = {
+    "HelmetWorkers": (
+        "helmet_workers",
+        "photos of building sites, heads and helmets boxed; no licence stated, research use",
+    ),
+    "earlier weights": ("initial", "this run goes on from weights that were trained on the sources above"),
+}
+"""Sources of some recipes only: the setting that names them, and what they are."""
+
 
 def detector_card(recipe: DetectorRecipe, counts: Mapping[str, int], validation: Mapping[str, float]) -> dict[str, Any]:
     """The card as JSON values. Paths of the recipe are cut to their last name: a card names data, not machines."""
@@ -24,12 +35,21 @@ def detector_card(recipe: DetectorRecipe, counts: Mapping[str, int], validation:
         "input": "pixels: (n, H, W, 3) uint8 RGB, H and W multiples of 32; normalisation is inside",
         "output": "boxes: (n, N, 4) x1, y1, x2, y2 in input pixels; scores: (n, N) in [0, 1]; all cells, not suppressed",
         "architecture": "EfficientNet-Lite0 stages 0-4, 4-level pyramid (strides 4-32), shared anchor-free head",
-        "sources": SOURCES,
+        "sources": SOURCES | {name: text for name, (key, text) in _OF_RECIPE.items() if getattr(recipe, key)},
         "counts": dict(counts),
         "recipe": {key: _without_folders(value) for key, value in to_dict(recipe).items() if key != "run"},
         "validation": dict(validation),
         "not_for": "identification, emotion or attention claims; counting people for enforcement",
     }
+
+
+def _threshold_lines(card: Mapping[str, Any]) -> list[str]:
+    if RULE_KEY not in card:
+        return []
+    return [
+        f"- **Threshold**: {card[KEY]['threshold']}, {card[RULE_KEY]}. It is a threshold of the probability that the score, the size and "
+        "the pose network's stated error give together (`semiuhpe train-detector --confirm`)."
+    ]
 
 
 def _without_folders(value: Any) -> Any:
@@ -51,6 +71,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         + ".",
         *(f"  - {name}: {text}." for name, text in card["sources"].items()),
         f"- **Recipe**: `settings/HeadDetector.yml`, then `settings/HeadDetector_Refine.yml`, seed {card['recipe']['seed']}; all settings are in the JSON card.",
+        *_threshold_lines(card),
     ]
     if test:
         found = ", ".join(f"{band}: {value:.3f}" for band, value in test["AP50"].items())

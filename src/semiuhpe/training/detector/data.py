@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from semiuhpe.errors import AssetsError, MissingExtraError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.sources.scut_head import AnnotatedPhoto, PhotoSet, read_scut_head
+from semiuhpe.sources.helmet_workers import read_helmet_workers
+from semiuhpe.sources.scut_head import AnnotatedPhoto, PhotoSet, SplitBy, read_scut_head
+from semiuhpe.sources.tables import numbers, read_table
 from semiuhpe.training.detector.portraits import read_portraits
+from semiuhpe.training.detector.recipe import DetectorRecipe
 
 HEADLESS = (
     "brick", "cell", "chelsea", "clock", "coffee", "colorwheel", "grass", "gravel", "hubble_deep_field",
@@ -25,7 +29,9 @@ HEADLESS = (
 """Pictures without heads in scikit-image's wheel; its astronaut and cameraman are for testing."""
 
 
-_SUFFIXES = {".jpg", ".jpeg", ".png"}
+CORNERS = ("x1", "y1", "x2", "y2")
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _LONGEST = 800
 
 
@@ -102,9 +108,28 @@ def excluded_photos(path: str) -> set[str]:
         raise AssetsError(f"{path}: not a CSV file with a column 'photo' ({error})") from error
 
 
-def open_photos(folder: str, excluded: str) -> PhotoSet:
-    """SCUT-HEAD in its splits, photos listed in the CSV `excluded` forced into the test split."""
-    return read_scut_head(folder, excluded_photos(excluded))
+def open_photos(recipe: DetectorRecipe) -> PhotoSet:
+    """SCUT-HEAD and HelmetWorkers in their splits, photos listed in the CSV `excluded` forced into the test split."""
+    crowds = read_scut_head(recipe.photos, excluded_photos(recipe.excluded), cast("SplitBy", recipe.split_by))
+    if not recipe.helmet_workers:
+        return crowds
+    workers = read_helmet_workers(recipe.helmet_workers)
+    return PhotoSet(
+        crowds.train + recipe.helmet_repeats * workers.train,
+        crowds.val + workers.val,
+        crowds.test + workers.test,
+        crowds.skipped + workers.skipped,
+    )
+
+
+def read_false_heads(path: str, photos: Sequence[AnnotatedPhoto]) -> list[tuple[int, NDArray[np.float64]]]:
+    """False heads that `mining.mine` listed: number of the photo in `photos` and box (4,). Those of other photos are left out.
+
+    Raises SourceError for a table that cannot be read or lacks a column, Rejected for a box that is no numbers.
+    """
+    numbers_of = {photo.path.name: number for number, photo in enumerate(photos)}
+    rows = read_table(Path(path), ("file", *CORNERS))
+    return [(numbers_of[row["file"]], np.array(numbers(row, CORNERS))) for row in rows if row["file"] in numbers_of]
 
 
 def open_portraits(folders: Sequence[str]) -> list[AnnotatedPhoto]:

@@ -35,6 +35,7 @@ from semiuhpe.models.checkpoint import (
     with_prefix,
 )
 from semiuhpe.models.head_detector import HeadDetectorNet, cell_centers
+from semiuhpe.models.onnx_weights import load_exported
 from semiuhpe.sources.scut_head import AnnotatedPhoto
 from semiuhpe.training import faults
 from semiuhpe.training.detector.loss import assign, detector_loss
@@ -43,6 +44,10 @@ from semiuhpe.training.detector.scenes import Scene, SceneMaker
 from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
 from semiuhpe.weights.devices import usable_threads
+
+_SCENES_FOR_STATISTICS = 48
+_OF_STATISTICS = 2**32
+"""A number that no step has: the generator of those scenes."""
 
 _MAY_CHANGE = {"run", "threads", "checkpoint_every", "validate_every", "validate_photos"}
 
@@ -92,10 +97,9 @@ class DetectorTraining:
         resumes = (self.folder / LAST).is_file()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.network = HeadDetectorNet(recipe.channels, pretrained=pretrained and not resumes)
+            self.network = HeadDetectorNet(recipe.channels, pretrained=pretrained and not (resumes or recipe.initial))
         if recipe.initial and not resumes:
-            tensors, _ = load_checkpoint(Path(recipe.initial))
-            load_module(self.network, under_prefix(AVERAGED, tensors), recipe.initial)
+            self._start_from(recipe.initial)
         self.network.freeze(recipe.frozen_stages)
         self.average = AveragedNetwork(self.network, recipe.ema)
         self.optimizer = _optimizer(self.network, recipe)
@@ -107,11 +111,23 @@ class DetectorTraining:
         elif (self.folder / METRICS).exists():
             (self.folder / METRICS).unlink()
 
+    def _start_from(self, weights: str) -> None:
+        """Initial weights: the averaged ones of a run, or those of an export."""
+        if weights.endswith(".safetensors"):
+            tensors, _ = load_checkpoint(Path(weights))
+            load_module(self.network, under_prefix(AVERAGED, tensors), weights)
+            return
+        rng = np.random.default_rng([self.recipe.seed, _OF_STATISTICS])
+        scenes = np.stack([self.scenes.scene(rng).image for _ in range(_SCENES_FOR_STATISTICS)])
+        load_exported(self.network, "head_detector" if weights == "default" else weights, scenes)
+
     def _resume(self, changed_data: bool) -> None:
         tensors, state = load_checkpoint(self.folder / LAST)
         before, now = state["recipe"], to_dict(self.recipe)
         changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
-        data = {"portraits", "renders", "render_count", "headless"} | {key for key in now if key.endswith("_share")}
+        data = {"portraits", "renders", "render_count", "headless", "helmet_repeats", "hard", "steps"} | {
+            key for key in now if key.endswith("_share")
+        }
         if set(changed) - (data if changed_data else set()):
             raise RecipeError(
                 f"{self.folder}: was begun with another {', '.join(changed)}; choose another --run or delete the folder"

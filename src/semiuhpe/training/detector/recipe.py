@@ -6,26 +6,34 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from semiuhpe.errors import RecipeError
+from semiuhpe.sources.scut_head import SplitBy
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
     """Settings of a detector run.
 
-    run: folder of the run. photos: SCUT-HEAD folder. excluded: CSV whose `photo` column is kept out of training.
+    run: folder of the run. photos: SCUT-HEAD folder. split_by: how its photos are split, see `scut_head.SplitBy`; weights
+    that start from released ones keep to a split whose test photos those have not seen. excluded: CSV whose `photo`
+    column is kept out of training. helmet_workers: HelmetWorkers folder, "" for none; helmet_repeats: how often each of
+    its photos is among the others. hard: CSV of false heads on these photos, as `--mine` writes it, "" for none.
     portraits: folders of landmarked faces. renders: head store, "" for none; render_count: how many of it.
     headless: folders of pictures without heads, and "skimage". initial: checkpoint of another run whose averaged
-    weights this one starts from, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
+    weights this one starts from, an exported .onnx, "default" for the embedded one, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
     learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
-    that are validated and exported. photo_share … render_share: see `detector_scenes.Mix`. Counts are optimizer steps.
+    that are validated and exported. photo_share … turned_share: see `scenes.Mix`. Counts are optimizer steps.
     """
 
     run: str = "runs/detector"
     photos: str = ""
+    split_by: str = "content"
     excluded: str = ""
+    helmet_workers: str = ""
+    helmet_repeats: int = 1
+    hard: str = ""
     portraits: list[str] = field(default_factory=list)
     renders: str = ""
     render_count: int = 0
@@ -51,10 +59,24 @@ class DetectorRecipe:
     zoom_share: float = 0.18
     paste_share: float = 0.18
     headless_share: float = 0.06
+    mosaic_share: float = 0.0
+    hard_share: float = 0.0
     render_share: float = 0.5
+    turned_share: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "steps", "size", "channels", "checkpoint_every", "validate_every", "threads"):
+        if self.split_by not in get_args(SplitBy):
+            raise RecipeError(f"split_by is one of {', '.join(get_args(SplitBy))}, got {self.split_by!r}")
+        for name in (
+            "batch",
+            "steps",
+            "size",
+            "channels",
+            "checkpoint_every",
+            "validate_every",
+            "threads",
+            "helmet_repeats",
+        ):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.size % 32:

@@ -58,13 +58,20 @@ class BoxedPicture(Protocol):
 
 @dataclass(frozen=True)
 class Mix:
-    """How often a scene is each kind; they are scaled to add up to 1. pasted_renders: share of renders in pastes."""
+    """How often a scene is each kind; they are scaled to add up to 1.
+
+    mosaic: four photos, each in a corner. hard: a photo around something that a detector took for a head.
+    pasted_renders: share of renders in pastes. turned: share of photos, and of pasted heads, that are turned by any angle.
+    """
 
     photo: float = 0.58
     zoom: float = 0.18
     paste: float = 0.18
     headless: float = 0.06
+    mosaic: float = 0.0
+    hard: float = 0.0
     pasted_renders: float = 0.5
+    turned: float = 0.0
 
 
 def similarity(center: tuple[float, float], zoom: float, angle: float, flip: bool, size: int) -> Float:
@@ -74,9 +81,9 @@ def similarity(center: tuple[float, float], zoom: float, angle: float, flip: boo
     return np.column_stack([linear, size / 2 - linear @ np.asarray(center)])
 
 
-def visible_heads(boxes: Float, size: int) -> tuple[Float, Float]:
-    """Boxes in a scene's pixels → heads to teach (cut to the frame), regions to ignore."""
-    cut = box_math.clip(boxes, size, size)
+def visible_heads(boxes: Float, width: int, height: int | None = None) -> tuple[Float, Float]:
+    """Boxes in a scene's pixels → heads to teach (cut to the frame, a square without `height`), regions to ignore."""
+    cut = box_math.clip(boxes, width if height is None else height, width)
     area = box_math.area(cut)
     share = area / np.maximum(box_math.area(boxes), 1e-9)
     taught = (share >= VISIBLE) & (np.sqrt(area) >= SMALLEST)
@@ -87,7 +94,7 @@ class SceneMaker:
     """Draws scenes of side `size`.
 
     photos: every head is boxed. portraits, renders: at least one boxed head each, the first one is shown. headless: any
-    pictures. Raises RecipeError if the mix asks for a kind whose pictures are missing.
+    pictures. hard: false heads, number of the photo and box (4,) each. Raises RecipeError if the mix asks for a kind whose pictures are missing.
     """
 
     def __init__(
@@ -98,20 +105,25 @@ class SceneMaker:
         portraits: Sequence[BoxedPicture] = (),
         renders: Sequence[BoxedPicture] = (),
         headless: Sequence[Image] = (),
+        hard: Sequence[tuple[int, Float]] = (),
     ) -> None:
         if not photos:
             raise RecipeError("the detector needs annotated photos to train on; give a SCUT-HEAD folder")
         if mix.paste > 0 and not portraits and not renders:
             raise RecipeError("mix.paste is above 0 but there are neither portraits nor renders; set it to 0")
+        if mix.hard > 0 and not hard:
+            raise RecipeError("mix.hard is above 0 but there are no false heads; give a CSV of them, or set it to 0")
         self.size, self.mix = size, mix
         self.photos, self.portraits, self.renders, self.headless = photos, portraits, renders, headless
+        self.hard = hard
         # Photos with heads large enough to be zoomed in on.
         self._large = [i for i, photo in enumerate(photos) if np.any(np.sqrt(box_math.area(photo.boxes)) >= 26)]
 
     def scene(self, rng: np.random.Generator) -> Scene:
         """One scene. Raises ImageError if a picture that it needs cannot be decoded."""
-        shares = np.array([self.mix.photo, self.mix.zoom, self.mix.paste, self.mix.headless])
-        kind = int(rng.choice(4, p=shares / shares.sum()))
+        mix = self.mix
+        shares = np.array([mix.photo, mix.zoom, mix.paste, mix.headless, mix.mosaic, mix.hard])
+        kind = int(rng.choice(len(shares), p=shares / shares.sum()))
         if kind == 1 and self._large:
             scene = self._zoom(rng)
         elif kind == 2:
@@ -119,6 +131,10 @@ class SceneMaker:
         elif kind == 3:
             none = np.zeros((0, 4))
             scene = Scene(self._background(rng), none, none)
+        elif kind == 4:
+            scene = self._mosaic(rng)
+        elif kind == 5:
+            scene = self._hard(rng)
         else:
             scene = self._photo(rng)
         return Scene(apply(scene.image, EFFECTS, rng), scene.heads, scene.ignored)
@@ -149,15 +165,43 @@ class SceneMaker:
         center = (float((x1 + x2) / 2 + shift[0]), float((y1 + y2) / 2 + shift[1]))
         return self._cut(photo, photo.image(), center, zoom, rng)
 
+    def _hard(self, rng: np.random.Generator) -> Scene:
+        number, (x1, y1, x2, y2) = self.hard[int(rng.integers(len(self.hard)))]
+        size = float(np.sqrt((x2 - x1) * (y2 - y1)))
+        zoom = float(min(np.exp(rng.uniform(np.log(14), np.log(0.6 * self.size))) / size, 6.0))
+        shift = rng.uniform(-0.4, 0.4, 2) * max(self.size / zoom - size, 0.0)
+        center = (float((x1 + x2) / 2 + shift[0]), float((y1 + y2) / 2 + shift[1]))
+        photo = self.photos[number]
+        return self._cut(photo, photo.image(), center, zoom, rng)
+
+    def _mosaic(self, rng: np.random.Generator) -> Scene:
+        """Four scenes of photos in one, each seen through its corner of the frame."""
+        split_x, split_y = (int(v) for v in np.rint(rng.uniform(0.3, 0.7, 2) * self.size))
+        image = np.empty((self.size, self.size, 3), np.uint8)
+        heads, ignored = [np.zeros((0, 4))], [np.zeros((0, 4))]
+        for x1, x2 in ((0, split_x), (split_x, self.size)):
+            for y1, y2 in ((0, split_y), (split_y, self.size)):
+                part = self._photo(rng)
+                image[y1:y2, x1:x2] = part.image[y1:y2, x1:x2]
+                corner = np.array([x1, y1, x1, y1], dtype=np.float64)
+                taught, hidden = visible_heads(part.heads - corner, x2 - x1, y2 - y1)
+                heads.append(taught + corner)
+                ignored += [hidden + corner, box_math.clip(part.ignored - corner, y2 - y1, x2 - x1) + corner]
+        return Scene(image, np.concatenate(heads), np.concatenate(ignored))
+
     def _cut(
         self, photo: BoxedPicture, image: Image, center: tuple[float, float], zoom: float, rng: np.random.Generator
     ) -> Scene:
         angle = rng.normal(0, np.radians(5)) if rng.random() < 0.4 else 0.0
         if rng.random() < 0.03:
             angle += float(rng.choice([np.pi / 2, np.pi, -np.pi / 2]))
+        angle += self._turn(rng)
         matrix = similarity(center, zoom, float(angle), bool(rng.random() < 0.5), self.size)
         heads, ignored = visible_heads(box_math.transform(photo.boxes, matrix), self.size)
         return Scene(draw(image, matrix, self.size, self.size), heads, ignored)
+
+    def _turn(self, rng: np.random.Generator) -> float:
+        return float(rng.uniform(-np.pi, np.pi)) if rng.random() < self.mix.turned else 0.0
 
     def _background(self, rng: np.random.Generator) -> Image:
         if not self.headless or rng.random() < 0.4:
@@ -200,7 +244,7 @@ class SceneMaker:
         zoom = target / float(np.sqrt(width * height))
         middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
         room = max(self.size - target, 0.15 * self.size)
-        angle = float(rng.normal(0, np.radians(10)))
+        angle = float(rng.normal(0, np.radians(10))) + self._turn(rng)
         matrix = similarity((float(middle[0]), float(middle[1])), zoom, angle, bool(rng.random() < 0.5), self.size)
         matrix[:, 2] += rng.uniform(-0.5, 0.5, 2) * room
         # How much of the source's surroundings comes along; small margins keep its frame from giving the head away.
