@@ -20,7 +20,7 @@ from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.evaluation.metrics import geodesic_errors_deg
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.ema import AveragedNetwork
-from semiuhpe.training.pose.batches import LabelledBatch, StepSampler
+from semiuhpe.training.pose.batches import LabeledBatch, StepSampler
 from semiuhpe.training.pose.data import LabelledViews, canonical_crops, labelled_heads, rotations_of, training_sources
 from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, Recipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.pose.stage import stage_at, stages_of
@@ -36,7 +36,7 @@ def batches(views: LabelledViews | UnlabelledViews, size: int, recipe: Recipe) -
         [len(source) for source in views.sources], [1.0] * len(views.sources), size,
         seed=recipe.seed, first=0, last=recipe.steps, picture_size=lambda step: recipe.model.image_size,
     )  # fmt: skip
-    return iter(DataLoader(views, batch_sampler=sampler))  # type: ignore[arg-type]
+    return iter(DataLoader(views, batch_sampler=sampler))
 
 
 def main() -> float:
@@ -69,7 +69,7 @@ def main() -> float:
         loss = step_loss(
             student,
             lambda looks: teachers.ask(teacher.network, looks),
-            LabelledBatch(*next(labelled)),
+            LabeledBatch(*next(labelled)),
             pool,
             lambda belief: latest.update(belief.entropy, azimuth_band(belief.mode)),
             stage,
