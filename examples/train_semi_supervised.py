@@ -65,11 +65,12 @@ def main() -> float:
 
     for step in range(recipe.steps):
         stage = stage_at(stages, step)
+        images, rotation, target = next(labelled)
         pool = None if stage.semi is None else as_batch(next(unlabelled), semi, recipe.seed, step)
         loss = step_loss(
             student,
             lambda looks: teachers.ask(teacher.network, looks),
-            LabeledBatch(*next(labelled)),
+            LabeledBatch(images, rotation, target),
             pool,
             lambda belief: latest.update(belief.entropy, azimuth_band(belief.mode)),
             stage,
