@@ -22,7 +22,6 @@ _HELP = """
 import contextlib, io, json, pathlib, runpy, sys
 
 answers = {}
-first = sys.path[0]
 for name in sys.argv[1:]:
     shown, sys.argv, sys.path[0] = io.StringIO(), [name, "--help"], str(pathlib.Path(name).parent)
     answer = "did not end"
