@@ -26,10 +26,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--count", type=int, default=48, help="heads on the sheet (default %(default)s)")
     parser.add_argument("--split", help="only heads of this split")
     parser.add_argument(
-        "--apart-from", type=Path, nargs="+", default=(), metavar="PATH",
+        "--apart-from",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="PATH",
         help="fail, and list them, if heads show the same picture as one of these stores or folders of head crops; if all "
         "of them and STORE are folders of photos, whole photos are compared",
-    )  # fmt: skip
+    )
     parser.add_argument("--twins", type=Path, metavar="FILE.png", help="draw the shared pictures side by side")
     args = parser.parse_args(argv)
     if args.twins is not None and not args.apart_from:

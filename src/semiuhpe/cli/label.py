@@ -52,14 +52,19 @@ def _parser() -> argparse.ArgumentParser:
         "--teacher", action="append", default=[], metavar="NAME=FILE", type=_teacher, help="a member; give several"
     )
     parser.add_argument(
-        "--given", choices=["keep", "replace"], default="keep",
+        "--given",
+        choices=["keep", "replace"],
+        default="keep",
         help="labels that STORE has: keep them and label the rest, or replace them; those of test heads always stay (%(default)s)",
-    )  # fmt: skip
+    )
     views = parser.add_argument_group("views of each head, averaged")
     views.add_argument(
-        "--scales", type=_scales, default=(0.9, 1.0, 1.1), metavar="X,X",
+        "--scales",
+        type=_scales,
+        default=(0.9, 1.0, 1.1),
+        metavar="X,X",
         help="crop sizes over the one that suits a teacher (0.9,1,1.1)",
-    )  # fmt: skip
+    )
     views.add_argument(
         "--mirrored", action=argparse.BooleanOptionalAction, default=True, help="mirror images too (default)"
     )

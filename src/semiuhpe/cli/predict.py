@@ -39,9 +39,11 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("poses"), help="folder to write to (default: %(default)s)"
     )
     parser.add_argument(
-        "--engine", choices=["local", "ray"], default="local",
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
         help="ray: very many pictures on a cluster, see --engine ray --help",
-    )  # fmt: skip
+    )
     parser.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with this folder, or fail")
@@ -56,9 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", action="store_true", help="write azimuth, elevation, tilt and error bar at the heads"
     )
     parser.add_argument(
-        "--grey-above", type=float, default=40.0, metavar="DEG",
+        "--grey-above",
+        type=float,
+        default=40.0,
+        metavar="DEG",
         help="draw heads grey whose expected error is larger: their direction is a guess (default: %(default)g)",
-    )  # fmt: skip
+    )
     parser.add_argument("--csv", action="store_true", help="write a CSV table too")
     parser.add_argument(
         "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
@@ -75,9 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--detector-class", type=int, metavar="N", help="number of its class of heads")
     parser.add_argument(
-        "--detector-side", type=int, metavar="PIXELS",
+        "--detector-side",
+        type=int,
+        metavar="PIXELS",
         help="longer side at which the detector sees a photo whole (default: 960; 640: half the time, fewer small heads)",
-    )  # fmt: skip
+    )
     add_score_option(parser)
     add_mirrored_option(parser)
     add_device_option(parser)
@@ -114,13 +121,28 @@ def _options(args: argparse.Namespace) -> PredictOptions:
     from semiuhpe.prediction.options import PredictOptions
 
     return PredictOptions(
-        weights=args.weights, device=args.device, threads=args.threads, mirrored=args.mirrored,
-        score_threshold=args.score, detector=args.detector, detector_layout=args.detector_layout,
-        detector_class=args.detector_class, detector_side=args.detector_side, boxes=args.boxes, crops=args.crops,
-        style=None if args.style == "none" else args.style, labels=args.labels, grey_above_deg=args.grey_above,
+        weights=args.weights,
+        device=args.device,
+        threads=args.threads,
+        mirrored=args.mirrored,
+        score_threshold=args.score,
+        detector=args.detector,
+        detector_layout=args.detector_layout,
+        detector_class=args.detector_class,
+        detector_side=args.detector_side,
+        boxes=args.boxes,
+        crops=args.crops,
+        style=None if args.style == "none" else args.style,
+        labels=args.labels,
+        grey_above_deg=args.grey_above,
         euler=tuple(args.euler or ["300w-lp"]),
-        tables=set(args.formats) | set(["csv"] * args.csv), recursive=args.recursive,
+        tables=set(args.formats) | set(["csv"] * args.csv),
+        recursive=args.recursive,
         start="resume" if args.resume else "overwrite" if args.overwrite else "fresh",
-        every=args.every, smooth_s=args.smooth, track=args.track, tracker=args.tracker, seconds=args.seconds,
+        every=args.every,
+        smooth_s=args.smooth,
+        track=args.track,
+        tracker=args.tracker,
+        seconds=args.seconds,
         show=args.show,
-    )  # fmt: skip
+    )

@@ -19,10 +19,12 @@ def _parser() -> argparse.ArgumentParser:
         "reason in the column 'error', and the exit code is 1. Workers must see sources and output by the same address.",
     )
     parser.add_argument(
-        "sources", metavar="SOURCE", nargs="+",
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
         help="picture, folder, .parquet with a column of pictures, or .tar shard of webdataset; a path or a URL "
         "(s3://, gs://, ...). Of a folder, with its sub-folders, everything of these kinds",
-    )  # fmt: skip
+    )
     parser.add_argument("-o", "--output", default="poses", help="folder or URL to write to (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run's results and begin again")
     parser.add_argument("--resume", action="store_true", help="go on with this folder, or fail")

@@ -68,9 +68,16 @@ def main(argv: list[str]) -> int:
 
     args = _parser().parse_args(argv)
     settings = SynthesisSettings(
-        count=args.count, identities=min(args.identities, args.count), size=args.size, seed=args.seed,
-        front_bias=args.front_bias, uniform_share=args.uniform_share, val=args.val, test=args.test, clean=args.clean,
-    )  # fmt: skip
+        count=args.count,
+        identities=min(args.identities, args.count),
+        size=args.size,
+        seed=args.seed,
+        front_bias=args.front_bias,
+        uniform_share=args.uniform_share,
+        val=args.val,
+        test=args.test,
+        clean=args.clean,
+    )
     inputs = Inputs(args.assets, args.backgrounds, args.background_heads)
     progress = synthesize(args.store, settings, inputs, args.workers)
     already = next(progress)
