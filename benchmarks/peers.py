@@ -19,7 +19,7 @@ from semiuhpe.errors import SemiUHPEError
 from semiuhpe.evaluation.benchmarks import PROTOCOLS
 from semiuhpe.evaluation.measure import measure
 from semiuhpe.evaluation.peers import ANGLES, PRESETS, Colour, Output, PeerModel, PeerSpec
-from semiuhpe.evaluation.tables import text_table
+from semiuhpe.evaluation.tables import document_text, text_table
 from semiuhpe.geometry.euler import CONVENTIONS
 
 _PIXELS: dict[str, dict[str, tuple[float, ...]]] = {
@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--mirrored", action="store_true", help="average with the answer on the mirror image")
     parser.add_argument("--threads", type=int, help="threads of the network")
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--margin", type=float, help="crop side over head box side (default: the preset's)")
     parser.add_argument("--size", type=int, help="pixels a side of the input")
     parser.add_argument("--output", choices=get_args(Output), help="what the outputs are")
@@ -76,7 +77,7 @@ def main() -> int:
     except SemiUHPEError as error:
         print(f"peers.py: error: {error}", file=sys.stderr)
         return 1
-    print(text_table(found.document["results"]))
+    print(document_text(found.document) if args.json else text_table(found.document["results"]))
     return 0
 
 

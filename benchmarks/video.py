@@ -144,11 +144,8 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
         made.codec_context.thread_count = 1
         return made
 
-    for owner, name, held in (
-        (video_reader.VideoSource, "__init__", one_decoder),
-        (video_writer, "_encoder", one_encoder),
-    ):
-        setattr(owner, name, held)
+    video_reader.VideoSource.__init__ = one_decoder  # type: ignore[assignment, method-assign]  # for good, as said
+    video_writer._encoder = one_encoder  # type: ignore[assignment]
     watch = Stopwatch()
     watch.watch_iteration(video_reader.VideoSource, "decode")
     for owner, name, stage in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ BEGIN, END = "<!-- numbers: written by docs/make_conventions.py -->", "<!-- end 
 
 def main() -> None:
     """Write docs/img/conventions.jpg and the table between the marks of docs/conventions.md."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     folder = Path(__file__).parent
     renderer = ReferenceRenderer(SIZE)
     pictures, captions, rows = [], [], []

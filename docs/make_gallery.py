@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,13 @@ def sizes() -> None:
     Image.fromarray(drawn).save(DOCS / "img" / "gallery_sizes.jpg", quality=85)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write docs/img/gallery_*.jpg."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     photos()
     known_poses()
     sizes()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,8 +7,8 @@ the canonical head frame and scaled so that its bounding box, seen from the fron
 
 from __future__ import annotations
 
+import argparse
 import heapq
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -28,7 +28,9 @@ SKIN, WHITE, IRIS = 100, 150, 30
 
 def main() -> None:
     """Read the folder, write the mesh."""
-    assets = load_assets(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("assets", type=Path, metavar="FOLDER", help="MakeHuman data folder")
+    assets = load_assets(parser.parse_args().assets)
     vertices = _mean_adult(assets)
     triangles = assets.base.body.mesh_triangles
     vertices_skin, triangles = _largest_piece(*_cut(vertices, triangles, NECK))
@@ -59,7 +61,7 @@ def _mean_adult(assets: HeadAssets) -> Float:
     weights = {name: 1 / len(names) for name in names}
     missing = [name for name in names if not assets.has_target(name)]
     if missing:
-        raise SystemExit(f"{sys.argv[1]}: no target {missing[0]}; give the whole data folder of MakeHuman")
+        raise SystemExit(f"no target {missing[0]}; give the whole data folder of MakeHuman")
     return assets.morph(weights)
 
 

@@ -6,6 +6,7 @@ python docs/make_web_page.py
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def seen(page: Chromium, url: str, size: tuple[int, int]) -> Image.Image:
 
 def main() -> None:
     """Write docs/img/web_page.jpg."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     with Server(HeadPoseEstimator(), port=0) as server, tempfile.TemporaryDirectory() as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with Chromium(Path(profile)) as page:

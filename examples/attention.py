@@ -6,8 +6,8 @@ a start for an analysis of your own.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 from semiuhpe import HeadPoseEstimator
@@ -29,7 +29,16 @@ def analyse(estimator: HeadPoseEstimator, video: str, zones: Path, output: Path)
     return attention
 
 
-if __name__ == "__main__":
-    video, zones, output = sys.argv[1:4]
-    for person in analyse(HeadPoseEstimator(), video, Path(zones), Path(output)).persons:
+def main() -> None:
+    """Print how long each person looked at what."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", help="file, camera number or URL")
+    parser.add_argument("zones", type=Path, help="JSON of what can be looked at")
+    parser.add_argument("output", type=Path, help="folder of the report")
+    args = parser.parse_args()
+    for person in analyse(HeadPoseEstimator(), args.video, args.zones, args.output).persons:
         print(f"person {person.track_id}:", {name: round(seconds, 1) for name, seconds in person.expected_s.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,7 @@ from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.evaluation.metrics import geodesic_errors_deg
 from semiuhpe.models.pose_net import PoseNet
 from semiuhpe.training.ema import AveragedNetwork
-from semiuhpe.training.pose.batches import LabelledBatch, StepSampler
+from semiuhpe.training.pose.batches import LabeledBatch, StepSampler
 from semiuhpe.training.pose.data import LabelledViews, canonical_crops, labelled_heads, rotations_of, training_sources
 from semiuhpe.training.pose.recipe import LabelledData, ModelRecipe, Recipe, SemiSupervisedRecipe, UnlabelledData
 from semiuhpe.training.pose.stage import stage_at, stages_of
@@ -36,7 +36,7 @@ def batches(views: LabelledViews | UnlabelledViews, size: int, recipe: Recipe) -
         [len(source) for source in views.sources], [1.0] * len(views.sources), size,
         seed=recipe.seed, first=0, last=recipe.steps, picture_size=lambda step: recipe.model.image_size,
     )  # fmt: skip
-    return iter(DataLoader(views, batch_sampler=sampler))  # type: ignore[arg-type]
+    return iter(DataLoader(views, batch_sampler=sampler))
 
 
 def main() -> float:
@@ -65,11 +65,12 @@ def main() -> float:
 
     for step in range(recipe.steps):
         stage = stage_at(stages, step)
+        images, rotation, target = next(labelled)
         pool = None if stage.semi is None else as_batch(next(unlabelled), semi, recipe.seed, step)
         loss = step_loss(
             student,
             lambda looks: teachers.ask(teacher.network, looks),
-            LabelledBatch(*next(labelled)),
+            LabeledBatch(images, rotation, target),
             pool,
             lambda belief: latest.update(belief.entropy, azimuth_band(belief.mode)),
             stage,

@@ -10,6 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -69,7 +70,7 @@ def example(name: str) -> ModuleType:
 def estimator_of(tmp_path: Path) -> HeadPoseEstimator:
     """Finds one head, always at one place."""
     estimator = HeadPoseEstimator(write_pose_weights(tmp_path), threads=1)
-    estimator.detect = lambda image: ([[40.0, 40, 80, 80]], [0.9])  # type: ignore[method-assign]
+    estimator.detect = lambda image: (np.array([[40.0, 40, 80, 80]]), np.array([0.9]))  # type: ignore[method-assign]
     return estimator
 
 

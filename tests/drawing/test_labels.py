@@ -25,7 +25,7 @@ def heads(boxes: list[list[float]], errors: list[float], tracks: list[int] | Non
 
 
 def test_forms_from_the_fullest_to_the_shortest() -> None:
-    forms = label_forms(["3", ""], [[10.4, -0.2, 5], [1, 2, 3]], [6.2, 55], [True, False])
+    forms = label_forms(["3", ""], [[10.4, -0.2, 5.0], [1.0, 2.0, 3.0]], [6.2, 55], [True, False])
     assert forms[0] == ["3  az +10° el +0° tilt +5° ±6°", "3  ±6°\naz +10°\nel +0°\ntilt +5°", "3  ±6°", "3"]
     assert forms[1][-1] == "±55°"  # without a name
     assert label_forms(["1", "2", ""], None, [5, 50, 5], [True, False, True]) == [["1"], ["2  ±50°", "2"], []]

@@ -117,6 +117,6 @@ def test_nothing_fits_into_a_picture_smaller_than_the_label() -> None:
 
 
 def test_absurd_boxes_are_no_obstacle_to_anything_else() -> None:
-    boxes = whole_pixels([[1e12, 0, 2e12, 10], [-1e9, -1e9, -1e8, -1e8], [10, 10, 20, 20]])
+    boxes = whole_pixels([[1e12, 0.0, 2e12, 10.0], [-1e9, -1e9, -1e8, -1e8], [10.0, 10.0, 20.0, 20.0]])
     places = place_labels([[(9, 9)]] * 3, boxes, (100, 100))
     assert all(place is not None for place in places)

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from helpers.moving_pictures import wandering
+from helpers.noting import noting
 from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 from PIL import Image
 
@@ -29,7 +31,7 @@ from semiuhpe.prediction import window
 from semiuhpe.prediction.reporting import Reporter
 from semiuhpe.video.sources import MovingSource
 
-HEADS = [[40.0, 60, 160, 200], [200, 80, 300, 190]]
+HEADS: list[list[float]] = [[40.0, 60, 160, 200], [200, 80, 300, 190]]
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_boxes_from_a_program_reach_the_network_together(
     paths = photos(tmp_path / "in", 3)
     sizes: list[int] = []
     run = HeadPoseEstimator._run
-    monkeypatch.setattr(HeadPoseEstimator, "_run", lambda self, some: (sizes.append(len(some)), run(self, some))[1])
+    monkeypatch.setattr(HeadPoseEstimator, "_run", noting(sizes, lambda self, some: len(some), run))
     boxes: dict[str, Any] = {
         "0.png": [[10, 10, 50, 60], [5, 5, 40, 50]],
         str(paths[2]): np.array([[0, 0, 60, 80, 0.5]]),
@@ -324,17 +326,17 @@ def test_windows_are_tried_in_turn_and_none_is_told(monkeypatch: pytest.MonkeyPa
 
     calls: list[str] = []
     monkeypatch.setattr(window, "TkWindow", nothing)
-    monkeypatch.setattr(window.cv2, "namedWindow", nothing)
+    monkeypatch.setattr(cv2, "namedWindow", nothing)
     with pytest.raises(window.WindowError, match=r"no display.*opencv-python"), window.open_window(True):
         pass
     with window.open_window(False) as none:
         assert none is None
     visible = iter([1.0, 1.0, 0.0])
-    monkeypatch.setattr(window.cv2, "namedWindow", lambda *_: calls.append("open"))
-    monkeypatch.setattr(window.cv2, "imshow", lambda title, image: calls.append(f"show {image[0, 0].tolist()}"))
-    monkeypatch.setattr(window.cv2, "waitKey", lambda ms: -1)
-    monkeypatch.setattr(window.cv2, "getWindowProperty", lambda *_: next(visible))
-    monkeypatch.setattr(window.cv2, "destroyWindow", lambda *_: calls.append("close"))
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: calls.append("open"))
+    monkeypatch.setattr(cv2, "imshow", lambda title, image: calls.append(f"show {image[0, 0].tolist()}"))
+    monkeypatch.setattr(cv2, "waitKey", lambda ms: -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: next(visible))
+    monkeypatch.setattr(cv2, "destroyWindow", lambda *_: calls.append("close"))
     with window.open_window(True) as opened:
         assert opened is not None
         assert [opened.show(np.full((2, 2, 3), [1, 2, 3], np.uint8)) for _ in range(4)] == [True, True, False, False]

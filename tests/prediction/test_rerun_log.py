@@ -46,7 +46,10 @@ def heads_at(azimuth_deg: list[float], error_deg: list[float], ids: list[int]) -
     rotation = from_azimuth_elevation_tilt(np.radians(azimuth_deg), np.zeros(count), np.zeros(count))
     boxes = [[100.0 * k, 20, 100 * k + 40, 60] for k in range(count)]
     ones = np.ones(count)
-    return HeadPoses(rotation, np.reshape(boxes, (-1, 4)), ones, error_deg, 2 * np.array(error_deg), -ones, ids)
+    return HeadPoses(
+        rotation=rotation, box=np.reshape(boxes, (-1, 4)), detection_score=ones, expected_error_deg=error_deg,
+        error_90_deg=2 * np.array(error_deg), entropy=-ones, track_id=ids,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_boxes_axes_and_error_bars_over_time(tmp_path: Path, rerun: Any) -> None
     blob = bytes(np.ravel(found["/picture", "EncodedImage:blob"][0][1]).astype(np.uint8))
     with Image.open(io.BytesIO(blob)) as picture:
         assert picture.size == (100, 50)
-        np.testing.assert_allclose(picture.getpixel((50, 25)), (10, 200, 30), atol=4)
+        np.testing.assert_allclose(np.asarray(picture)[25, 50], (10, 200, 30), atol=4)
 
 
 def test_a_frame_without_heads_takes_the_boxes_away(tmp_path: Path, rerun: Any) -> None:

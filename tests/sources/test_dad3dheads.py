@@ -28,7 +28,8 @@ def test_poses_splits_and_attributes(tmp_path: Path) -> None:
         if official == "test":
             assert record.rotation is None
             continue
-        assert np.degrees(geodesic_distance(label_of(record), known[record.id])) < 1e-6
+        truth = known[record.id]
+        assert truth is not None and np.degrees(geodesic_distance(label_of(record), truth)) < 1e-6
         behind += facing_direction(label_of(record))[2] > 0
         assert record.extras["standard_light"] is True
         assert record.extras["pose"] == "front"
@@ -48,7 +49,9 @@ def test_the_nose_of_the_mesh_is_where_the_pose_says(tmp_path: Path) -> None:
         pair = np.array([[0, 0, vertices[:, 2].max(), 1], [0, 0, vertices[:, 2].min(), 1]])
         clip = pair @ (np.array(item["projection_matrix"]) @ np.array(item["model_view_matrix"])).T
         seen = (clip[:, :2] / clip[:, 3:] * [1, -1] + 1) / 2 * 400
-        facing = facing_direction(known[record.id])[:2]
+        truth = known[record.id]
+        assert truth is not None
+        facing = facing_direction(truth)[:2]
         direction = (seen[0] - seen[1]) / np.linalg.norm(seen[0] - seen[1])
         if np.linalg.norm(facing) > 0.4:
             assert direction @ (facing_direction(label_of(record))[:2] / np.linalg.norm(facing)) > 0.95

@@ -109,7 +109,7 @@ def test_broken_heads_reject_themselves_alone(tmp_path: Path) -> None:
     def odd(width: int, height: int) -> tuple[float, float, float, float]:
         raise Rejected("odd", "why")
 
-    listed = [
+    listed: list[Candidate | BoxedHead] = [
         BoxedHead("fine", good, (10, 20, 60, 80), "T"),
         BoxedHead("outside", good, (500, 20, 560, 80), "T"),
         BoxedHead("nothing", good, (60, 20, 60, 80), "T"),

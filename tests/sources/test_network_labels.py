@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def write(path: Path, rows: list[Row]) -> Path:
         ({"yaw_hand_deg": -80.0, "yaw_deg": 280.5}, ""),  # angles go round
     ],
 )
-def test_what_is_trusted(more: dict[str, float], doubt: str) -> None:
+def test_what_is_trusted(more: dict[str, Any], doubt: str) -> None:
     label = pose_label(row(**more))
     assert (label.doubt, label.rotation is None) == (doubt, doubt != "")
     assert label.extras["label_sigma_deg"] == more.get("sigma_deg", 3.5)

@@ -15,7 +15,8 @@ from semiuhpe.cli.main import main
 from semiuhpe.errors import ImageError
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.sources import photos
-from semiuhpe.sources.photos import box_of_crop, import_photos
+from semiuhpe.sources.apart import box_of_crop
+from semiuhpe.sources.photos import import_photos
 
 DEMO = Path(__file__).resolve().parents[2] / "docs" / "demo"
 

@@ -41,7 +41,7 @@ def test_every_kind_of_light_occurs_as_often_as_said(rng: np.random.Generator) -
 
 
 def test_light_comes_from_where_its_name_says(rng: np.random.Generator) -> None:
-    first: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
+    first: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
     colours = []
     for _ in range(3000):
         lighting = random_lighting(UP, rng)
@@ -123,7 +123,7 @@ def photos(tmp_path: Path) -> Path:
     boxes: dict[str, list[list[float]]] = {}
     for k in range(5):
         image = np.full((150, 200, 3), 90 + 20 * k, np.uint8)
-        heads = [[10.0 + 35 * k, 20, 50 + 35 * k, 70], [120, 90, 160, 140]]
+        heads: list[list[float]] = [[10.0 + 35 * k, 20, 50 + 35 * k, 70], [120, 90, 160, 140]]
         for x1, y1, x2, y2 in heads:
             image[int(y1) : int(y2), int(x1) : int(x2)] = [0, 0, 255]
         cv2.imwrite(str(folder / f"p{k}.png"), image)

@@ -79,6 +79,11 @@ def landmarks_at(person: Person, view: View) -> NDArray[np.float64]:
     return picture_points(camera_points(person.vertices[landmark_vertices()], view), view, SIZE)
 
 
+def own_points(part: Part, view: View) -> NDArray[np.float64]:
+    """Where the camera sees the points of a part, camera frame."""
+    return camera_points(part.positions.astype(np.float64), view, part.fields[:, 0].astype(np.float64))
+
+
 def share_on(mask: NDArray[np.bool_], pixels: NDArray[np.float64]) -> float:
     x, y = np.clip(pixels, 0, SIZE - 1).astype(int).T
     return float(mask[y, x].mean())
@@ -108,7 +113,7 @@ def test_what_is_worn_shows_where_the_label_puts_it(
     mask = changed(renderer, person, names, view)
     assert mask.sum() > 60
     own = [part for part in person.parts if part.name in names]
-    points = np.concatenate([camera_points(part.positions, view, part.fields[:, 0]) for part in own])
+    points = np.concatenate([own_points(part, view) for part in own])
     pixels = picture_points(points, view, SIZE)
     y, x = np.nonzero(mask)
     low, high = pixels.min(axis=0) - 2, pixels.max(axis=0) + 2
@@ -308,7 +313,7 @@ def test_the_edge_of_light_on_skin_is_red(renderer: Renderer, assets: HeadAssets
     view = replace(seen_from(person), lights=(side,), sky=(0.0,) * 3, ground=(0.0,) * 3)
     body = next(part for part in person.parts if part.name == "body")
     picture = drawn(renderer, [body], view)
-    pixels = picture_points(camera_points(body.positions, view, body.fields[:, 0]), view, SIZE)
+    pixels = picture_points(own_points(body, view), view, SIZE)
     normals = body.normals @ view.model.T
     face = (normals[:, 2] < -0.25) & (body.fields[:, 0] < 0.01) & (body.fields[:, 1] < -0.3)
     cosine = normals @ np.array(side.direction)

@@ -62,7 +62,7 @@ def walk(seed: int, absent_s: float, reidentify_s: float) -> list[bool]:
     somebody new among them: which of the two have their identity again, and whether the newcomer has one of their own.
     """
     rng = np.random.default_rng(seed)
-    clothes = [tuple(int(v) for v in colour) for colour in rng.permutation([RED, BLUE, GREEN, WHITE, (60, 55, 50)])]
+    clothes = [(int(r), int(g), int(b)) for r, g, b in rng.permutation([RED, BLUE, GREEN, WHITE, (60, 55, 50)])]
     places = np.stack([np.linspace(40, 280, 5), rng.uniform(45, 70, 5)], axis=1)
     tracker, time_s = MotionTracker(reidentify_s=reidentify_s), 0.0
     gone, newcomer = list(rng.permutation(4)[:2]), 4

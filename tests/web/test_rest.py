@@ -43,7 +43,10 @@ Answer = tuple[int, dict[str, str], Any]
 
 def one_head(image: np.ndarray) -> HeadPoses:
     height, width = image.shape[:2]
-    return HeadPoses(np.eye(3)[None], [[0, 0, width, height]], [0.9], [5.0], [9.0], [-4.0])
+    return HeadPoses(
+        rotation=np.eye(3)[None], box=[[0, 0, width, height]], detection_score=[0.9], expected_error_deg=[5.0],
+        error_90_deg=[9.0], entropy=[-4.0],
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -160,7 +163,7 @@ def test_refusals_are_typed(
 
 def test_an_upload_in_chunks_is_counted(server: RestServer) -> None:
     """Its length is not stated, so it has to be noticed on the way."""
-    connection = http.client.HTTPConnection(*server.url[7:-1].split(":"), timeout=within(20))
+    connection = http.client.HTTPConnection(server.url[7:-1], timeout=within(20))
     connection.request(
         "POST", "/v1/estimate", iter([photo()]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
     )
@@ -174,7 +177,7 @@ def test_an_upload_in_chunks_is_counted(server: RestServer) -> None:
             sent += 50_000
             yield bytes(50_000)
 
-    connection = http.client.HTTPConnection(*server.url[7:-1].split(":"), timeout=within(20))
+    connection = http.client.HTTPConnection(server.url[7:-1], timeout=within(20))
     with contextlib.suppress(ConnectionError):  # it may be closed while we write
         connection.request(
             "POST", "/v1/estimate", endless(), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}

@@ -96,7 +96,8 @@ def test_page_and_files(server: Server) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert b"http://" not in page and b"https://" not in page  # nothing from elsewhere
-    named, served = set(re.findall(rb'(?:src|href)="([^"]+)"', page)), set()
+    named: set[bytes] = set(re.findall(rb'(?:src|href)="([^"]+)"', page))
+    served: set[bytes] = set()
     while named - served:  # what the page names, and what that imports
         name = min(named - served)
         status, _, content = ask(server, f"/{name.decode()}")

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import semiuhpe
 from semiuhpe.errors import DeviceError
-from semiuhpe.weights import builds, session
+from semiuhpe.weights import builds
 from semiuhpe.weights.builds import ClashingBuildsError, clash, damaged, installed_builds
 from semiuhpe.weights.session import providers
 
@@ -27,11 +28,11 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
     def version(name: str) -> str:
         if name not in wanted:
-            raise builds.metadata.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return wanted[name]
 
-    monkeypatch.setattr(builds.metadata, "version", version)
-    monkeypatch.setattr(session.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     builds.warn_of_clash.cache_clear()
     yield wanted
     builds.warn_of_clash.cache_clear()
@@ -87,7 +88,7 @@ def test_with_cuda_nothing_is_told(
     installed: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
-        session.onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
     installed.update({"onnxruntime": "1.30.0", "onnxruntime-gpu": "1.30.0"})
     assert providers("auto")[0][0] == "CUDAExecutionProvider"

@@ -42,9 +42,13 @@ class Sights:
 
 
 def sights_of(
-    rotation: Float, box: Float, expected_error_deg: Float, camera: Camera | None = None, head: MeanHead = MEAN_HEAD,
+    rotation: Float,
+    box: Float,
+    expected_error_deg: Float,
+    camera: Camera | None = None,
+    head: MeanHead = MEAN_HEAD,
     samples: int = SAMPLES,
-) -> Sights:  # fmt: skip
+) -> Sights:
     """Lines of sight. rotation: (n, 3, 3) relative to the ray; box: (n, 4) pixels; expected_error_deg: (n,)."""
     number = np.arange(1, samples + 1)[:, None]
     level, turn, depth = np.mod(0.5 + number * _ROOT ** -np.arange(1.0, 4.0), 1.0).T

@@ -87,12 +87,17 @@ def _rounded(value: float, digits: int = 2) -> float:
 def share_row(share: Share) -> dict[str, Any]:
     """A `Share` as a flat row: seconds, and degrees."""
     return {
-        "track_id": share.track_id, "start_s": _rounded(share.start_s), "end_s": _rounded(share.end_s),
-        "seen_s": _rounded(share.seen_s), "absent_s": _rounded(share.absent_s), "gap_s": _rounded(share.gap_s),
+        "track_id": share.track_id,
+        "start_s": _rounded(share.start_s),
+        "end_s": _rounded(share.end_s),
+        "seen_s": _rounded(share.seen_s),
+        "absent_s": _rounded(share.absent_s),
+        "gap_s": _rounded(share.gap_s),
         **{f"{name}_s": _rounded(seconds) for name, seconds in share.expected_s.items()},
-        **_direction("azimuth", share.azimuth), **_direction("elevation", share.elevation),
+        **_direction("azimuth", share.azimuth),
+        **_direction("elevation", share.elevation),
         "expected_error_deg": _rounded(share.expected_error_deg),
-    }  # fmt: skip
+    }
 
 
 def minute_rows(attention: Attention) -> list[dict[str, Any]]:
@@ -110,11 +115,14 @@ def dwell_rows(attention: Attention) -> list[dict[str, Any]]:
     """One row for each dwell."""
     return [
         {
-            "track_id": d.track_id, "zone": d.zone, "start_s": _rounded(d.start_s), "end_s": _rounded(d.end_s),
+            "track_id": d.track_id,
+            "zone": d.zone,
+            "start_s": _rounded(d.start_s),
+            "end_s": _rounded(d.end_s),
             "seconds": _rounded(d.seconds),
         }
         for d in attention.dwells
-    ]  # fmt: skip
+    ]
 
 
 def dwell_summary(attention: Attention, track_id: int) -> list[dict[str, Any]]:
@@ -124,10 +132,13 @@ def dwell_summary(attention: Attention, track_id: int) -> list[dict[str, Any]]:
         seconds = [dwell.seconds for dwell in attention.dwells_of(track_id, name)]
         rows.append(
             {
-                "zone": name, "dwells": len(seconds), "total_s": _rounded(sum(seconds)),
-                "median_s": _rounded(np.median(seconds)) if seconds else None, "longest_s": _rounded(max(seconds, default=0.0)),
+                "zone": name,
+                "dwells": len(seconds),
+                "total_s": _rounded(sum(seconds)),
+                "median_s": _rounded(np.median(seconds)) if seconds else None,
+                "longest_s": _rounded(max(seconds, default=0.0)),
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -135,14 +146,17 @@ def to_dict(attention: Attention) -> dict[str, Any]:
     """Everything, JSON-ready."""
     seen = attention.sightings
     return {
-        "start_s": _rounded(seen.start_s), "end_s": _rounded(seen.end_s), "zones": list(attention.names[:-1]),
+        "start_s": _rounded(seen.start_s),
+        "end_s": _rounded(seen.end_s),
+        "zones": list(attention.names[:-1]),
         "heads_without_identity": seen.untracked,
         "gaps": [{"start_s": _rounded(g.start_s), "end_s": _rounded(g.end_s), "reason": g.reason} for g in seen.gaps],
         "persons": [
             {**share_row(share), "dwells": dwell_summary(attention, share.track_id)} for share in attention.persons
         ],
-        "minutes": minute_rows(attention), "dwells": dwell_rows(attention),
-    }  # fmt: skip
+        "minutes": minute_rows(attention),
+        "dwells": dwell_rows(attention),
+    }
 
 
 def page(attention: Attention, source: str, minute_s: float) -> str:

@@ -119,10 +119,17 @@ def _arranged(rows: list[Any], times: Float, gaps: tuple[RecordingGap, ...], unt
     rotation = np.reshape([row[2] for row in rows], (-1, 3, 3)).astype(np.float64)
     start, end = (float(times[0]), float(times[-1]) + frame_s) if len(times) else (0.0, 0.0)
     return Sightings(
-        track, time_s, _seconds(track, time_s, frame_s, gaps), project_to_rotation(rotation),
-        np.reshape([row[3] for row in rows], (-1, 4)).astype(np.float64), np.array([row[4] for row in rows], dtype=np.float64),
-        gaps, start, end, untracked,
-    )  # fmt: skip
+        track,
+        time_s,
+        _seconds(track, time_s, frame_s, gaps),
+        project_to_rotation(rotation),
+        np.reshape([row[3] for row in rows], (-1, 4)).astype(np.float64),
+        np.array([row[4] for row in rows], dtype=np.float64),
+        gaps,
+        start,
+        end,
+        untracked,
+    )
 
 
 def _seconds(track: Int, time_s: Float, frame_s: float, gaps: tuple[RecordingGap, ...]) -> Float:

@@ -134,9 +134,14 @@ def _minutes(first: float, last: float, minute_s: float) -> Iterator[tuple[float
 
 
 def _share(
-    sightings: Sightings, probability: Float, names: Sequence[str], rows: NDArray[np.int64], track_id: int,
-    start: float, end: float,
-) -> Share:  # fmt: skip
+    sightings: Sightings,
+    probability: Float,
+    names: Sequence[str],
+    rows: NDArray[np.int64],
+    track_id: int,
+    start: float,
+    end: float,
+) -> Share:
     # A sighting belongs to the stretch in which it begins; what hangs over is cut off.
     seconds = np.minimum(sightings.seconds[rows], end - sightings.time_s[rows])
     error = np.radians(sightings.expected_error_deg[rows])
@@ -147,11 +152,17 @@ def _share(
     # An error of a rotation is one about three axes; one angle has its share of it.
     sigma = error / np.sqrt(3.0)
     return Share(
-        track_id, float(start), float(end), seen, max(0.0, float(end - start) - seen - gap), gap,
+        track_id,
+        float(start),
+        float(end),
+        seen,
+        max(0.0, float(end - start) - seen - gap),
+        gap,
         dict(zip(names, (seconds @ probability[rows]).tolist(), strict=True)),
-        summarize(angles[:, 0], weight, sigma), summarize(angles[:, 1], weight, sigma),
+        summarize(angles[:, 0], weight, sigma),
+        summarize(angles[:, 1], weight, sigma),
         float(np.degrees(np.average(error, weights=seconds))) if seen > 0 else float("nan"),
-    )  # fmt: skip
+    )
 
 
 def stretches_of(time_s: Float, seconds: Float, probability: Float, names: Sequence[str]) -> list[Stretch]:

@@ -52,10 +52,17 @@ def measure_and_print(
     from semiuhpe.evaluation.tables import document_text, text_table
 
     found = measure(
-        args.protocol, model, args.store, split=args.split, limit=args.limit, batch_size=args.batch_size, margin=margin,
-        detection=detection, report=args.report,
+        args.protocol,
+        model,
+        args.store,
+        split=args.split,
+        limit=args.limit,
+        batch_size=args.batch_size,
+        margin=margin,
+        detection=detection,
+        report=args.report,
         progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()),
-    )  # fmt: skip
+    )
     if found.report:
         print(f"report: {', '.join(map(str, found.report))}", file=sys.stderr)
     print(document_text(found.document) if args.json else text_table(found.document["results"]))
@@ -85,13 +92,17 @@ def build_parser() -> CommandParser:
         "weights", nargs="?", help="default, open, an .onnx, a run folder or a .safetensors of one (default: default)"
     )
     parser.add_argument(
-        "--peer", metavar="NAME=FILE", type=named_files,
+        "--peer",
+        metavar="NAME=FILE",
+        type=named_files,
         help="instead of weights: another project's network, e.g. opentrack=head-pose.onnx (NAME=FILE,FILE is averaged)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--student", choices=["averaged", "current"], default="averaged",
+        "--student",
+        choices=["averaged", "current"],
+        default="averaged",
         help="of a run: the averaged weights (the teacher) or the student's own of the last checkpoint",
-    )  # fmt: skip
+    )
     parser.add_argument("--margin", type=float, help="crop side over head box side (default: what suits the network)")
     add_device_option(parser)
     add_protocol_options(parser)
@@ -156,7 +167,11 @@ def _model(args: argparse.Namespace) -> tuple[PoseModel, float]:
     from semiuhpe.geometry.crop import MARGIN
 
     model = open_model(
-        args.weights or "default", student=args.student, device=args.device, mirrored=args.mirrored,
-        threads=args.threads, batch_size=args.batch_size,
-    )  # fmt: skip
+        args.weights or "default",
+        student=args.student,
+        device=args.device,
+        mirrored=args.mirrored,
+        threads=args.threads,
+        batch_size=args.batch_size,
+    )
     return model, MARGIN

@@ -43,9 +43,12 @@ def build_parser() -> CommandParser:
         help="refuse a graph that strays further: any head (default: 0.1), of int8 the mean head (default: 0.2)",
     )
     graph.add_argument(
-        "--least-speedup", type=float, default=1.0, metavar="X",
+        "--least-speedup",
+        type=float,
+        default=1.0,
+        metavar="X",
         help="refuse an int8 graph that is not X times as fast as float32 here; 0: it is for another machine",
-    )  # fmt: skip
+    )
     graph.add_argument("--licence", help="licence of the weights, written into the file")
     hub = parser.add_argument_group("for the Hugging Face Hub")
     hub.add_argument(
@@ -55,9 +58,11 @@ def build_parser() -> CommandParser:
         help="instead of an output: write a repository that is ready to be pushed, with the checkpoint of a run",
     )
     hub.add_argument(
-        "--hub-license", metavar="ID", default="other",
+        "--hub-license",
+        metavar="ID",
+        default="other",
         help="licence by its name on the Hub, such as apache-2.0 (default: other, which refers to the card's words)",
-    )  # fmt: skip
+    )
     hub.add_argument("--hub-dataset", metavar="NAME", action="append", default=[], help="a data set on the Hub; repeat")
     return parser
 

@@ -38,8 +38,13 @@ def main(argv: list[str]) -> int:
     store = HeadStore(args.store)
     with tqdm(total=len(store), unit="head", disable=None) as bar:
         files = export_heads(
-            store, args.folder, args.format, heads_of_a_file=args.heads_per_file, name=args.name, licence=args.licence,
+            store,
+            args.folder,
+            args.format,
+            heads_of_a_file=args.heads_per_file,
+            name=args.name,
+            licence=args.licence,
             progress=bar.update,
-        )  # fmt: skip
+        )
     print(f"{len(store)} heads in {files} files; the data card is {args.folder / 'README.md'}")
     return 0

@@ -35,10 +35,14 @@ def build_parser() -> CommandParser:
     content.add_argument("--split", help="only heads of this split (default: all)")
     shared = parser.add_argument_group("what it shares with others")
     shared.add_argument(
-        "--apart-from", type=Path, nargs="+", default=(), metavar="PATH",
+        "--apart-from",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="PATH",
         help="fail, and list them, if heads show the same picture as one of these stores or folders of head crops; if all "
         "of them and STORE are folders of photos, whole photos are compared",
-    )  # fmt: skip
+    )
     shared.add_argument("--twins", type=Path, metavar="FILE.png", help="draw the shared pictures side by side")
     return parser
 

@@ -54,14 +54,19 @@ def build_parser() -> CommandParser:
         "--teacher", action="append", default=[], metavar="NAME=FILE", type=_teacher, help="a member; give several"
     )
     parser.add_argument(
-        "--given", choices=["keep", "replace"], default="keep",
+        "--given",
+        choices=["keep", "replace"],
+        default="keep",
         help="labels that STORE has: keep them and label the rest, or replace them; those of test heads always stay",
-    )  # fmt: skip
+    )
     views = parser.add_argument_group("views of each head, averaged")
     views.add_argument(
-        "--scales", type=_scales, default=(0.9, 1.0, 1.1), metavar="X,X",
+        "--scales",
+        type=_scales,
+        default=(0.9, 1.0, 1.1),
+        metavar="X,X",
         help="crop sizes over the one that suits a teacher",
-    )  # fmt: skip
+    )
     views.add_argument("--mirrored", action=argparse.BooleanOptionalAction, default=True, help="mirror images too")
     trust = parser.add_argument_group("when a label is given")
     trust.add_argument("--max-spread-deg", type=float, default=10.0, help="between a teacher's views, RMS")

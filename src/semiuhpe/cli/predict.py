@@ -44,9 +44,11 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders")
     parser.add_argument(
-        "--engine", choices=["local", "ray"], default="local",
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
         help="ray: very many pictures on a cluster, see --engine ray --help",
-    )  # fmt: skip
+    )
     _add_output_options(parser.add_argument_group("what is written"))
     _add_drawing_options(parser.add_argument_group("what is drawn"))
     _add_head_options(parser.add_argument_group("where the heads are"))
@@ -66,10 +68,14 @@ def _add_output_options(group: Options) -> None:
     again.add_argument("--overwrite", action="store_true", help="delete earlier results and begin again")
     group.add_argument("--csv", action="store_true", help="write a CSV table too")
     group.add_argument(
-        "--format", nargs="+", choices=["jsonl", "csv", "parquet", "rerun"], default=["jsonl"], dest="formats",
+        "--format",
+        nargs="+",
+        choices=["jsonl", "csv", "parquet", "rerun"],
+        default=["jsonl"],
+        dest="formats",
         help="tables to write, of photos csv and parquet; parquet needs semiuhpe[store], and rerun, a recording of a video "
         "for its viewer, semiuhpe[rerun]",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--euler", action="append", metavar="NAME", help="an Euler convention to report, repeatable (default: 300w-lp)"
     )
@@ -83,23 +89,29 @@ def _add_drawing_options(group: Options) -> None:
         "--labels", action="store_true", help="write azimuth, elevation, tilt and error bar at the heads"
     )
     group.add_argument(
-        "--grey-above", type=float, default=40.0, metavar="DEG",
+        "--grey-above",
+        type=float,
+        default=40.0,
+        metavar="DEG",
         help="draw heads grey whose expected error is larger: their direction is a guess",
-    )  # fmt: skip
+    )
 
     group.add_argument(
-        "--numbers", action=argparse.BooleanOptionalAction,
+        "--numbers",
+        action=argparse.BooleanOptionalAction,
         help="write which head it is, as in the tables (default: where there are several)",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--legend", action=argparse.BooleanOptionalAction,
+        "--legend",
+        action=argparse.BooleanOptionalAction,
         help="write into a free corner what the colours mean (default: where there are some to explain)",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--save-crops", action="store_true",
+        "--save-crops",
+        action="store_true",
         help="write each head as a picture too, the square that the network saw: crops/PHOTO_HEAD.jpg, of a video "
         "crops/FRAME_TRACK.jpg",
-    )  # fmt: skip
+    )
 
 
 def _add_head_options(group: Options) -> None:
@@ -116,9 +128,11 @@ def _add_head_options(group: Options) -> None:
     )
     group.add_argument("--detector-class", type=int, metavar="N", help="number of its class of heads")
     group.add_argument(
-        "--detector-side", type=int, metavar="PIXELS",
+        "--detector-side",
+        type=int,
+        metavar="PIXELS",
         help="longer side at which the detector sees a photo whole (default: 960; 640: half the time, fewer small heads)",
-    )  # fmt: skip
+    )
     add_score_option(group)
 
 
@@ -150,14 +164,31 @@ def _options(args: argparse.Namespace) -> PredictOptions:
     from semiuhpe.prediction.options import PredictOptions
 
     return PredictOptions(
-        weights=args.weights, device=args.device, threads=args.threads, mirrored=args.mirrored,
-        score_threshold=args.score, detector=args.detector, detector_layout=args.detector_layout,
-        detector_class=args.detector_class, detector_side=args.detector_side, boxes=args.boxes, crops=args.crops,
-        style=None if args.style == "none" else args.style, labels=args.labels, grey_above_deg=args.grey_above,
-        numbers=args.numbers, legend=args.legend, save_crops=args.save_crops,
+        weights=args.weights,
+        device=args.device,
+        threads=args.threads,
+        mirrored=args.mirrored,
+        score_threshold=args.score,
+        detector=args.detector,
+        detector_layout=args.detector_layout,
+        detector_class=args.detector_class,
+        detector_side=args.detector_side,
+        boxes=args.boxes,
+        crops=args.crops,
+        style=None if args.style == "none" else args.style,
+        labels=args.labels,
+        grey_above_deg=args.grey_above,
+        numbers=args.numbers,
+        legend=args.legend,
+        save_crops=args.save_crops,
         euler=tuple(args.euler or ["300w-lp"]),
-        tables=set(args.formats) | set(["csv"] * args.csv), recursive=args.recursive,
+        tables=set(args.formats) | set(["csv"] * args.csv),
+        recursive=args.recursive,
         start="resume" if args.resume else "overwrite" if args.overwrite else "fresh",
-        every=args.every, smooth_s=args.smooth, track=args.track, tracker=args.tracker, seconds=args.seconds,
+        every=args.every,
+        smooth_s=args.smooth,
+        track=args.track,
+        tracker=args.tracker,
+        seconds=args.seconds,
         show=args.show,
-    )  # fmt: skip
+    )

@@ -21,10 +21,12 @@ def build_parser() -> CommandParser:
         examples=["semiuhpe predict --engine ray s3://bucket/photos/ -o s3://bucket/poses --actors 16"],
     )
     parser.add_argument(
-        "sources", metavar="SOURCE", nargs="+",
+        "sources",
+        metavar="SOURCE",
+        nargs="+",
         help="picture, folder, .parquet with a column of pictures, or .tar shard of webdataset; a path or a URL "
         "(s3://, gs://, ...). Of a folder, with its sub-folders, everything of these kinds",
-    )  # fmt: skip
+    )
     parser.add_argument("--column", default="image", help="of Parquet: the pictures' bytes")
     output = parser.add_argument_group("what is written")
     output.add_argument("-o", "--output", default="poses", help="folder or URL to write to")

@@ -47,13 +47,21 @@ def main(argv: list[str]) -> int:
     from semiuhpe.evaluation.submit import submit_dad3dheads
 
     model = open_model(
-        args.weights, student=args.student, device=args.device, mirrored=args.mirrored, threads=args.threads,
+        args.weights,
+        student=args.student,
+        device=args.device,
+        mirrored=args.mirrored,
+        threads=args.threads,
         batch_size=args.batch_size,
-    )  # fmt: skip
+    )
     written = submit_dad3dheads(
-        model, args.store, args.output, score=args.score, batch_size=args.batch_size,
+        model,
+        args.store,
+        args.output,
+        score=args.score,
+        batch_size=args.batch_size,
         progress=lambda numbers: tqdm(numbers, unit="head", disable=not sys.stderr.isatty()),
-    )  # fmt: skip
+    )
     print(f"{written.path}: {written.heads} heads of the {written.split} split")
     if written.score is not None:
         geodesic = written.score["geodesic"]

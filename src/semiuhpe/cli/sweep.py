@@ -23,9 +23,13 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--config", type=Path, required=True, help="the recipe, which variants are compared with")
     parser.add_argument(
-        "--variant", action="append", nargs="+", required=True, metavar="KEY=VALUE",
+        "--variant",
+        action="append",
+        nargs="+",
+        required=True,
+        metavar="KEY=VALUE",
         help="keys of the recipe that one variant changes, such as optimizer.lr=0.001; repeat for further variants",
-    )  # fmt: skip
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings of each variant")
     parser.add_argument("--steps", type=int, help="of each training (default: the recipe's)")
     parser.add_argument("--out", type=Path, default=Path("runs/sweep"), help="folder of the runs")

@@ -32,9 +32,11 @@ def build_parser() -> CommandParser:
         "--front-bias", type=float, default=default.front_bias, help="share of poses drawn near the front"
     )
     heads.add_argument(
-        "--uniform-share", type=float, default=default.uniform_share,
+        "--uniform-share",
+        type=float,
+        default=default.uniform_share,
         help="share of poses uniform over all rotations, lying and upside down too",
-    )  # fmt: skip
+    )
     heads.add_argument("--val", type=float, default=default.val, help="share of persons for validation")
     heads.add_argument("--test", type=float, default=default.test, help="share of persons for testing")
     ground = parser.add_argument_group("what is behind them")
@@ -64,9 +66,16 @@ def main(argv: list[str]) -> int:
     from semiuhpe.synthesis.report import summary
 
     settings = SynthesisSettings(
-        count=args.count, identities=min(args.identities, args.count), size=args.size, seed=args.seed,
-        front_bias=args.front_bias, uniform_share=args.uniform_share, val=args.val, test=args.test, clean=args.clean,
-    )  # fmt: skip
+        count=args.count,
+        identities=min(args.identities, args.count),
+        size=args.size,
+        seed=args.seed,
+        front_bias=args.front_bias,
+        uniform_share=args.uniform_share,
+        val=args.val,
+        test=args.test,
+        clean=args.clean,
+    )
     inputs = Inputs(args.assets, args.backgrounds, args.background_heads)
     progress = synthesize(args.store, settings, inputs, args.workers)
     already = next(progress)

@@ -227,10 +227,16 @@ def quaternion_to_rotation(quaternion: Tensor) -> Tensor:
     """Unit quaternions w, x, y, z. (..., 4) → (..., 3, 3)."""
     w, x, y, z = quaternion.unbind(-1)
     entries = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - z * w),
+        2 * (x * z + y * w),
+        2 * (x * y + z * w),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - x * w),
+        2 * (x * z - y * w),
+        2 * (y * z + x * w),
+        1 - 2 * (x * x + y * y),
+    ]
     return torch.stack(entries, -1).reshape(*quaternion.shape[:-1], 3, 3)
 
 

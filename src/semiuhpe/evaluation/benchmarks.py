@@ -76,9 +76,10 @@ class Protocol:
             kept = usable & subset.keeps(labels)
             both = kept & predictions.found
             counts = {
-                "kept": int(kept.sum()), "dropped": int(len(labels) - kept.sum()),
+                "kept": int(kept.sum()),
+                "dropped": int(len(labels) - kept.sum()),
                 "subjects": len(np.unique(labels.subjects[both])),
-            }  # fmt: skip
+            }
             figures = self.measure(labels[both], predictions[both])
             if predictions.detected:
                 missed = int(np.sum(kept & ~predictions.found))

@@ -51,9 +51,15 @@ def figures(evaluation: Evaluation) -> list[tuple[str, bytes]]:
     if evaluation.kind == "rotation":
         expected, radii = stated.expected_error_deg, (stated.error_50_deg, stated.error_90_deg)
         found += [
-            ("Calibration: share of heads within the radius of each stated share", _png(lambda a: _coverage(a, errors, *radii))),
-            ("Calibration: stated and true mean error, heads sorted by the former", _png(lambda a: _reliability(a, expected, errors))),
-        ]  # fmt: skip
+            (
+                "Calibration: share of heads within the radius of each stated share",
+                _png(lambda a: _coverage(a, errors, *radii)),
+            ),
+            (
+                "Calibration: stated and true mean error, heads sorted by the former",
+                _png(lambda a: _reliability(a, expected, errors)),
+            ),
+        ]
     return [
         *found,
         (

@@ -61,20 +61,31 @@ def measure(
     chosen = protocol_of(protocol)
     boxes: dict[str, Any] = {} if detection is None else {"detector": detection.detector, "iou": detection.iou}
     evaluation = evaluate(
-        chosen, model, HeadStore(Path(store)), split=split, limit=limit, batch_size=batch_size, margin=margin,
-        progress=progress, **boxes,
-    )  # fmt: skip
+        chosen,
+        model,
+        HeadStore(Path(store)),
+        split=split,
+        limit=limit,
+        batch_size=batch_size,
+        margin=margin,
+        progress=progress,
+        **boxes,
+    )
     described = "as labelled" if detection is None else f"detected by {detection.name}, IoU from {detection.iou:g}"
     document = {
         "protocol": protocol,
         "summary": chosen.summary,
         "model": model.description,
         "data": {
-            "store": str(store), "split": split or chosen.split, "heads": len(evaluation.labels),
-            "labels": evaluation.kind, "crop_margin": margin, "boxes": described,
+            "store": str(store),
+            "split": split or chosen.split,
+            "heads": len(evaluation.labels),
+            "labels": evaluation.kind,
+            "crop_margin": margin,
+            "boxes": described,
         },
         "results": evaluation.results,
-    }  # fmt: skip
+    }
     return Measurement(evaluation, document, () if report is None else _written(report, evaluation, document))
 
 

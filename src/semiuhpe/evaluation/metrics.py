@@ -138,9 +138,12 @@ def summary(errors: Float, groups: ArrayLike | None = None) -> dict[str, Any]:
     if not len(errors):
         nothing = float("nan")
         return {
-            "n": 0, "mean_deg": nothing, "mean_95": [nothing, nothing], "median_deg": nothing,
+            "n": 0,
+            "mean_deg": nothing,
+            "mean_95": [nothing, nothing],
+            "median_deg": nothing,
             "median_95": [nothing, nothing],
-        }  # fmt: skip
+        }
     return {
         "n": len(errors),
         "mean_deg": float(errors.mean()),

@@ -34,9 +34,11 @@ class ExportedModel:
         self.size = self.estimator.size
         file = self.estimator.weights
         self.description: dict[str, Any] = {
-            "weights": str(weights), "sha256": file.sha256, "mirrored": self.estimator.mirrored,
+            "weights": str(weights),
+            "sha256": file.sha256,
+            "mirrored": self.estimator.mirrored,
             "crop_pixels": self.size,
-        }  # fmt: skip
+        }
 
     def __call__(self, crops: Image) -> Predictions:
         """Poses of crops (n, size, size, 3) uint8 RGB."""

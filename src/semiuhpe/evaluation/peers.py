@@ -105,9 +105,12 @@ class PeerModel:
         self.spec, self.size, self.mirrored = spec, spec.size, mirrored
         self._networks = [_Network(Path(file), spec, threads) for file in files]
         self.description: dict[str, Any] = {
-            "weights": [str(file) for file in files], "output": spec.output, "convention": spec.convention,
-            "mirrored": mirrored, "crop_pixels": spec.size,
-        }  # fmt: skip
+            "weights": [str(file) for file in files],
+            "output": spec.output,
+            "convention": spec.convention,
+            "mirrored": mirrored,
+            "crop_pixels": spec.size,
+        }
 
     def __call__(self, crops: Image) -> Predictions:
         """Poses of crops (n, size, size, 3) uint8 RGB, with error bars where the network states a covariance."""

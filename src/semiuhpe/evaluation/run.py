@@ -98,9 +98,14 @@ def evaluate(
     labels = labels_of([heads.record(n) for n in numbers])
     protocol.usable(labels)  # a store without the labels fails now, not after the last head
     predictions = predict_heads(
-        model, heads, numbers if progress is None else progress(numbers),
-        detector=detector, iou=iou, batch_size=batch_size, margin=margin,
-    )  # fmt: skip
+        model,
+        heads,
+        numbers if progress is None else progress(numbers),
+        detector=detector,
+        iou=iou,
+        batch_size=batch_size,
+        margin=margin,
+    )
     measured = protocol.widest(labels) & predictions.found
     results = protocol(labels, predictions)
     return Evaluation(

@@ -26,9 +26,14 @@ class Submission:
 
 
 def submit_dad3dheads(
-    model: PoseModel, store: Path, output: Path, *, score: bool = False, batch_size: int = 64,
+    model: PoseModel,
+    store: Path,
+    output: Path,
+    *,
+    score: bool = False,
+    batch_size: int = 64,
     progress: Progress | None = None,
-) -> Submission:  # fmt: skip
+) -> Submission:
     """Write a submission to DAD-3DHeads; what `semiuhpe submit dad-3dheads` does.
 
     store: the data set's heads. output: the .json. score: of the val split, whose labels are public, instead of the test

@@ -48,9 +48,12 @@ class TrainedModel:
         self._mirrored = bool(mirrored)
         self.size = int(state["recipe"]["model"]["image_size"])
         self.description: dict[str, Any] = {
-            "weights": str(checkpoint), "student": student, "step": state.get("step"), "mirrored": self._mirrored,
+            "weights": str(checkpoint),
+            "student": student,
+            "step": state.get("step"),
+            "mirrored": self._mirrored,
             "crop_pixels": self.size,
-        }  # fmt: skip
+        }
 
     def __call__(self, crops: Image) -> Predictions:
         """Poses of crops (n, size, size, 3) uint8 RGB."""

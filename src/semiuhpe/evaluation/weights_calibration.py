@@ -44,9 +44,13 @@ class WeightsCalibration:
 
 
 def calibrate_weights(
-    weights: str | os.PathLike[str], stores: Sequence[str | os.PathLike[str]], *, split: str = "val", limit: int = 0,
+    weights: str | os.PathLike[str],
+    stores: Sequence[str | os.PathLike[str]],
+    *,
+    split: str = "val",
+    limit: int = 0,
     mirrored: bool | None = None,
-) -> WeightsCalibration:  # fmt: skip
+) -> WeightsCalibration:
     """Fit what turns a belief into an expected error and a 90 % radius, and write it into the weights and their card.
 
     weights: an .onnx with its card, both are replaced. stores: of heads with rotations that were not trained on. split:
@@ -75,9 +79,13 @@ def calibrate_weights(
     _write(path, estimator.weights.content, card)
     radius = np.interp(heads.entropy, card[KEY]["entropy"], card[KEY]["error_90_deg"])
     return WeightsCalibration(
-        card_path(path), len(errors), float(errors.mean()), coverage(errors, heads.error_90_deg),
-        coverage(errors, radius), aurc(errors, heads.entropy),
-    )  # fmt: skip
+        card_path(path),
+        len(errors),
+        float(errors.mean()),
+        coverage(errors, heads.error_90_deg),
+        coverage(errors, radius),
+        aurc(errors, heads.entropy),
+    )
 
 
 def _estimated(

@@ -66,7 +66,7 @@ def data_card(store: HeadStore, kind: str, name: str, licence: str) -> str:
         (f"Licence: {licence}. " if licence else "**No licence was stated**: the terms of the sources above hold. ")
         + "Pictures of people are personal data: whoever passes them on answers for their consent and for the terms of each "
         "source. Not for recognising people. Heads of the split `test` are never trained on.",
-    ]  # fmt: skip
+    ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -31,10 +31,16 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """A picture in a column, as Hugging Face stores it."""
 COLUMNS = pa.schema(
     [
-        ("image", IMAGE), ("id", pa.string()), ("source", pa.string()), ("split", pa.string()), ("subject", pa.string()),
-        ("box", pa.list_(pa.float64())), ("rotation", pa.list_(pa.float64())), ("extras", pa.string()),
+        ("image", IMAGE),
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("subject", pa.string()),
+        ("box", pa.list_(pa.float64())),
+        ("rotation", pa.list_(pa.float64())),
+        ("extras", pa.string()),
     ]
-)  # fmt: skip
+)
 """One head a row. rotation: nine numbers by rows, camera←head, or null; extras: JSON."""
 
 
@@ -122,8 +128,11 @@ def _write_table(store: HeadStore, numbers: Sequence[int], path: Path) -> None:
 def _row(number: int, record: HeadRecord, encoded: bytes) -> dict[str, Any]:
     return {
         "image": {"bytes": encoded, "path": f"{number:08d}.{picture_suffix(encoded)}"},
-        "id": record.id, "source": record.source, "split": record.split, "subject": record.subject,
+        "id": record.id,
+        "source": record.source,
+        "split": record.split,
+        "subject": record.subject,
         "box": [float(edge) for edge in record.box],
         "rotation": None if record.rotation is None else record.rotation.ravel().tolist(),
         "extras": json_text(record.extras, sort_keys=True),
-    }  # fmt: skip
+    }

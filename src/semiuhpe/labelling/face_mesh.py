@@ -53,8 +53,9 @@ class FaceMesh:
         self._solution, self._of_thread = face_mesh, threading.local()
         model = Path(mediapipe.__file__).parent / "modules" / "face_landmark" / "face_landmark.tflite"
         self.description: dict[str, Any] = {
-            "file": f"mediapipe {mediapipe.__version__}", "sha256": hashlib.sha256(model.read_bytes()).hexdigest()
-        }  # fmt: skip
+            "file": f"mediapipe {mediapipe.__version__}",
+            "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        }
 
     def __call__(self, crops: Image) -> ViewAnswer:
         """Poses of crops (n, SIZE, SIZE, 3) uint8 RGB; not found where the mesh sees no face."""

@@ -83,9 +83,11 @@ def provenance_of(
             continue
         used = answer is not None and verdict.agree[place]
         teacher |= {
-            "used": used, "quaternion": _quaternion(opinion.rotation[head]),
-            "sigma_deg": _rounded(opinion.own_deg[head]), "spread_deg": _rounded(opinion.spread_deg[head]),
-        }  # fmt: skip
+            "used": used,
+            "quaternion": _quaternion(opinion.rotation[head]),
+            "sigma_deg": _rounded(opinion.own_deg[head]),
+            "spread_deg": _rounded(opinion.spread_deg[head]),
+        }
         if answer is not None:
             distance = float(np.degrees(geodesic_distance(opinion.rotation[head], answer)))
             teacher["from_answer_deg"] = _rounded(distance)

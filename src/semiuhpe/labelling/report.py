@@ -162,6 +162,8 @@ def _quantiles(values: Iterable[float] | Float) -> dict[str, Any]:
         return {"n": 0}
     median, ninety = np.quantile(found, [0.5, 0.9])
     return {
-        "n": len(found), "median": round(float(median), 2), "mean": round(float(found.mean()), 2),
+        "n": len(found),
+        "median": round(float(median), 2),
+        "mean": round(float(found.mean()), 2),
         "p90": round(float(ninety), 2),
-    }  # fmt: skip
+    }

@@ -59,9 +59,13 @@ class Camera:
 
     @classmethod
     def from_field_of_view(
-        cls, size: tuple[int, int], *, horizontal_deg: float | None = None, vertical_deg: float | None = None,
+        cls,
+        size: tuple[int, int],
+        *,
+        horizontal_deg: float | None = None,
+        vertical_deg: float | None = None,
         diagonal_deg: float | None = None,
-    ) -> Camera:  # fmt: skip
+    ) -> Camera:
         """From the angle that the picture spans across its width, height or diagonal; exactly one of them.
 
         Raises InputError unless it lies between 1° and 179°.
@@ -70,13 +74,15 @@ class Camera:
         given = [
             (angle, pixels)
             for angle, pixels in (
-                (horizontal_deg, float(width)), (vertical_deg, float(height)), (diagonal_deg, math.hypot(width, height)),
+                (horizontal_deg, float(width)),
+                (vertical_deg, float(height)),
+                (diagonal_deg, math.hypot(width, height)),
             )
             if angle is not None
-        ]  # fmt: skip
+        ]
         if len(given) != 1:
             raise InputError("a field of view is one angle: horizontal_deg, vertical_deg or diagonal_deg")
-        (angle, pixels), = given  # fmt: skip
+        ((angle, pixels),) = given
         if not 1.0 <= angle <= 179.0:
             raise InputError(f"a field of view is an angle from 1° to 179°, got {angle:g}")
         return cls.from_focal_length(pixels / 2 / math.tan(math.radians(angle) / 2), (width, height))

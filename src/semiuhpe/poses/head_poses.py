@@ -281,20 +281,38 @@ class HeadPoses:
 
     @overload
     def draw(
-        self, image: Pillow.Image, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = ...,
-        numbers: bool | None = None, legend: bool | None = None,
-    ) -> Pillow.Image: ...  # fmt: skip
+        self,
+        image: Pillow.Image,
+        style: Style = "axes",
+        *,
+        labels: bool = False,
+        unreadable_deg: float = ...,
+        numbers: bool | None = None,
+        legend: bool | None = None,
+    ) -> Pillow.Image: ...
 
     @overload
     def draw(
-        self, image: Image | str | os.PathLike[str], style: Style = "axes", *, labels: bool = False,
-        unreadable_deg: float = ..., numbers: bool | None = None, legend: bool | None = None,
-    ) -> Image: ...  # fmt: skip
+        self,
+        image: Image | str | os.PathLike[str],
+        style: Style = "axes",
+        *,
+        labels: bool = False,
+        unreadable_deg: float = ...,
+        numbers: bool | None = None,
+        legend: bool | None = None,
+    ) -> Image: ...
 
     def draw(
-        self, image: Any = None, style: Style = "axes", *, labels: bool = False, unreadable_deg: float = UNREADABLE_DEG,
-        numbers: bool | None = None, legend: bool | None = None,
-    ) -> Any:  # fmt: skip
+        self,
+        image: Any = None,
+        style: Style = "axes",
+        *,
+        labels: bool = False,
+        unreadable_deg: float = UNREADABLE_DEG,
+        numbers: bool | None = None,
+        legend: bool | None = None,
+    ) -> Any:
         """A copy of the picture with the poses drawn.
 
         image: the picture that the heads are of: (H, W, 3) uint8 RGB, or a path, which is opened; the answer is an
@@ -322,9 +340,16 @@ class HeadPoses:
         angles = np.stack([self.azimuth_deg, self.elevation_deg, self.tilt_deg], axis=-1) if labels else None
         texts = label_forms(self._names() if named else [""] * len(self), angles, self.expected_error_deg, readable)
         drawn = draw_poses(
-            load_image(image), self.rotation, self.box, style=style, expected_error_deg=self.expected_error_deg,
-            readable=readable, labels=texts, worst_deg=unreadable_deg, legend=legend,
-        )  # fmt: skip
+            load_image(image),
+            self.rotation,
+            self.box,
+            style=style,
+            expected_error_deg=self.expected_error_deg,
+            readable=readable,
+            labels=texts,
+            worst_deg=unreadable_deg,
+            legend=legend,
+        )
         return Pillow.fromarray(drawn) if isinstance(image, Pillow.Image) else drawn
 
     def _names(self) -> list[str]:
@@ -340,10 +365,15 @@ class HeadPoses:
             f"  azimuth {a:+7.1f}°  elevation {e:+6.1f}°  tilt {t:+7.1f}°  ±{u:.0f}°  "
             f"box {b.round().astype(int).tolist()}" + (f"  track {track}" if track >= 0 else "")
             for a, e, t, u, b, track in zip(
-                self.azimuth_deg[:20], self.elevation_deg[:20], self.tilt_deg[:20],
-                self.expected_error_deg[:20], self.box[:20], self.track_id[:20], strict=True,
+                self.azimuth_deg[:20],
+                self.elevation_deg[:20],
+                self.tilt_deg[:20],
+                self.expected_error_deg[:20],
+                self.box[:20],
+                self.track_id[:20],
+                strict=True,
             )
-        ]  # fmt: skip
+        ]
         more = [f"  … and {len(self) - 20} more"] if len(self) > 20 else []
         return "\n".join([f"HeadPoses({len(self)} head{'s' if len(self) > 1 else ''})", *lines, *more])
 

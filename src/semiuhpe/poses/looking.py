@@ -88,9 +88,12 @@ def _share_inside(theta: Float, gamma: Float, alpha: Float) -> Float:
 
 
 def looks_at_point(
-    facing: ArrayLike, expected_error_deg: ArrayLike, positions: HeadPositions, target: ArrayLike,
+    facing: ArrayLike,
+    expected_error_deg: ArrayLike,
+    positions: HeadPositions,
+    target: ArrayLike,
     within_deg: float = WITHIN_DEG,
-) -> Float:  # fmt: skip
+) -> Float:
     """Probability that heads look at a point.
 
     facing: (n, 3) unit vectors, camera frame (not relative to each head's ray). expected_error_deg: (n,). positions: of the
@@ -103,9 +106,12 @@ def looks_at_point(
 
 
 def looks_at(
-    facing: ArrayLike, expected_error_deg: ArrayLike, positions: HeadPositions, targets: HeadPositions,
+    facing: ArrayLike,
+    expected_error_deg: ArrayLike,
+    positions: HeadPositions,
+    targets: HeadPositions,
     within_deg: float = WITHIN_DEG,
-) -> Float:  # fmt: skip
+) -> Float:
     """Probability that each of n heads looks at each of m others, whose places are as uncertain as its own.
 
     As `looks_at_point` → (n, m); 0 where head and target are at one place, as each head is with itself.

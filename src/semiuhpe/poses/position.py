@@ -120,9 +120,14 @@ class HeadPositions:
 
 
 def head_positions(
-    rotation: ArrayLike, box: ArrayLike, camera: Camera, *, expected_error_deg: ArrayLike = 0.0,
-    head: MeanHead = MEAN_HEAD, noise: BoxNoise | None = None,
-) -> HeadPositions:  # fmt: skip
+    rotation: ArrayLike,
+    box: ArrayLike,
+    camera: Camera,
+    *,
+    expected_error_deg: ArrayLike = 0.0,
+    head: MeanHead = MEAN_HEAD,
+    noise: BoxNoise | None = None,
+) -> HeadPositions:
     """Where heads are.
 
     rotation: (n, 3, 3), each relative to the ray through its head, as estimates are. box: (n, 4) pixels, whole: one that

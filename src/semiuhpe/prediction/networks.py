@@ -25,8 +25,10 @@ def open_networks(options: PredictOptions) -> tuple[HeadPoseEstimator, dict[str,
     if options.detector_layout is not None:
         settings |= {"detector_layout": options.detector_layout, "detector_class": options.detector_class}
     settings |= {
-        "weights_sha256": estimator.weights.sha256, "mirrored": estimator.mirrored, "euler": list(options.euler),
-    }  # fmt: skip
+        "weights_sha256": estimator.weights.sha256,
+        "mirrored": estimator.mirrored,
+        "euler": list(options.euler),
+    }
     return estimator, settings
 
 

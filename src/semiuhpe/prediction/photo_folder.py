@@ -119,8 +119,12 @@ class PredictionFolder:
         first = {str(photo): None for photo in order}
         entries = [self.done[name] for name in [*first, *(name for name in self.done if name not in first)]]
         document = {
-            "format_version": FORMAT_VERSION, **header, "frame": FRAME, "settings": self.settings, "images": entries,
-        }  # fmt: skip
+            "format_version": FORMAT_VERSION,
+            **header,
+            "frame": FRAME,
+            "settings": self.settings,
+            "images": entries,
+        }
         try:
             write_atomically(self.folder / RESULT, (json_text(document, indent=1) + "\n").encode())
             self._write_tables(entries, euler, tables)

@@ -185,10 +185,16 @@ class VideoFolder:
 
     def _write_status(self, state: dict[str, Any] | None) -> None:
         status = {
-            "format_version": FORMAT_VERSION, "settings": self.settings, "frames": self.done, "heads": self.heads,
-            "detector_frames": self.detections, "bytes": self._journal.length, "segments": len(self._segments),
-            "ended": self.ended, "state": state,
-        }  # fmt: skip
+            "format_version": FORMAT_VERSION,
+            "settings": self.settings,
+            "frames": self.done,
+            "heads": self.heads,
+            "detector_frames": self.detections,
+            "bytes": self._journal.length,
+            "segments": len(self._segments),
+            "ended": self.ended,
+            "state": state,
+        }
         write_atomically(self.folder / UNFINISHED, json_text(status).encode())
 
     @property
@@ -212,9 +218,13 @@ class VideoFolder:
             self._lines.close()
 
     def finish(
-        self, header: dict[str, Any], conventions: Sequence[str], formats: Sequence[str], sound: str | None,
+        self,
+        header: dict[str, Any],
+        conventions: Sequence[str],
+        formats: Sequence[str],
+        sound: str | None,
         check: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Join the video, write the tables and `video.json`.
 
         sound: path of a source whose audio is kept. check: is called often, and may raise to stop; resumed, the folder
@@ -228,9 +238,15 @@ class VideoFolder:
                     join(parts, sound, file, check)
             self.write_tables(conventions, formats, check)
             result = {
-                "format_version": FORMAT_VERSION, **header, "rotation_frame": FRAME, "settings": self.settings,
-                "frames": self.done, "detector_frames": self.detections, "heads": self.heads, "tables": list(formats),
-            }  # fmt: skip
+                "format_version": FORMAT_VERSION,
+                **header,
+                "rotation_frame": FRAME,
+                "settings": self.settings,
+                "frames": self.done,
+                "detector_frames": self.detections,
+                "heads": self.heads,
+                "tables": list(formats),
+            }
             write_atomically(self.folder / RESULT, (json_text(result, indent=1) + "\n").encode())
             self._clear(formats)
         except OSError as error:

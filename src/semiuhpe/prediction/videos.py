@@ -110,9 +110,14 @@ def _name_of(video: MovingSource) -> str:
 def _settings_of(video: MovingSource, options: PredictOptions) -> dict[str, Any]:
     """What a video's results depend on, beside the networks."""
     settings = {
-        "source": _name_of(video), "every": options.every, "track": options.track, "tracker": options.tracker,
-        "smooth_s": options.smooth_s, **options.drawing_settings, "seconds": options.seconds,
-    }  # fmt: skip
+        "source": _name_of(video),
+        "every": options.every,
+        "track": options.track,
+        "tracker": options.tracker,
+        "smooth_s": options.smooth_s,
+        **options.drawing_settings,
+        "seconds": options.seconds,
+    }
     if video.kind == "file":
         status = os.stat(video.name)
         settings |= {"source_bytes": status.st_size, "source_modified_ns": status.st_mtime_ns}
@@ -137,9 +142,13 @@ def _one(video: MovingSource, job: Job, window: Window | None) -> VideoDone:
             if not folder.ended:
                 # The last frame that is done is read once more: what moves is seen against it.
                 skip = max(folder.done - 1, 0)
-                reader = probe if live else FrameReader(
-                    video.opener(skip), video.public_name, first_index=skip, stop=lambda: job.interruption.asked
-                )  # fmt: skip
+                reader = (
+                    probe
+                    if live
+                    else FrameReader(
+                        video.opener(skip), video.public_name, first_index=skip, stop=lambda: job.interruption.asked
+                    )
+                )
                 with reader:
                     _frames(reader, folder, job, window)
             _finish(folder, video, job, probe)
@@ -209,9 +218,14 @@ def _pose_stream(job: Job, reader: FrameReader) -> PoseStream:
     every = _every(options, reader)
     tracker = ByteTracker(fps / (every or 1)) if options.tracker == "bytetrack" else None
     return PoseStream(
-        job.estimator, every=every, track=options.track, tracker=tracker, smooth_s=options.smooth_s, fps=fps,
+        job.estimator,
+        every=every,
+        track=options.track,
+        tracker=tracker,
+        smooth_s=options.smooth_s,
+        fps=fps,
         live=reader.live,
-    )  # fmt: skip
+    )
 
 
 def _tables(job: Job) -> list[str]:

@@ -80,9 +80,12 @@ class _Head:
         rotation = from_euler(angles, "300w-lp")
         pitch, yaw, roll = (round(float(value), 6) for value in degrees)
         extras: dict[str, object] = {
-            "pitch_deg": pitch, "yaw_deg": yaw, "roll_deg": roll,
-            "within_90": bool(np.all(np.abs(degrees) < 90)), "within_99": bool(np.all(np.abs(degrees) <= 99)),
-        }  # fmt: skip
+            "pitch_deg": pitch,
+            "yaw_deg": yaw,
+            "roll_deg": roll,
+            "within_90": bool(np.all(np.abs(degrees) < 90)),
+            "within_99": bool(np.all(np.abs(degrees) <= 99)),
+        }
         try:
             if self.box == "head":
                 head, residual = box_of_head(self._fitted(variables, annotation), rotation)
@@ -93,9 +96,14 @@ class _Head:
             raise Rejected(error.kind, f"{self.path}: {error}") from error
         encoded, box = read_context(self.path, head)
         record = HeadRecord(
-            id=self.path.stem, source="AFLW2000", split="test", subject=f"AFLW2000/{self.path.stem}", box=box,
-            rotation=rotation, extras=extras,
-        )  # fmt: skip
+            id=self.path.stem,
+            source="AFLW2000",
+            split="test",
+            subject=f"AFLW2000/{self.path.stem}",
+            box=box,
+            rotation=rotation,
+            extras=extras,
+        )
         return record, encoded
 
     @staticmethod

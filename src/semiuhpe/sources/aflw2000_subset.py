@@ -52,9 +52,14 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
             yield Candidate.rejecting(row["file"], error)
             continue
         yield BoxedHead(
-            row["file"], images / row["file"], BOX, SOURCE, split="test",
-            rotation=from_euler_deg(angles, CONVENTION), extras=dict(zip(_ANGLES, angles, strict=True)),
-        )  # fmt: skip
+            row["file"],
+            images / row["file"],
+            BOX,
+            SOURCE,
+            split="test",
+            rotation=from_euler_deg(angles, CONVENTION),
+            extras=dict(zip(_ANGLES, angles, strict=True)),
+        )
 
 
 DATA_SET = Source(

@@ -75,10 +75,15 @@ def _head(
         return Candidate.rejecting(file, error)
     subject = subjects.get(file, file)
     return BoxedHead(
-        file, images / file, (x1, y1, x2, y2), SOURCE, subject=subject, rotation=label.rotation,
+        file,
+        images / file,
+        (x1, y1, x2, y2),
+        SOURCE,
+        subject=subject,
+        rotation=label.rotation,
         split="unlabelled" if label.rotation is None else split_by_subject(subject, val=val),
         extras={**label.extras, **{key: row[key] for key in _KEPT if row.get(key)}},
-    )  # fmt: skip
+    )
 
 
 def _subjects(images: Path, rows: list[_Row]) -> dict[str, str]:

@@ -154,9 +154,14 @@ class _Head:
         pitch, yaw, roll = (round(float(value), 6) for value in euler_deg(rotation, "biwi"))
         sequence = self.pose.parent.name
         record = HeadRecord(
-            id=self.identity, source="BIWI", split=self.split, subject=f"BIWI/{sequence}", box=box, rotation=rotation,
+            id=self.identity,
+            source="BIWI",
+            split=self.split,
+            subject=f"BIWI/{sequence}",
+            box=box,
+            rotation=rotation,
             extras={"pitch_deg": pitch, "yaw_deg": yaw, "roll_deg": roll, "sequence": sequence},
-        )  # fmt: skip
+        )
         return record, encoded
 
 

@@ -93,8 +93,12 @@ class _Head:
         half = (height + width) / 4 / MARGIN
         box = (width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
         record = HeadRecord(
-            id=self.identity, source="BIWI", split=self.split, subject=self.block, box=box,
+            id=self.identity,
+            source="BIWI",
+            split=self.split,
+            subject=self.block,
+            box=box,
             rotation=from_euler_deg([pitch, yaw, roll], "biwi"),
             extras={"pitch_deg": pitch, "yaw_deg": yaw, "roll_deg": roll},
-        )  # fmt: skip
+        )
         return record, data.tobytes()

@@ -63,8 +63,13 @@ def import_boxes_csv(
     name = source or table.parent.resolve().name
     root = Path(images) if images else pictures_of(table.parent)
     meta = {
-        "importer": "boxes", "source": name, "convention": convention, "category": category, "split": split, "val": val
-    }  # fmt: skip
+        "importer": "boxes",
+        "source": name,
+        "convention": convention,
+        "category": category,
+        "split": split,
+        "val": val,
+    }
     heads = list(_heads(root, rows, name, convention, split, val))
     return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)
 
@@ -93,9 +98,15 @@ def _head(root: Path, row: Row, identity: str, source: str, convention: str, def
     if not file or split not in SPLITS:
         raise Rejected("row", f"{file!r}: needs a file and, if any, a split of {', '.join(SPLITS)}")
     return BoxedHead(
-        id=identity, picture=root / file, box=_box(row), source=str(row.get("source") or source), split=split,
-        subject=subject, rotation=rotation, extras={k: v for k, v in row.items() if k and _is_extra(k, v)},
-    )  # fmt: skip
+        id=identity,
+        picture=root / file,
+        box=_box(row),
+        source=str(row.get("source") or source),
+        split=split,
+        subject=subject,
+        rotation=rotation,
+        extras={k: v for k, v in row.items() if k and _is_extra(k, v)},
+    )
 
 
 def _is_extra(key: str, value: Any) -> bool:

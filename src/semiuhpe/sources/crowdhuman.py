@@ -74,10 +74,14 @@ def import_crowdhuman(
             else:
                 heads.append(
                     BoxedHead(
-                        f"{part}/{identity}", photos[photo], (x, y, x + w, y + h), SOURCE, subject=photo,
+                        f"{part}/{identity}",
+                        photos[photo],
+                        (x, y, x + w, y + h),
+                        SOURCE,
+                        subject=photo,
                         extras={"part": part},
                     )
-                )  # fmt: skip
+                )
     if not heads and filtered["photo not there"]:
         raise SourceError(f"{root}: annotations, but none of their photos; expected Images/*.jpg")
     kind = "bfjdet" if next(iter(tables.values())).suffix == ".json" else "odgt"

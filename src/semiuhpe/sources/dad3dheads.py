@@ -116,9 +116,14 @@ class _Head:
         attributes = self.item.get("attributes") or {}
         extras = {str(key).replace(" ", "_"): value for key, value in attributes.items()}
         record = HeadRecord(
-            id=f"{official}/{identity}", source="DAD-3DHeads", split=self.split, subject=f"DAD-3DHeads/{identity}",
-            box=box, rotation=self._rotation(), extras={**extras, "item_id": identity, "official_split": official},
-        )  # fmt: skip
+            id=f"{official}/{identity}",
+            source="DAD-3DHeads",
+            split=self.split,
+            subject=f"DAD-3DHeads/{identity}",
+            box=box,
+            rotation=self._rotation(),
+            extras={**extras, "item_id": identity, "official_split": official},
+        )
         return record, encoded
 
     def _box(self) -> Float:

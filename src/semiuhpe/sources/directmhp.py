@@ -140,10 +140,14 @@ class _Head:
         picture = next((path for path in found if path.is_file()), self.root / "images" / self.name)
         encoded, box = read_context(picture, [x, y, x + width, y + height])
         record = HeadRecord(
-            id=self.identity, source=self.source, split=self.split, subject=self.scene, box=box,
+            id=self.identity,
+            source=self.source,
+            split=self.split,
+            subject=self.scene,
+            box=box,
             rotation=from_euler_deg([pitch, yaw, roll], "whenet"),
             extras={"file": self.name, "pitch_deg": pitch, "yaw_deg": yaw, "roll_deg": roll},
-        )  # fmt: skip
+        )
         return record, encoded
 
     def _numbers(self, key: str, count: int) -> list[float]:

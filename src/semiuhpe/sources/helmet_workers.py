@@ -104,9 +104,14 @@ def _heads(
             continue
         part = parts.get(Path(file).stem, "train")
         yield BoxedHead(
-            identity, images / file, (x1, y1, x2, y2), SOURCE, subject=file,
-            split="test" if part == "test" else "unlabelled", extras={"class": row["class"], "part": part},
-        )  # fmt: skip
+            identity,
+            images / file,
+            (x1, y1, x2, y2),
+            SOURCE,
+            subject=file,
+            split="test" if part == "test" else "unlabelled",
+            extras={"class": row["class"], "part": part},
+        )
 
 
 DATA_SET = Source(

@@ -96,9 +96,14 @@ class BoxedHead:
         """The head, from its picture. Raises ImageError, Rejected or StoreError."""
         encoded, inside = picture.context(self._box(picture))
         record = HeadRecord(
-            id=self.id, source=self.source, split=self.split, subject=self.subject, box=inside,
-            rotation=self.rotation, extras=self.extras,
-        )  # fmt: skip
+            id=self.id,
+            source=self.source,
+            split=self.split,
+            subject=self.subject,
+            box=inside,
+            rotation=self.rotation,
+            extras=self.extras,
+        )
         return record, encoded
 
     def _box(self, picture: Picture) -> Box:
@@ -133,10 +138,13 @@ class ImportReport:
         """For `import.json`."""
         rejected = [{"id": head, "kind": kind, "reason": reason} for head, kind, reason in self.rejected]
         return {
-            "added": self.added, "present": self.present, "counts": self.counts,
-            "filtered": dict(sorted(self.filtered.items())), "unlabelled": dict(sorted(self.unlabelled.items())),
+            "added": self.added,
+            "present": self.present,
+            "counts": self.counts,
+            "filtered": dict(sorted(self.filtered.items())),
+            "unlabelled": dict(sorted(self.unlabelled.items())),
             "rejected": rejected,
-        }  # fmt: skip
+        }
 
 
 Head = Candidate | BoxedHead

@@ -109,10 +109,14 @@ class _Head:
         encoded, box = read_context(self.picture, head_box_of_five_points(points))
         subject, rotation = subject_of(self.row["file"]), self.label.rotation
         record = HeadRecord(
-            id=self.row["file"], source=self.source, subject=subject, box=box, rotation=rotation,
+            id=self.row["file"],
+            source=self.source,
+            subject=subject,
+            box=box,
+            rotation=rotation,
             split="unlabelled" if rotation is None else split_by_subject(subject, val=self.val),
             extras={"pose_class": self.row.get("pose_class", ""), **self.label.extras},
-        )  # fmt: skip
+        )
         return record, encoded
 
 

@@ -58,8 +58,12 @@ def import_openimages(
     if not heads and filtered["photo not there"]:
         raise SourceError(f"{root}: detections, but none of their photos; expected train/data/*.jpg")
     meta = {
-        "importer": "openimages", "min_side": min_side, "depictions": depictions, "groups": groups, "inside": inside
-    }  # fmt: skip
+        "importer": "openimages",
+        "min_side": min_side,
+        "depictions": depictions,
+        "groups": groups,
+        "inside": inside,
+    }
     return import_heads(store, heads, meta, workers=workers, apart_from=apart_from, filtered=filtered)
 
 
@@ -94,9 +98,13 @@ def _heads(
         else:
             x1, y1, x2, y2 = (float(row[side]) for side in _SIDES)
             head = BoxedHead(
-                f"{part}/{photo}#{number}", photos[photo], _Scaled((x1, y1, x2, y2), min_side), SOURCE, subject=photo,
+                f"{part}/{photo}#{number}",
+                photos[photo],
+                _Scaled((x1, y1, x2, y2), min_side),
+                SOURCE,
+                subject=photo,
                 extras={"part": part},
-            )  # fmt: skip
+            )
             by_photo.setdefault(photo, []).append(head)
     for heads in by_photo.values():
         yield from heads

@@ -145,10 +145,14 @@ def _record(row: dict[str, Any]) -> HeadRecord | SemiUHPEError:
     try:
         rotation = row["rotation"]
         return HeadRecord(
-            id=row["id"], source=row["source"], split=row["split"], subject=row["subject"], box=tuple(row["box"]),
+            id=row["id"],
+            source=row["source"],
+            split=row["split"],
+            subject=row["subject"],
+            box=tuple(row["box"]),
             rotation=None if rotation is None else np.reshape(np.asarray(rotation, dtype=np.float64), (3, 3)),
             extras=dict(json_value(row["extras"])),
-        )  # fmt: skip
+        )
     except SemiUHPEError as error:
         return error
     except (TypeError, ValueError) as error:

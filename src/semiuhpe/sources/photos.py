@@ -54,9 +54,13 @@ def import_photos(
     name = source or readable_name(root.resolve().stem)
     paths = list_images([root], recursive=True)
     meta = {
-        "importer": "photos", "source": name, "crops": crops, "min_side": min_side,
-        "score_threshold": score_threshold, "detector": "",
-    }  # fmt: skip
+        "importer": "photos",
+        "source": name,
+        "crops": crops,
+        "min_side": min_side,
+        "score_threshold": score_threshold,
+        "detector": "",
+    }
     if crops:
         heads = [BoxedHead(_identity(path, root), path, box_of_crop, name) for path in paths]
         return import_heads(store, heads, meta, workers=workers, apart_from=apart_from)

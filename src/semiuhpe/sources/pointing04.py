@@ -107,9 +107,14 @@ def _heads(root: Path, listed: Mapping[str, Row] | None) -> Iterator[BoxedHead |
             yield Candidate.rejecting(identity, error)
             continue
         yield BoxedHead(
-            identity, path, box, SOURCE, split="test", subject=f"person{person}",
+            identity,
+            path,
+            box,
+            SOURCE,
+            split="test",
+            subject=f"person{person}",
             extras={"azimuth_deg": float(pan), "elevation_deg": float(tilt), "series": int(series)},
-        )  # fmt: skip
+        )
 
 
 def _box(path: Path, listed: Mapping[str, Row] | None) -> Box:

@@ -147,14 +147,20 @@ class _Head:
         label = self.label or PoseLabel(official_pose(fit.rotation[0], hand_placed=self.placed == "hand"))
         subject = subject_of(self.path.stem)
         extras = {
-            "file": self.path.relative_to(self.root).as_posix(), "fit_residual": round(residual, 5),
-            "fit_scale": round(float(fit.scale[0]), 4), **label.extras,
-        }  # fmt: skip
+            "file": self.path.relative_to(self.root).as_posix(),
+            "fit_residual": round(residual, 5),
+            "fit_scale": round(float(fit.scale[0]), 4),
+            **label.extras,
+        }
         record = HeadRecord(
-            id=self.identity, source=self.source, subject=f"{self.source}/{subject}", box=box,
+            id=self.identity,
+            source=self.source,
+            subject=f"{self.source}/{subject}",
+            box=box,
             split=split_by_subject(subject, val=self.val) if label.rotation is not None else "unlabelled",
-            rotation=label.rotation, extras=extras,
-        )  # fmt: skip
+            rotation=label.rotation,
+            extras=extras,
+        )
         return record, encoded
 
 

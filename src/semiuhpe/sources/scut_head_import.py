@@ -74,9 +74,14 @@ def _heads(photo: AnnotatedPhoto, part: str, min_side: float, filtered: Counter[
             filtered["small"] += 1
             continue
         yield BoxedHead(
-            f"{photo.name}#{number}", photo.path, (x1, y1, x2, y2), SOURCE, subject=photo.name,
-            split="test" if part == "test" else "unlabelled", extras={"part": part},
-        )  # fmt: skip
+            f"{photo.name}#{number}",
+            photo.path,
+            (x1, y1, x2, y2),
+            SOURCE,
+            subject=photo.name,
+            split="test" if part == "test" else "unlabelled",
+            extras={"part": part},
+        )
 
 
 DATA_SET = Source(

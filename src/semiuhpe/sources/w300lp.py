@@ -112,9 +112,14 @@ class _Head:
         encoded, box = read_context(self.path, head)
         face = face_of(self.path.stem)
         record = HeadRecord(
-            id=f"{self.path.parent.name}/{self.path.stem}", source="300W-LP", subject=f"{self.sub_folder}/{face}", box=box,
-            split=split_by_subject(f"{self.sub_folder}/{face}", val=self.val), rotation=rotation, extras=extras,
-        )  # fmt: skip
+            id=f"{self.path.parent.name}/{self.path.stem}",
+            source="300W-LP",
+            subject=f"{self.sub_folder}/{face}",
+            box=box,
+            split=split_by_subject(f"{self.sub_folder}/{face}", val=self.val),
+            rotation=rotation,
+            extras=extras,
+        )
         return record, encoded
 
     def _landmarks(self, variables: dict[str, object]) -> Float:

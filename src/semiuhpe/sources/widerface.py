@@ -50,9 +50,13 @@ def import_widerface(
     """
     root = need_folder(Path(folder))
     limits = {
-        "blur": max_blur, "expression": max_expression, "illumination": max_illumination, "invalid": max_invalid,
-        "occlusion": max_occlusion, "pose": max_pose,
-    }  # fmt: skip
+        "blur": max_blur,
+        "expression": max_expression,
+        "illumination": max_illumination,
+        "invalid": max_invalid,
+        "occlusion": max_occlusion,
+        "pose": max_pose,
+    }
     filtered: Counter[str] = Counter()
     heads: list[BoxedHead] = []
     found = False
@@ -72,10 +76,14 @@ def import_widerface(
                 continue
             heads.append(
                 BoxedHead(
-                    f"{part}/{photo}#{number}", photos / photo, head_box_of_face(face, margin), SOURCE,
-                    subject=f"{part}/{photo}", extras={"part": part, **qualities},
+                    f"{part}/{photo}#{number}",
+                    photos / photo,
+                    head_box_of_face(face, margin),
+                    SOURCE,
+                    subject=f"{part}/{photo}",
+                    extras={"part": part, **qualities},
                 )
-            )  # fmt: skip
+            )
     if not found:
         raise SourceError(f"{root}: no WIDER FACE here; expected wider_face_split/wider_face_train_bbx_gt.txt")
     meta = {"importer": "widerface", "min_side": min_side, "margin": margin, "limits": limits}

@@ -53,9 +53,14 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
             yield Candidate.rejecting(row["file"], error)
             continue
         yield BoxedHead(
-            row["file"], images / row["file"], (x1, y1, x2, y2), SOURCE, split="test", subject=row["photo"],
+            row["file"],
+            images / row["file"],
+            (x1, y1, x2, y2),
+            SOURCE,
+            split="test",
+            subject=row["photo"],
             extras={"azimuth_deg": wrapped_azimuth_deg(azimuth), "photo": row["photo"]},
-        )  # fmt: skip
+        )
 
 
 DATA_SET = Source(

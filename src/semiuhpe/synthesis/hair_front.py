@@ -44,8 +44,9 @@ def fringe(anatomy: Anatomy, style: Hairstyle, rng: np.random.Generator, look: L
         stand = style.thickness * (0.55 + 0.35 * layer) * (1 - 0.5 * t) + 0.025
         # The dome is centred on the skull, the relief on its axis.
         radius = np.maximum(ring + (centre[2] - relief.centre[1]) * np.cos(azimuth), skin) * (1 - t) + skin * t + stand
-        points = np.stack([
-            relief.centre[0] + radius * np.sin(azimuth), height, relief.centre[1] + radius * np.cos(azimuth)], -1)  # fmt: skip
+        points = np.stack(
+            [relief.centre[0] + radius * np.sin(azimuth), height, relief.centre[1] + radius * np.cos(azimuth)], -1
+        )
         points += (0.35 * style.wave * waves(points.reshape(-1, 3), rng, frequency=5.0)).reshape(_ROWS, _COLUMNS, 1)
         line = np.ones((_ROWS, _COLUMNS))
         line[-1], line[-2] = -0.12, 0.25
@@ -60,9 +61,16 @@ def fringe(anatomy: Anatomy, style: Hairstyle, rng: np.random.Generator, look: L
 
 
 def beard_shell(
-    base: Float, vertices: Float, normals: Float, fields: Float, topology: Topology, length: float, kind: str, look: Look,
+    base: Float,
+    vertices: Float,
+    normals: Float,
+    fields: Float,
+    topology: Topology,
+    length: float,
+    kind: str,
+    look: Look,
     rng: np.random.Generator,
-) -> list[Part]:  # fmt: skip
+) -> list[Part]:
     """A beard that stands off the skin, by `length` dm at the chin. kind: "full", "goatee" or "moustache"."""
     x, y = np.abs(base[:, 0]), base[:, 1]
     density = fields[:, 2].copy()

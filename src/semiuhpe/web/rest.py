@@ -70,9 +70,10 @@ def rest_app(estimator: api.Estimate, limits: Limits | None = None, *, answer_se
         unknown = [name for name in conventions if name not in CONVENTIONS]
         if unknown:
             raise Refusal(
-                HTTPStatus.BAD_REQUEST, "unknown_convention",
+                HTTPStatus.BAD_REQUEST,
+                "unknown_convention",
                 f"unknown convention {unknown[0][:40]!r}; choose from {', '.join(CONVENTIONS)}",
-            )  # fmt: skip
+            )
         body = await _body(request, limits)
         try:
             work = run_in_threadpool(service.estimate, body, conventions)
@@ -124,9 +125,10 @@ async def _body(request: Request, limits: Limits) -> bytes:
     if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         raise Refusal(HTTPStatus.FORBIDDEN, "foreign_origin", "pages of other sites may not use this server")
     too_large = Refusal(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
         f"the upload is larger than {limits.body_bytes / (1 << 20):g} MB; reduce it",
-    )  # fmt: skip
+    )
     stated = request.headers.get("content-length", "0")
     if stated.isdecimal() and int(stated[:20]) > limits.body_bytes:
         raise too_large
@@ -248,11 +250,18 @@ class RestServer:
             ) from error
         protocol = type("Protocol", (_Protocol,), {"header_seconds": limits.header_seconds})
         config = uvicorn.Config(
-            rest_app(estimator, limits, answer_seconds=answer_seconds), http=protocol, ws="none", lifespan="on",
-            timeout_keep_alive=int(limits.header_seconds) or 1, limit_concurrency=limits.connections,
-            timeout_graceful_shutdown=5, access_log=False, log_level="warning", server_header=False,
+            rest_app(estimator, limits, answer_seconds=answer_seconds),
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            timeout_keep_alive=int(limits.header_seconds) or 1,
+            limit_concurrency=limits.connections,
+            timeout_graceful_shutdown=5,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
-        )  # fmt: skip
+        )
         self.server = uvicorn.Server(config)
 
     @property

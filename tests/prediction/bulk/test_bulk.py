@@ -263,7 +263,7 @@ def still_there(processes: dict[int, str], limit_s: float = 30) -> list[str]:
     until = time.monotonic() + within(limit_s)
     while True:
         # One that has ended, and nobody asked about, has an empty command line.
-        left = []
+        left: list[str] = []
         for number in processes:
             with contextlib.suppress(OSError):
                 left += filter(None, [Path(f"/proc/{number}/cmdline").read_text(errors="replace")])

@@ -175,7 +175,7 @@ def losses_on_the_same_views(training: DetectorTraining, batches: int = 8) -> np
         scenes = training.batch(step)
         heads = [torch.from_numpy(scene.heads).float() for scene in scenes]
         targets = [
-            assign(training.centres, training.strides, own, torch.from_numpy(scene.ignored).float())
+            assign(training.centers, training.strides, own, torch.from_numpy(scene.ignored).float())
             for own, scene in zip(heads, scenes, strict=True)
         ]
         with torch.no_grad():

@@ -48,9 +48,10 @@ def errors_of(recipe: Recipe, *, progress: bool = False) -> Errors:
     found = {}
     for subset in validation_sets(recipe):
         found[subset.name] = {
-            "error_deg": head_errors_deg(network, subset).tolist(), "subject": list(subset.subjects),
+            "error_deg": head_errors_deg(network, subset).tolist(),
+            "subject": list(subset.subjects),
             "azimuth_deg": np.degrees(subset.azimuths).tolist(),
-        }  # fmt: skip
+        }
     write_atomically(result, json_text(found).encode())
     return found
 
@@ -71,8 +72,12 @@ def rows(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> list
             each = ", ".join(f"{value:+.2f}" for value in change.mean(1))
             found.append(
                 (
-                    f"{name}{part}", str(int(inside.sum())), f"{before[:, inside].mean():.2f}",
-                    f"{after[:, inside].mean():.2f}", f"{change.mean():+.2f} [{low:+.2f}, {high:+.2f}]", each,
+                    f"{name}{part}",
+                    str(int(inside.sum())),
+                    f"{before[:, inside].mean():.2f}",
+                    f"{after[:, inside].mean():.2f}",
+                    f"{change.mean():+.2f} [{low:+.2f}, {high:+.2f}]",
+                    each,
                 )
-            )  # fmt: skip
+            )
     return found

@@ -195,10 +195,14 @@ class Trainer:
             return
         options = self.recipe.optimizer
         raise faults.diverged(
-            self.folder.path, step if first is None else first, "weights are" if first is None else "loss is",
-            lr=f"--optimizer.lr (now {options.lr:g})", clip=f"--optimizer.clip (now {options.clip:g}; 0 = none)",
-            kept=self.saved_step, best=self.folder.best if self.folder.best.exists() else None,
-        )  # fmt: skip
+            self.folder.path,
+            step if first is None else first,
+            "weights are" if first is None else "loss is",
+            lr=f"--optimizer.lr (now {options.lr:g})",
+            clip=f"--optimizer.clip (now {options.clip:g}; 0 = none)",
+            kept=self.saved_step,
+            best=self.folder.best if self.folder.best.exists() else None,
+        )
 
     @property
     def stage(self) -> Stage:

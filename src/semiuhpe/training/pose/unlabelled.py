@@ -81,9 +81,12 @@ class UnlabelledViews(Dataset[Sample]):
         turn = image_rotation(strong_view.rotation).astype(np.float32)
         label = np.full((3, 3), np.nan) if record.rotation is None else turn_label(record.rotation, weak_view)
         return (
-            torch.from_numpy(weak), torch.from_numpy(strong), torch.from_numpy(turn),
-            torch.from_numpy(label.astype(np.float32)), *(torch.from_numpy(image) for image in more),
-        )  # fmt: skip
+            torch.from_numpy(weak),
+            torch.from_numpy(strong),
+            torch.from_numpy(turn),
+            torch.from_numpy(label.astype(np.float32)),
+            *(torch.from_numpy(image) for image in more),
+        )
 
 
 def weak_crops(settings: SemiSupervisedRecipe, rng: np.random.Generator, key: tuple[int, ...]) -> list[View]:
