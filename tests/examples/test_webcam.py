@@ -22,7 +22,7 @@ BOX = [40.0, 60, 90, 120]
 
 @pytest.fixture
 def main() -> Callable[[list[str]], int]:
-    return runpy.run_path(str(EXAMPLE))["main"]  # type: ignore[no-any-return]
+    return runpy.run_path(str(EXAMPLE))["main"]
 
 
 def test_every_frame_is_read_out(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from semiuhpe.errors import InputError
 from semiuhpe.prediction import photo_folder
-from semiuhpe.prediction.head_crops import CROPS, crops_of, delete_frames_from, head_crops, names_of_frame
+from semiuhpe.prediction.head_crops import CROPS, crops_of, delete_frames_from, head_crops, names_of_frame, write_crops
 from semiuhpe.prediction.options import PredictOptions
 from semiuhpe.prediction.run import predict
 
@@ -120,7 +120,7 @@ def test_a_run_that_is_cut_short_goes_on(
     tmp_path: Path, networks: dict[str, Any], monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     sources = [photo(tmp_path / f"{name}.png") for name in "xy"]
-    options, original = PredictOptions(save_crops=True, **networks), photo_folder.write_crops
+    options, original = PredictOptions(save_crops=True, **networks), write_crops
 
     def killed(folder: Path, crops: Mapping[str, Any]) -> None:
         original(folder, dict(list(crops.items())[:written]))

@@ -78,7 +78,9 @@ def test_loss_and_gradient_are_those_of_the_whole_batch(count: int, unlabelled: 
             loss.total.backward()
             losses.append(loss)
         assert len(losses) == parts
-        return whole_loss(losses, labeled, pool), linear.weight.grad
+        gradient = linear.weight.grad
+        assert gradient is not None
+        return whole_loss(losses, labeled, pool), gradient
 
     (whole, gradient), (cut, summed) = step(1), step(count)
     torch.testing.assert_close(summed, gradient, rtol=1e-10, atol=1e-12)
@@ -120,7 +122,7 @@ def assert_same_run(first: Path, second: Path) -> None:
         assert same == pytest.approx(line, rel=2e-3, abs=2e-3)
     (tensors, _), (others, _) = (load_checkpoint(run / "last.safetensors") for run in (first, second))
     for key in (key for key in tensors if key.startswith(("current", "averaged"))):
-        torch.testing.assert_close(tensors[key], others[key], rtol=1e-2, atol=3e-4, msg=lambda m, k=key: f"{k}: {m}")
+        torch.testing.assert_close(tensors[key], others[key], rtol=1e-2, atol=3e-4, msg=key)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +145,7 @@ def test_a_run_in_parts_ends_as_the_whole_one_and_resumes_exactly(whole: Path) -
             raise KeyboardInterrupt
         return one_step(*arguments)
 
-    first._train_step = until_the_fifth  # type: ignore[method-assign]
+    first._train_step = until_the_fifth  # type: ignore[method-assign, assignment]
     with pytest.raises(KeyboardInterrupt):
         first.train()
     resumed = Trainer(shared_recipe(whole, "again", 4), progress=False)
