@@ -88,3 +88,10 @@ def test_predict_on_a_video(tmp_path: Path) -> None:
     run("from semiuhpe.cli.main import main; sys.exit(main(sys.argv[1:]))", "predict", str(video), *options)
     names = {"annotated.mp4", "frames.jsonl", "heads.csv", "video.json"}
     assert {p.name for p in (tmp_path / "out" / "clip").iterdir()} == names
+
+
+def test_help_of_every_training(tmp_path: Path) -> None:
+    code = 'Barrier.banned.add("jsonargparse")\n' + "from semiuhpe.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    for command, key in (("train", "--optimizer.lr"), ("train-detector", "--learning_rate"), ("sweep", "--variant")):
+        text = run(code, command, "--help")
+        assert key in text and "\nexample" in text

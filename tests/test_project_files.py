@@ -147,12 +147,12 @@ def test_the_lock_satisfies_what_training_asks_for() -> None:
 
 
 def test_the_containers_default_command_is_one() -> None:
-    from semiuhpe.cli.demo import _parser
+    from semiuhpe.cli.demo import build_parser
 
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     command = json.loads(next(line[4:] for line in lines if line.startswith("CMD ")))
     assert command[0] == "demo"
-    options = _parser().parse_args(command[1:])
+    options = build_parser().parse_args(command[1:])
     assert options.host == "0.0.0.0"
     assert f"EXPOSE {options.port}" in lines
     assert any(line.startswith("USER ") and line != "USER 0" for line in lines)

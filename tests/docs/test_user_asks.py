@@ -89,9 +89,9 @@ def test_a_command_that_does_not_exist_would_be_noticed(capsys: pytest.CaptureFi
 
 def test_options_and_attributes_that_are_named_exist() -> None:
     from semiuhpe import HeadPoseEstimator, HeadPoses
-    from semiuhpe.cli.predict import _parser
+    from semiuhpe.cli.predict import build_parser
 
-    text = _parser().format_help()
+    text = build_parser().format_help()
     for option in {code.split()[0] for code in CODE if code.startswith("--")} - {"--score"}:
         assert option in text, option
     for owner, kind in (("heads", HeadPoses), ("estimator", HeadPoseEstimator)):

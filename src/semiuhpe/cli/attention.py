@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from semiuhpe.cli.network_options import device_name
+from semiuhpe.cli.parser import CommandParser
 
 _FRAMES, _RUNS = "frames.jsonl", "poses"
 _OF_PREDICT = ("weights", "detector", "score", "every", "smooth", "seconds", "device", "threads")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe attention`."""
+    parser = CommandParser(
         prog="semiuhpe attention",
         description="Per person and minute of a video: which zones attention went to, dwell times, mean directions and their "
         "spread, weighted by the error bars. Writes report.html, minutes.csv, dwells.csv and attention.json.",
-        epilog="example: semiuhpe attention lesson.mp4 --zones zones.json -o lesson. After a kill or Ctrl-C the same command "
-        "goes on. docs/attention.md shows zones of a driver, a classroom and a shelf.",
+        epilog="After a kill or Ctrl-C the same command goes on. docs/attention.md shows zones of a driver, a classroom and "
+        "a shelf.",
+        examples=["semiuhpe attention lesson.mp4 --zones zones.json -o lesson"],
     )
     parser.add_argument(
         "source",
@@ -50,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Write the report; returns the exit code."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     from semiuhpe.attention.report import write_report
     from semiuhpe.attention.sightings import read_sightings
     from semiuhpe.attention.summary import attention_of

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semiuhpe.cli.parser import CommandParser
 
-def main(argv: list[str]) -> int:
-    """Fit and write the calibration into the weights and their model card; returns the exit code."""
-    parser = argparse.ArgumentParser(
+
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe calibrate`."""
+    parser = CommandParser(
         prog="semiuhpe calibrate",
         description="Fit what turns a belief into an expected error and a 90 % radius, on labelled heads that were not "
         "trained on, and write it into the weights and the model card beside them.",
+        examples=["semiuhpe calibrate head_pose.onnx --heads stores/mine stores/others --split val"],
     )
     parser.add_argument("weights", type=Path, help="an .onnx file with its .json card beside it")
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="head stores with rotations")
@@ -22,7 +25,12 @@ def main(argv: list[str]) -> int:
         action=argparse.BooleanOptionalAction,
         help="estimate mirror images too, from now on and by default; without it, what the card says stays",
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Fit and write the calibration into the weights and their model card; returns the exit code."""
+    args = build_parser().parse_args(argv)
     from semiuhpe.evaluation.weights_calibration import calibrate_weights
 
     found = calibrate_weights(args.weights, args.heads, split=args.split, limit=args.limit, mirrored=args.mirrored)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.cli.server_options import add_server_options, estimator_of, limits_of
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe demo`."""
+    parser = CommandParser(
         prog="semiuhpe demo",
         description="A page in the browser that shows the heads of photos, videos and the camera. Nothing leaves this "
         "machine: the page talks to this command alone, which listens to this machine alone unless --host says otherwise.",
+        examples=["semiuhpe demo --browser"],
     )
     add_server_options(parser, port=7860)
     parser.add_argument("--browser", action="store_true", help="open the page in the browser")
@@ -21,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Serve until interrupted. Returns 0. Raises SemiUHPEError where weights or the address cannot be had."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
 
     from semiuhpe.web.server import Server
 

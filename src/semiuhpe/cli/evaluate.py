@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
+from semiuhpe.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from semiuhpe.evaluation.measure import Detection
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
 
 def add_protocol_options(parser: argparse.ArgumentParser) -> None:
     """What to measure and how: the options that every command has which measures by a protocol."""
-    parser.add_argument("--protocol", required=True, metavar="NAME", help="what to measure; --protocol list tells all")
-    parser.add_argument("--store", type=Path, help="the head store of the set (semiuhpe prepare makes one)")
-    parser.add_argument("--split", default="", help="split of the store (default: the protocol's)")
-    parser.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
-    add_mirrored_option(parser)
-    parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass; changes no figure")
-    add_threads_option(parser)
-    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("--protocol", required=True, metavar="NAME", help="what to measure; --protocol list tells all")
+    what.add_argument("--store", type=Path, help="the head store of the set (semiuhpe prepare makes one)")
+    what.add_argument("--split", default="", help="split of the store (default: the protocol's)")
+    what.add_argument("--limit", type=int, default=0, help="heads at most, evenly spread (0 = all)")
+    how = parser.add_argument_group("how it is run")
+    add_mirrored_option(how)
+    how.add_argument("--batch-size", type=int, default=64, help="heads in one pass; changes no figure")
+    add_threads_option(how)
+    told = parser.add_argument_group("how it is told")
+    told.add_argument("--report", type=Path, metavar="OUT.html", help="write a report, and its JSON beside it")
+    told.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def check_protocol_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -67,10 +71,15 @@ def list_protocols() -> int:
     return 0
 
 
-def main(argv: list[str]) -> int:
-    """Measure weights by a protocol; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="semiuhpe evaluate", description="Measure pose weights by a published protocol."
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe evaluate`."""
+    parser = CommandParser(
+        prog="semiuhpe evaluate",
+        description="Measure pose weights by a published protocol.",
+        examples=[
+            "semiuhpe evaluate --protocol list",
+            "semiuhpe evaluate default --protocol aflw2000 --store stores/aflw2000 --report aflw2000.html",
+        ],
     )
     parser.add_argument(
         "weights", nargs="?", help="default, open, an .onnx, a run folder or a .safetensors of one (default: default)"
@@ -79,20 +88,27 @@ def main(argv: list[str]) -> int:
         "--peer", metavar="NAME=FILE", type=named_files,
         help="instead of weights: another project's network, e.g. opentrack=head-pose.onnx (NAME=FILE,FILE is averaged)",
     )  # fmt: skip
-    parser.add_argument("--margin", type=float, help="crop side over head box side (default: what suits the network)")
-    add_protocol_options(parser)
     parser.add_argument(
         "--student", choices=["averaged", "current"], default="averaged",
-        help="of a run: the averaged weights (the teacher; default) or the student's own of the last checkpoint",
+        help="of a run: the averaged weights (the teacher) or the student's own of the last checkpoint",
     )  # fmt: skip
+    parser.add_argument("--margin", type=float, help="crop side over head box side (default: what suits the network)")
     add_device_option(parser)
-    parser.add_argument(
+    add_protocol_options(parser)
+    detection = parser.add_argument_group("boxes from a detector")
+    detection.add_argument(
         "--detect", action="store_true", help="boxes from the head detector; heads it misses are counted"
     )
-    parser.add_argument("--detector", help="weights of the detector, an .onnx (default: the embedded ones)")
-    parser.add_argument(
-        "--iou", type=float, default=0.5, help="overlap from which a detection is the head (%(default)s)"
+    detection.add_argument(
+        "--detector", help="the same with weights of your own, an .onnx (default: the embedded ones)"
     )
+    detection.add_argument("--iou", type=float, default=0.5, help="overlap from which a detection is the head")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Measure weights by a protocol; returns the exit code."""
+    parser = build_parser()
     args = parser.parse_intermixed_args(argv)
     if args.protocol == "list":
         return list_protocols()
@@ -103,6 +119,9 @@ def main(argv: list[str]) -> int:
         parser.error(f"--margin is above 0 and at most 10, got {args.margin}")
     if args.peer and args.weights:
         parser.error("give either weights or --peer, not both")
+    parser.excludes(args, "--peer", "--student", "--device")
+    if not args.detector:
+        parser.needs(args, "--iou", "--detect")
     from semiuhpe.evaluation.benchmarks import protocol
 
     protocol(args.protocol)  # an unknown name fails before the weights are opened

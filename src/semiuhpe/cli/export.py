@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.errors import MissingExtraError, WeightsError
 
 CHECKED_HEADS = 128
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe export`."""
+    parser = CommandParser(
         prog="semiuhpe export",
         description="Export a trained network to ONNX, with its card, or as a repository for the Hugging Face Hub.",
+        examples=[
+            "semiuhpe export runs/pose head_pose.onnx --heads stores/mine",
+            "semiuhpe export runs/pose --hub-folder hub --hub-license mit",
+        ],
     )
     parser.add_argument(
         "checkpoint",
@@ -22,26 +28,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "output", type=Path, nargs="?", help="the .onnx to write; its model card lies beside it as .json"
     )
-    parser.add_argument("--heads", type=Path, help="a head store whose val split the graph is checked on")
-    parser.add_argument(
+    graph = parser.add_argument_group("the graph")
+    graph.add_argument("--heads", type=Path, help="a head store whose val split the graph is checked on")
+    graph.add_argument(
         "--precision",
         choices=["float32", "half", "int8"],
         default="half",
-        help="half: weights stored in 16 bits; int8: layers compute in 8 bits, with ranges measured on --heads "
-        "(default: %(default)s)",
+        help="half: weights stored in 16 bits; int8: layers compute in 8 bits, with ranges measured on --heads",
     )
-    parser.add_argument(
+    graph.add_argument(
         "--max-drift",
         type=float,
         metavar="DEG",
-        help="refuse a graph that strays further: any head, 0.1° (int8: the mean head, 0.2°)",
+        help="refuse a graph that strays further: any head (default: 0.1), of int8 the mean head (default: 0.2)",
     )
-    parser.add_argument(
+    graph.add_argument(
         "--least-speedup", type=float, default=1.0, metavar="X",
-        help="refuse an int8 graph that is not X times as fast as float32 here; 0: it is for another machine "
-        "(default: %(default)s)",
+        help="refuse an int8 graph that is not X times as fast as float32 here; 0: it is for another machine",
     )  # fmt: skip
-    parser.add_argument("--licence", help="licence of the weights, written into the file")
+    graph.add_argument("--licence", help="licence of the weights, written into the file")
     hub = parser.add_argument_group("for the Hugging Face Hub")
     hub.add_argument(
         "--hub-folder",
@@ -59,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Export a checkpoint; returns the exit code."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     if args.max_drift is not None and not args.max_drift > 0:
         parser.error(f"--max-drift must be positive, got {args.max_drift}")
@@ -67,6 +72,10 @@ def main(argv: list[str]) -> int:
         parser.error("give the .onnx to write, or --hub-folder, one of the two")
     if args.output is not None and args.output.suffix != ".onnx":
         parser.error(f"the output must end in .onnx, got {args.output}")
+    if args.precision != "int8":
+        parser.needs(args, "--least-speedup", "--precision")
+    parser.needs(args, "--hub-license", "--hub-folder")
+    parser.needs(args, "--hub-dataset", "--hub-folder")
     if args.hub_folder is not None:
         return _to_hub_folder(args)
     _export(args, args.output)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.errors import MissingExtraError
 
 
-def main(argv: list[str]) -> int:
-    """Import a checkpoint; returns the exit code."""
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe import-weights`."""
+    parser = CommandParser(
         prog="semiuhpe import-weights",
         description="Turn a published checkpoint into weights of this package. Code in the file is never run.",
         epilog="Next: semiuhpe export OUT head_pose.onnx, and semiuhpe calibrate head_pose.onnx --heads STORE.",
+        examples=["semiuhpe import-weights DAD-COCOHead-ResNet50-best.pth runs/published"],
     )
     parser.add_argument(
         "checkpoint",
@@ -33,7 +34,12 @@ def main(argv: list[str]) -> int:
         help="the data whose frame the network speaks: DAD-3DHeads or 300W-LP (default: what the file's name says)",
     )
     parser.add_argument("--licence", help="licence of the weights, kept in every export (default: of their data)")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Import a checkpoint; returns the exit code."""
+    args = build_parser().parse_args(argv)
     try:
         from semiuhpe.models.published.convert import import_checkpoint, import_classifier, is_classifier
         from semiuhpe.models.published.read import convention_of_name, read_pickled

@@ -48,15 +48,15 @@ def option_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _plain(hint: Any) -> tuple[Any, str]:
     """The type without Annotated and None, and the help text."""
-    hint = _not_none(hint)  # Python 3.10 makes the whole of `Annotated[X, …] = None` optional
+    hint = not_none(hint)  # Python 3.10 makes the whole of `Annotated[X, …] = None` optional
     text = ""
     if get_origin(hint) is Annotated:
         hint, *notes = get_args(hint)
         text = next((note for note in notes if isinstance(note, str)), "")
-    return _not_none(hint), text
+    return not_none(hint), text
 
 
-def _not_none(hint: Any) -> Any:
+def not_none(hint: Any) -> Any:
     """X of `X | None`, anything else as it is."""
     if get_origin(hint) not in (Union, types.UnionType):
         return hint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semiuhpe.arrays import evenly_spread
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.errors import StoreError
 
 if TYPE_CHECKING:
@@ -18,22 +18,38 @@ if TYPE_CHECKING:
     from semiuhpe.heads.duplicates import Twin
 
 
-def main(argv: list[str]) -> int:
-    """Print counts and pose histograms of a store and write its contact sheet; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="semiuhpe inspect", description="What a head store holds.")
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe inspect`."""
+    parser = CommandParser(
+        prog="semiuhpe inspect",
+        description="What a head store holds: counts, histograms of poses, a contact sheet, and what it shares with others.",
+        examples=[
+            "semiuhpe inspect stores/mine --sheet mine.jpg",
+            "semiuhpe inspect stores/mine --apart-from stores/test --twins twins.png",
+        ],
+    )
     parser.add_argument("store", type=Path, help="folder of the store (with --apart-from also of pictures)")
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet here (.jpg or .png)")
-    parser.add_argument("--count", type=int, default=48, help="heads on the sheet (default %(default)s)")
-    parser.add_argument("--split", help="only heads of this split")
-    parser.add_argument(
+    content = parser.add_argument_group("what it holds")
+    content.add_argument("--sheet", type=Path, help="write a contact sheet here (.jpg or .png)")
+    content.add_argument("--count", type=int, default=48, help="heads on the sheet")
+    content.add_argument("--split", help="only heads of this split (default: all)")
+    shared = parser.add_argument_group("what it shares with others")
+    shared.add_argument(
         "--apart-from", type=Path, nargs="+", default=(), metavar="PATH",
         help="fail, and list them, if heads show the same picture as one of these stores or folders of head crops; if all "
         "of them and STORE are folders of photos, whole photos are compared",
     )  # fmt: skip
-    parser.add_argument("--twins", type=Path, metavar="FILE.png", help="draw the shared pictures side by side")
+    shared.add_argument("--twins", type=Path, metavar="FILE.png", help="draw the shared pictures side by side")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Print counts and pose histograms of a store and write its contact sheet; returns the exit code."""
+    parser = build_parser()
     args = parser.parse_args(argv)
-    if args.twins is not None and not args.apart_from:
-        parser.error("--twins draws what --apart-from finds: give it too")
+    parser.needs(args, "--twins", "--apart-from")
+    parser.needs(args, "--count", "--sheet")
+    parser.excludes(args, "--apart-from", "--sheet", "--split")
     if args.apart_from:
         return _shared(args.store, args.apart_from, args.twins)
     from semiuhpe.heads.store import HeadStore

@@ -6,21 +6,20 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from semiuhpe.cli.parser import CommandParser
+
 _EPILOG = """teachers:
   weights=default       our own weights: default, open, or an exported .onnx; heads from all sides
   opentrack=FILE.onnx   opentrack's network: faces up to both profiles, states its own error
   face-mesh             MediaPipe's face mesh: frontal faces; needs the extra mediapipe, and no file
   whenet=FILE, fsa-net=FILE, 6drepnet=FILE, 6drepnet-6d=FILE
 
-example:
-  semiuhpe label stores/mine --teacher weights=default --teacher opentrack=head-pose.onnx stores/mine_labelled
-
 Interrupted? Run the same command again. The report is OUT/label.json and OUT/label_worst.jpg; see docs/labelling.md."""
 
 
 def main(argv: list[str]) -> int:
     """Label a store and report; returns the exit code."""
-    args = _parser().parse_intermixed_args(argv)
+    args = build_parser().parse_intermixed_args(argv)
     from semiuhpe.heads.store import HeadStore
     from semiuhpe.labelling.committee import Rules
     from semiuhpe.labelling.report import report_of, write_report
@@ -39,12 +38,15 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe label`."""
+    parser = CommandParser(
         prog="semiuhpe label",
         description="Label the heads of a store with a committee of pose networks, into a new store.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=[
+            "semiuhpe label stores/mine stores/mine_labelled --teacher weights=default --teacher opentrack=head-pose.onnx"
+        ],
     )
     parser.add_argument("store", metavar="STORE", type=Path, help="the head store to label; it is not changed")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the head store to write")
@@ -53,31 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--given", choices=["keep", "replace"], default="keep",
-        help="labels that STORE has: keep them and label the rest, or replace them; those of test heads always stay (%(default)s)",
+        help="labels that STORE has: keep them and label the rest, or replace them; those of test heads always stay",
     )  # fmt: skip
     views = parser.add_argument_group("views of each head, averaged")
     views.add_argument(
         "--scales", type=_scales, default=(0.9, 1.0, 1.1), metavar="X,X",
-        help="crop sizes over the one that suits a teacher (0.9,1,1.1)",
+        help="crop sizes over the one that suits a teacher",
     )  # fmt: skip
-    views.add_argument(
-        "--mirrored", action=argparse.BooleanOptionalAction, default=True, help="mirror images too (default)"
-    )
+    views.add_argument("--mirrored", action=argparse.BooleanOptionalAction, default=True, help="mirror images too")
     trust = parser.add_argument_group("when a label is given")
-    trust.add_argument(
-        "--max-spread-deg", type=float, default=10.0, help="between a teacher's views, RMS (%(default)s)"
-    )
-    trust.add_argument(
-        "--apart-deg", type=float, default=20.0, help="within which teachers agree; most must (%(default)s)"
-    )
-    trust.add_argument("--min-teachers", type=int, default=1, help="that must agree (%(default)s)")
-    trust.add_argument("--max-sigma-deg", type=float, default=15.0, help="of a label, RMS angle (%(default)s)")
-    trust.add_argument(
-        "--correlation", type=float, default=0.5, help="of two teachers' errors; 0 = independent (%(default)s)"
-    )
-    parser.add_argument(
-        "--val", type=float, default=0.1, help="share of subjects whose first label goes to val (%(default)s)"
-    )
+    trust.add_argument("--max-spread-deg", type=float, default=10.0, help="between a teacher's views, RMS")
+    trust.add_argument("--apart-deg", type=float, default=20.0, help="within which teachers agree; most must")
+    trust.add_argument("--min-teachers", type=int, default=1, help="that must agree")
+    trust.add_argument("--max-sigma-deg", type=float, default=15.0, help="of a label, RMS angle")
+    trust.add_argument("--correlation", type=float, default=0.5, help="of two teachers' errors; 0 = independent")
+    parser.add_argument("--val", type=float, default=0.1, help="share of subjects whose first label goes to val")
     parser.add_argument("--workers", type=int, help="threads (default: one a core, 8 at most); OUT is the same for any")
     return parser
 

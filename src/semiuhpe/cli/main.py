@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 
 from semiuhpe.cli.log import LOGGER, logging_to_terminal
+from semiuhpe.cli.parser import near
 from semiuhpe.cli.terminal import give_up_output, open_closed_streams, plain_output
 from semiuhpe.errors import MissingExtraError, SemiUHPEError
 
@@ -119,7 +120,8 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     command = arguments[0]
     if command not in COMMANDS:
-        print(f"semiuhpe: error: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        hint = near(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        print(f"semiuhpe: error: no command {command!r}{hint}", file=sys.stderr)
         return 2
     try:
         return int(import_module(f"semiuhpe.cli.{command.replace('-', '_')}").main(arguments[1:]))

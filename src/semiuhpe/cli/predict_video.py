@@ -18,16 +18,11 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help="smooth rotations with this time constant; turning heads lag by about as much (default: off)",
     )  # fmt: skip
     group.add_argument(
-        "--track", action=argparse.BooleanOptionalAction, default=True, help="keep the identity of heads (default: yes)"
+        "--track", action=argparse.BooleanOptionalAction, default=True, help="keep the identity of heads"
     )
     group.add_argument(
         "--tracker", choices=["motion", "bytetrack"], default="motion",
-        help="bytetrack needs semiuhpe[tracking] (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--format", nargs="+", choices=["jsonl", "csv", "parquet", "rerun"], default=["jsonl"], dest="formats",
-        help="tables to write; parquet needs semiuhpe[store], and rerun, a recording for its viewer, semiuhpe[rerun] "
-        "(default: jsonl)",
+        help="bytetrack needs semiuhpe[tracking]",
     )  # fmt: skip
     group.add_argument(
         "--seconds", type=float, help="stop after so much of each video; a camera else runs until Ctrl-C"

@@ -5,12 +5,12 @@ The options of a source are the keyword-only parameters of its importer (see `im
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from pathlib import Path
 
 from semiuhpe.cli.importer_options import add_options, option_defaults
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.registry import SOURCES
 from semiuhpe.sources.source import differences
@@ -21,7 +21,7 @@ _NEUTRAL = ("workers", "source")
 
 def main(argv: list[str]) -> int:
     """Run an import and print what came of it; returns the exit code."""
-    args = vars(_parser().parse_args(argv))
+    args = vars(build_parser().parse_args(argv))
     name, path, store = args.pop("name"), args.pop("path"), args.pop("store")
     source = SOURCES[name]
     with warnings.catch_warnings():
@@ -46,11 +46,13 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe prepare`."""
+    parser = CommandParser(
         prog="semiuhpe prepare",
         description="Import a data set into a head store. Run it again to continue one that was interrupted.",
         epilog="semiuhpe prepare NAME --help tells the options of a source; docs/data.md where to get it.",
+        examples=["semiuhpe prepare aflw2000 downloads/AFLW2000 stores/aflw2000"],
     )
     names = parser.add_subparsers(dest="name", metavar="NAME", required=True, title="sources")
     for name, source in sorted(SOURCES.items()):

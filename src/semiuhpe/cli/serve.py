@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import sys
 
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.cli.server_options import add_server_options, estimator_of, limits_of
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe serve`."""
+    parser = CommandParser(
         prog="semiuhpe serve",
         description="A REST service for other programs: POST the bytes of a picture to /v1/estimate; /openapi.json "
         "describes it, /health says that it is there. It has no password and listens to this machine alone unless --host "
         "says otherwise; put a proxy with TLS and a password before it.",
+        examples=["semiuhpe serve --port 8000", "curl --data-binary @photo.jpg http://127.0.0.1:8000/v1/estimate"],
     )
     add_server_options(parser, port=8000)
     parser.add_argument(
         "--answer-seconds",
         type=float,
         default=60.0,
-        help="a picture that waits longer is refused (default: %(default)g)",
+        metavar="SECONDS",
+        help="a picture that waits longer is refused",
     )
     return parser
 
 
 def main(argv: list[str]) -> int:
     """Serve until interrupted. Returns 0. Raises SemiUHPEError where a package, weights or the address cannot be had."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
 
     from semiuhpe.errors import InputError
     from semiuhpe.web.rest import RestServer

@@ -6,23 +6,27 @@ import argparse
 from typing import TYPE_CHECKING
 
 from semiuhpe.cli.network_options import add_device_option, add_score_option, add_threads_option, add_weights_option
+from semiuhpe.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from semiuhpe.estimator import HeadPoseEstimator
     from semiuhpe.web.api import Limits
 
 
-def add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
+def add_server_options(parser: CommandParser, port: int) -> None:
     """Where to listen, which networks, which uploads. port: the default."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=port, help="port, 0 for any that is free (default: %(default)s)")
-    add_weights_option(parser)
-    parser.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
-    add_score_option(parser)
-    add_device_option(parser)
-    add_threads_option(parser)
-    parser.add_argument("--max-megabytes", type=float, default=32.0, help="largest upload (default: %(default)g)")
-    parser.add_argument("--max-megapixels", type=float, default=50.0, help="largest picture (default: %(default)g)")
+    address = parser.add_argument_group("where it listens")
+    address.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    address.add_argument("--port", type=int, default=port, help="port, 0 for any that is free")
+    networks = parser.add_argument_group("networks")
+    add_weights_option(networks)
+    networks.add_argument("--detector", default="default", help="weights of a head detector, an .onnx")
+    add_score_option(networks)
+    add_device_option(networks)
+    add_threads_option(networks)
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--max-megabytes", type=float, default=32.0, help="largest upload")
+    limits.add_argument("--max-megapixels", type=float, default=50.0, help="largest picture")
 
 
 def limits_of(args: argparse.Namespace) -> Limits:

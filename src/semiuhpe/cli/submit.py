@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from semiuhpe.cli.network_options import add_device_option, add_mirrored_option, add_threads_option
+from semiuhpe.cli.parser import CommandParser
 
 
-def main(argv: list[str]) -> int:
-    """Write a submission; returns the exit code."""
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe submit`."""
+    parser = CommandParser(
         prog="semiuhpe submit",
         description="Write a benchmark's submission for its test split; with --score, for its val split, and score it here.",
+        examples=["semiuhpe submit dad-3dheads default submission.json --store stores/dad"],
     )
     parser.add_argument("benchmark", choices=["dad-3dheads"], help="the benchmark")
     parser.add_argument("weights", help="default, open, an .onnx, a run folder or a .safetensors of one")
@@ -22,10 +23,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--student", choices=["averaged", "current"], default="averaged", help="of a run: which weights"
     )
-    add_mirrored_option(parser)
-    parser.add_argument("--batch-size", type=int, default=64, help="heads in one pass")
-    add_device_option(parser)
-    add_threads_option(parser)
+    run = parser.add_argument_group("how it is run")
+    add_mirrored_option(run)
+    run.add_argument("--batch-size", type=int, default=64, help="heads in one pass")
+    add_device_option(run)
+    add_threads_option(run)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Write a submission; returns the exit code."""
+    parser = build_parser()
     args = parser.parse_intermixed_args(argv)
     if args.output.suffix != ".json":
         parser.error(f"the output must end in .json, got {args.output}")

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from semiuhpe.cli.parser import CommandParser
 from semiuhpe.errors import RecipeError
 from semiuhpe.files.names import safe_name
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe sweep`."""
+    parser = CommandParser(
         prog="semiuhpe sweep",
         description="Train a recipe and variants of it, each once for every seed, and print by how much the mean error on "
-        "validation heads changes, with a 95 %% interval. Run it again to go on: what is finished is read.",
+        "validation heads changes, with a 95 % interval. Run it again to go on: what is finished is read. semiuhpe train --help lists the keys.",
+        examples=[
+            "semiuhpe sweep --config recipe.yml --variant optimizer.lr=0.002 --variant batch_size=64 --steps 1000"
+        ],
     )
     parser.add_argument("--config", type=Path, required=True, help="the recipe, which variants are compared with")
     parser.add_argument(
         "--variant", action="append", nargs="+", required=True, metavar="KEY=VALUE",
         help="keys of the recipe that one variant changes, such as optimizer.lr=0.001; repeat for further variants",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/sweep"), help="folder of the runs (default: %(default)s)"
-    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings of each variant")
+    parser.add_argument("--steps", type=int, help="of each training (default: the recipe's)")
+    parser.add_argument("--out", type=Path, default=Path("runs/sweep"), help="folder of the runs")
     return parser
 
 
 def main(argv: list[str]) -> int:
     """Train what is missing, and print a table. Returns 0. Raises RecipeError before any training for what cannot be."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     from semiuhpe.cli.train import read_recipe
     from semiuhpe.training.pose import recipe as recipes
     from semiuhpe.training.pose.paired import errors_of, heading, rows

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from semiuhpe.cli.parser import CommandParser
+from semiuhpe.cli.recipe_options import add_recipe_options
 from semiuhpe.errors import MissingExtraError, RecipeError
 from semiuhpe.models.recipe_keys import upgraded, upgraded_flag
 
 if TYPE_CHECKING:
+    from semiuhpe.cli.recipe_parser import RecipeParser
     from semiuhpe.training.pose.recipe import Recipe
 
 
@@ -55,21 +59,34 @@ def _refuse_published_options(argv: list[str]) -> None:
         raise RecipeError(f"these are options of the published program: {said}")
 
 
-def _parser() -> Any:
-    try:
-        from jsonargparse import ArgumentParser
+def build_parser() -> CommandParser:
+    """The help of `semiuhpe train`, which needs nothing that a training needs."""
+    from semiuhpe.training.pose.recipe import Recipe
 
-        from semiuhpe.training.pose.recipe import Recipe
+    parser = CommandParser(
+        prog="semiuhpe train",
+        description="Train a pose network by a recipe. A run that exists is resumed from its last checkpoint. Each key of the "
+        "recipe is also an option.",
+        epilog="semiuhpe train --config RECIPE.yml --print_config shows a recipe with all its defaults. "
+        "docs/training.md tells more. Training needs pip install 'semiuhpe[train]'.",
+        examples=[
+            "semiuhpe train --config recipe.yml",
+            "semiuhpe train --config recipe.yml --run runs/longer --steps 20000 --optimizer.lr 0.0005",
+        ],
+    )
+    parser.add_argument("--config", metavar="RECIPE.yml", help="a recipe in YAML; options after it override its keys")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--print_config", action="store_true", help="print the recipe with its defaults, and stop")
+    add_recipe_options(parser, Recipe(), "the run")
+    return parser
+
+
+def _recipe_parser(words: Sequence[str]) -> RecipeParser:
+    try:
+        from semiuhpe.cli.recipe_parser import recipe_parser
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
-    parser = ArgumentParser(
-        prog="semiuhpe train",
-        description="Train a pose network by a recipe. A run that exists is resumed from its last checkpoint.",
-    )
-    parser.add_argument("--config", action="config", help="a recipe in YAML; flags after it override its keys")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.add_class_arguments(Recipe)
-    return parser
+    return recipe_parser(build_parser, words)
 
 
 def _today(argv: list[str]) -> list[str]:
@@ -100,8 +117,7 @@ def _joined(argv: list[str]) -> list[str]:
 
 
 def _names_file(option: str) -> bool:
-    """Whether it is `--config`, or short for it."""
-    return len(option) > 2 and "--config".startswith(option)
+    return option == "--config"
 
 
 def _content(path: str) -> str:
@@ -137,10 +153,13 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
     Raises RecipeError for an option of the published training program, with its name here.
     """
     _refuse_published_options(argv)
-    parser = _parser()
+    if {"-h", "--help"} & set(argv):
+        build_parser().parse_args(["--help"])
+    words = _today(argv)
+    parser = _recipe_parser(words)
     from semiuhpe.training.pose.recipe_file import recipe_of
 
-    values = parser.parse_args(_today(argv))
+    values = parser.parse_args(words)
     return recipe_of(parser, values), bool(values.quiet)
 
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
+from semiuhpe.cli.parser import CommandParser
+from semiuhpe.cli.recipe_options import key_texts, metavar_of, option_help
 from semiuhpe.training.detector.recipe import DetectorRecipe, read_recipe
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> CommandParser:
+    """The options of `semiuhpe train-detector`."""
+    parser = CommandParser(
         prog="semiuhpe train-detector",
         description="Train the head detector. Run it again to continue a run that was interrupted.",
+        epilog="Training needs pip install 'semiuhpe[train]'.",
+        examples=["semiuhpe train-detector --config settings/HeadDetector.yml --output detector.onnx"],
     )
-    parser.add_argument("--config", metavar="YAML", help="recipe, e.g. settings/HeadDetector.yml; flags override it")
+    parser.add_argument("--config", metavar="YAML", help="recipe, e.g. settings/HeadDetector.yml; options override it")
     parser.add_argument("--output", metavar="ONNX", help="export the averaged weights here at the end, with a card")
     parser.add_argument(
         "--changed-data", action="store_true", help="let a continued run see other pictures than it began with"
     )
-    for entry in fields(DetectorRecipe):
-        kind: dict[str, Any] = {"nargs": "*"} if entry.name in ("portraits", "headless") else {}
-        if entry.type in ("int", "float"):
-            kind["type"] = int if entry.type == "int" else float
-        parser.add_argument(f"--{entry.name}", default=None, help=argparse.SUPPRESS, **kind)
-    parser.epilog = "Settings, each also a flag: " + ", ".join(f"--{entry.name}" for entry in fields(DetectorRecipe))
+    keys = parser.add_argument_group("keys of the recipe")
+    texts, recipe = key_texts(DetectorRecipe), DetectorRecipe()
+    for name, kind in get_type_hints(DetectorRecipe).items():
+        form: dict[str, Any] = {"nargs": "*", "metavar": "PATH"} if kind == list[str] else {"type": kind}
+        text = option_help(texts.get(name, ""), kind, getattr(recipe, name))
+        keys.add_argument(f"--{name}", help=text, **{"metavar": metavar_of(kind), **form})
     return parser
 
 
@@ -37,7 +41,7 @@ def main(argv: list[str]) -> int:
     from semiuhpe.training.detector.loop import DetectorTraining
     from semiuhpe.training.detector.scenes import Mix, SceneMaker
 
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
     photos = data.open_photos(recipe.photos, recipe.excluded)
     for line in photos.skipped:
