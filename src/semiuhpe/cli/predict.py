@@ -87,6 +87,20 @@ def _add_drawing_options(group: Options) -> None:
         help="draw heads grey whose expected error is larger: their direction is a guess",
     )  # fmt: skip
 
+    group.add_argument(
+        "--numbers", action=argparse.BooleanOptionalAction,
+        help="write which head it is, as in the tables (default: where there are several)",
+    )  # fmt: skip
+    group.add_argument(
+        "--legend", action=argparse.BooleanOptionalAction,
+        help="write into a free corner what the colours mean (default: where there are some to explain)",
+    )  # fmt: skip
+    group.add_argument(
+        "--save-crops", action="store_true",
+        help="write each head as a picture too, the square that the network saw: crops/PHOTO_HEAD.jpg, of a video "
+        "crops/FRAME_TRACK.jpg",
+    )  # fmt: skip
+
 
 def _add_head_options(group: Options) -> None:
     heads = group.add_mutually_exclusive_group()
@@ -140,6 +154,7 @@ def _options(args: argparse.Namespace) -> PredictOptions:
         score_threshold=args.score, detector=args.detector, detector_layout=args.detector_layout,
         detector_class=args.detector_class, detector_side=args.detector_side, boxes=args.boxes, crops=args.crops,
         style=None if args.style == "none" else args.style, labels=args.labels, grey_above_deg=args.grey_above,
+        numbers=args.numbers, legend=args.legend, save_crops=args.save_crops,
         euler=tuple(args.euler or ["300w-lp"]),
         tables=set(args.formats) | set(["csv"] * args.csv), recursive=args.recursive,
         start="resume" if args.resume else "overwrite" if args.overwrite else "fresh",

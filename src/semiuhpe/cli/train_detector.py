@@ -35,13 +35,13 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status. Raises SemiUHPEError for bad input."""
+    args = build_parser().parse_args(argv)
     from tqdm import tqdm
 
     from semiuhpe.training.detector import data
     from semiuhpe.training.detector.loop import DetectorTraining
     from semiuhpe.training.detector.scenes import Mix, SceneMaker
 
-    args = build_parser().parse_args(argv)
     recipe = read_recipe(args.config, {entry.name: getattr(args, entry.name) for entry in fields(DetectorRecipe)})
     photos = data.open_photos(recipe.photos, recipe.excluded)
     for line in photos.skipped:

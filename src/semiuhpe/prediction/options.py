@@ -38,7 +38,9 @@ class PredictOptions:
     boxes, or boxes (n, 4) or (n, 5) with a score by path or name of the photo. crops: each picture is one head, already
     cropped.
 
-    style: what is drawn, None for nothing. labels: write the angles at each head. grey_above_deg: a head with a larger expected error is drawn grey. euler: conventions to report.
+    style: what is drawn, None for nothing. labels: write the angles at each head. numbers, legend: as of
+    `HeadPoses.draw`. grey_above_deg: a head with a larger expected error is drawn grey.
+    save_crops: write each head as a picture of its own, see `head_crops`; with style None, nothing else is drawn. euler: conventions to report.
     tables: beside the JSON, "csv" and "parquet"; of videos "jsonl" is the list of frames, "rerun" a recording for its viewer. recursive: look into
     sub-folders. start: "fresh" goes on with results of the same settings, and takes the next number, `poses-2`, where
     there are others; "resume" goes on with this folder or fails; "overwrite" deletes them.
@@ -64,6 +66,9 @@ class PredictOptions:
     style: Style | None = "axes"
     labels: bool = False
     grey_above_deg: float = UNREADABLE_DEG
+    numbers: bool | None = None
+    legend: bool | None = None
+    save_crops: bool = False
     euler: tuple[str, ...] = ("300w-lp",)
     tables: Collection[Table] = _LIST_OF_FRAMES
     recursive: bool = False
@@ -96,6 +101,25 @@ class PredictOptions:
             raise InputError("--detector-class goes with --detector-layout, which is missing")
         if self.detector_layout is not None and self.detector is None:
             raise InputError("--detector-layout goes with --detector FILE.onnx, which is missing")
+        self._check_heads()
+        self._check_drawing()
+
+    def _check_heads(self) -> None:
+        if self.heads_from != "detected" and self.detector_side is not None:
+            raise InputError("--detector-side is for the detector, which --boxes and --crops do without")
+        if self.crops and self.score_threshold is not None:
+            raise InputError("--score is for detections, which --crops does without")
+        if self.crops and self.save_crops:
+            raise InputError("--save-crops cuts heads out of photos; with --crops each picture is one already")
+
+    def _check_drawing(self) -> None:
+        given = {
+            "--labels": self.labels, "--numbers": self.numbers is not None, "--legend": self.legend is not None,
+            "--grey-above": self.grey_above_deg != UNREADABLE_DEG,
+        }  # fmt: skip
+        if self.style is None and any(given.values()):
+            option = next(name for name, there in given.items() if there)
+            raise InputError(f"{option} is about the drawing; leave it out, or --style none")
         if self.show and self.style is None:
             raise InputError("--show shows what is drawn; leave --style none out")
 
@@ -109,17 +133,32 @@ class PredictOptions:
         return (
             None
             if self.style is None
-            else heads.draw(image, self.style, labels=self.labels, unreadable_deg=self.grey_above_deg)
+            else heads.draw(
+                image,
+                self.style,
+                labels=self.labels,
+                unreadable_deg=self.grey_above_deg,
+                numbers=self.numbers,
+                legend=self.legend,
+            )
         )
+
+    def cut_out(self, image: Image, heads: HeadPoses) -> list[Image]:
+        """The crops of a picture's heads that are to be written; none where they are not asked for."""
+        from semiuhpe.prediction.head_crops import head_crops
+
+        return head_crops(image, heads) if self.save_crops else []
 
     @property
     def drawing_settings(self) -> dict[str, Any]:
         """What drawings depend on, JSON-ready."""
         settings: dict[str, Any] = {"style": self.style or "none", "labels": self.labels}
         # Results of earlier versions, which had no choice, are gone on with where it is the default.
-        return (
-            settings if self.grey_above_deg == UNREADABLE_DEG else {**settings, "grey_above_deg": self.grey_above_deg}
-        )
+        choices = {
+            "grey_above_deg": (self.grey_above_deg, UNREADABLE_DEG), "numbers": (self.numbers, None),
+            "legend": (self.legend, None), "save_crops": (self.save_crops, False),
+        }  # fmt: skip
+        return settings | {name: value for name, (value, default) in choices.items() if value != default}
 
 
 def _one_of(name: str, value: object, known: Collection[object]) -> None:

@@ -1,24 +1,25 @@
 """The folder that `semiuhpe predict` writes: safe under a kill, never over the photos themselves or other files.
 
 While a run lasts, `predictions.jsonl` is its journal: the first line is the settings, then comes one a picture. A
-drawing is written under a temporary name, then its line, then it gets its name: so no drawing ever lies there that no
-line tells of, and a line whose drawing is missing is a picture to do again. At the end `predictions.json` takes the
+drawing is written under a temporary name, then its line, then the crops of its heads, then it gets its name: so no
+drawing or crop ever lies there that no line tells of, and a line of which one is missing is a picture to do again. At the end `predictions.json` takes the
 journal's place. A run that goes on does again what failed, and what has changed since.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from semiuhpe.errors import InputError
-from semiuhpe.files.atomic import json_text, json_value, replacing, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, remove_leftovers, replacing, write_atomically
 from semiuhpe.files.journal import Journal, line_of, lines_of
 from semiuhpe.files.names import safe_name
 from semiuhpe.images.urls import Photo
+from semiuhpe.prediction.head_crops import CROPS, crops_of, delete_crops, with_crops, write_crops
 from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class PredictionFolder:
             self.done = {e["file"]: e for e in entries if "error" not in e}
             self._forget_stale(set(names))
             self._taken = {name.casefold() for name in os.listdir(folder)}
+            self._taken_crops = self._look_at_crops()
         except OSError as error:
             raise self._unusable(error) from error
         self._taken |= {entry["drawing"].casefold() for entry in self.done.values() if "drawing" in entry}
@@ -82,20 +84,30 @@ class PredictionFolder:
     ) -> None:
         self._lines.close()
 
-    def add(self, entry: dict[str, Any], drawing: Image | None = None) -> None:
-        """Keep a picture's entry and its drawing (under a name that nothing else has)."""
+    def add(self, entry: dict[str, Any], drawing: Image | None = None, crops: Sequence[Image] = ()) -> None:
+        """Keep a picture's entry, its drawing and the crops of its heads (under names that nothing else has)."""
+        stem = safe_name(Path(entry["file"]).stem)
         try:
             if drawing is None:
-                self._lines.add(entry)
+                entry = self._add_with_crops(entry, stem, crops)
             else:
-                name = self._free_name(safe_name(Path(entry["file"]).stem), drawing)
+                name = self._free_name(stem, drawing)
                 entry = {**{k: v for k, v in entry.items() if k != "heads"}, "drawing": name, "heads": entry["heads"]}
                 with replacing(self.folder / name) as file:
                     _encode(drawing, name, file)
-                    self._lines.add(entry)
+                    entry = self._add_with_crops(entry, Path(name).stem, crops)
         except OSError as error:
             raise self._unusable(error) from error
         self.done[entry["file"]] = entry
+
+    def _add_with_crops(self, entry: dict[str, Any], stem: str, crops: Sequence[Image]) -> dict[str, Any]:
+        """The line, then the crops that it tells of."""
+        names = self._free_crop_names(stem, len(crops))
+        if names:
+            entry = {**entry, "heads": with_crops(entry["heads"], names)}
+        self._lines.add(entry)
+        write_crops(self.folder, dict(zip(names, crops, strict=True)))
+        return entry
 
     def finish(
         self, order: Iterable[Photo], header: dict[str, Any], euler: list[str], *, tables: Collection[str]
@@ -143,19 +155,25 @@ class PredictionFolder:
         """Inputs that have changed since, or whose drawing is missing, are to be done anew."""
         for name, entry in list(self.done.items()):
             drawing = self.folder / entry["drawing"] if "drawing" in entry else None
-            drawn = drawing is None or (drawing.is_file() and drawing.stat().st_size > 0)
-            if name in inputs and not (drawn and _is_unchanged(entry)):
+            drawn = drawing is None or _is_whole(drawing)
+            cut = all(_is_whole(self.folder / crop) for crop in crops_of(entry))
+            if name in inputs and not (drawn and cut and _is_unchanged(entry)):
                 del self.done[name]
+                delete_crops(self.folder, crops_of(entry))
                 if drawing is not None:
                     drawing.unlink(missing_ok=True)
-            elif not drawn:
+                continue
+            if not drawn:
                 del entry["drawing"]
+            if not cut:
+                entry["heads"] = [{k: v for k, v in head.items() if k != "crop"} for head in entry["heads"]]
 
     def _delete_earlier(self, inputs: Iterable[Path]) -> None:
         """Earlier drawings first: whoever kills this leaves tables that name what is missing, not pictures without tables."""
         photos = {path.resolve() for path in inputs}
-        for drawing in earlier_drawings(self.folder) - photos:
-            drawing.unlink(missing_ok=True)
+        for picture in earlier_pictures(self.folder) - photos:
+            picture.unlink(missing_ok=True)
+        delete_crops(self.folder, ())
         for name in (TABLE, PARQUET, RESULT, JOURNAL):
             (self.folder / name).unlink(missing_ok=True)
 
@@ -168,6 +186,23 @@ class PredictionFolder:
         self._taken.add(name.casefold())
         return name
 
+    def _look_at_crops(self) -> set[str]:
+        """Names of crops that are taken, after what a killed run left is deleted."""
+        if not (self.folder / CROPS).is_dir():
+            return set()
+        remove_leftovers(self.folder / CROPS)
+        return {name.casefold() for name in os.listdir(self.folder / CROPS)}
+
+    def _free_crop_names(self, stem: str, count: int) -> list[str]:
+        """Names in the folder of crops for the heads of a photo, by their numbers."""
+        heads, number, free = range(1, count + 1), 1, stem
+        while not self._taken_crops.isdisjoint(f"{free}_{head}.jpg".casefold() for head in heads):
+            number += 1
+            free = f"{stem}_{number}"
+        names = [f"{free}_{head}.jpg" for head in heads]
+        self._taken_crops |= {name.casefold() for name in names}
+        return [f"{CROPS}/{name}" for name in names]
+
     def _unusable(self, error: OSError) -> InputError:
         return InputError(f"{self.folder}: cannot be written ({error.strerror or error}); choose another --output")
 
@@ -176,6 +211,10 @@ def _encode(drawing: Image, name: str, file: Any) -> None:
     from PIL import Image as Pillow
 
     Pillow.fromarray(drawing).save(file, format="PNG" if name.endswith(".png") else "JPEG", quality=92)
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def identity_of(photo: Path) -> dict[str, int]:
@@ -223,16 +262,19 @@ def read_entries(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             return {}, []
         if any(Path(e.get("drawing", "")).name != e.get("drawing", "") or not e["file"] for e in entries):
             raise ValueError("a drawing outside of the folder, or a picture without a name")
+        for entry in entries:
+            crops_of(entry)
         return dict(head.get("settings", {})), list(entries)
     except (AttributeError, OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: the earlier results are malformed ({error}); choose another --output") from error
 
 
-def earlier_drawings(folder: Path) -> set[Path]:
-    """Paths, in the resolved folder, of what earlier runs drew there: pictures that are no photos."""
+def earlier_pictures(folder: Path) -> set[Path]:
+    """Paths, in the resolved folder, of what earlier runs drew or cut out there: pictures that are no photos."""
     here = folder.resolve()
     try:
         entries = read_entries(folder)[1]
     except InputError:  # no matter for who overwrites them; who does not is told by `PredictionFolder`
         return set()
-    return {here / entry["drawing"] for entry in entries if "drawing" in entry}
+    drawings = {here / entry["drawing"] for entry in entries if "drawing" in entry}
+    return drawings | {here / crop for entry in entries for crop in crops_of(entry)}

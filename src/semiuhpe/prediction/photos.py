@@ -46,10 +46,10 @@ def predict_photos(photos: Sequence[Photo], job: Job, boxes: Sequence[Boxes | No
             total=len(photos), initial=sum(str(p) in folder.done for p in photos), unit="photo"
         ) as bar:
             for batch in batches(_pictures(photos, boxes, folder, job)):
-                for entry, drawing in _entries(batch, job):
+                for entry, drawing, crops in _entries(batch, job):
                     if "error" in entry:
                         job.reporter.failure(entry["error"])
-                    folder.add(entry, drawing)
+                    folder.add(entry, drawing, crops)
                     bar.update()
                 job.interruption.check()
         entries = [folder.done[str(photo)] for photo in photos]
@@ -79,18 +79,18 @@ def _pictures(
 
 def _entries(
     batch: Sequence[tuple[_Told, Image | Exception]], job: Job
-) -> Iterator[tuple[dict[str, Any], Image | None]]:
-    """Entry and drawing of each photo; one that fails becomes an entry with its error, and no drawing."""
+) -> Iterator[tuple[dict[str, Any], Image | None, list[Image]]]:
+    """Entry, drawing and crops of each photo; one that fails becomes an entry with its error, and no picture."""
     for (photo, identity, _), image, heads in each_together(lambda some: _estimate(some, job), batch):
         done: Any = heads
         if not isinstance(heads, Exception) and not isinstance(image, Exception):
-            done = outcome(lambda pair: job.options.drawing(*pair), (image, heads))
+            done = outcome(lambda pair: (job.options.drawing(*pair), job.options.cut_out(*pair)), (image, heads))
             if not isinstance(done, Exception):
                 height, width = image.shape[:2]
                 written = [{"head": i, **head} for i, head in enumerate(heads.to_dict(job.options.euler), 1)]
-                yield {"file": str(photo), **identity, "width": width, "height": height, "heads": written}, done
+                yield {"file": str(photo), **identity, "width": width, "height": height, "heads": written}, *done
                 continue
-        yield {"file": str(photo), "error": _message(photo, done)}, None
+        yield {"file": str(photo), "error": _message(photo, done)}, None, []
 
 
 def _message(photo: Photo, error: Exception) -> str:

@@ -14,11 +14,17 @@ from semiuhpe.prediction.networks import open_networks
 from semiuhpe.prediction.options import PredictOptions, StrPath, as_sources
 from semiuhpe.prediction.output_folder import OutputFolder, numbered_folders, verdict_of
 from semiuhpe.prediction.photo_boxes import photo_boxes
-from semiuhpe.prediction.photo_folder import earlier_drawings, verdict_on_predictions
+from semiuhpe.prediction.photo_folder import earlier_pictures, verdict_on_predictions
 from semiuhpe.prediction.photo_sources import list_photos_and_videos
 from semiuhpe.prediction.photos import PhotosDone, photo_settings, predict_photos
 from semiuhpe.prediction.reporting import Reporter
-from semiuhpe.prediction.videos import VideoDone, check_video_options, predict_videos, verdict_on_videos
+from semiuhpe.prediction.videos import (
+    VideoDone,
+    check_photo_options,
+    check_video_options,
+    predict_videos,
+    verdict_on_videos,
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,15 @@ def predict(
     cannot be used; Interrupted (a KeyboardInterrupt) after Ctrl-C.
     """
     options, reporter, output = options or PredictOptions(), reporter or Reporter(), Path(output)
-    drawn = {path for folder in numbered_folders(output) for path in earlier_drawings(folder)}
+    drawn = {path for folder in numbered_folders(output) for path in earlier_pictures(folder)}
     found, videos = list_photos_and_videos(as_sources(sources), recursive=options.recursive)
     photos: list[Photo] = [photo for photo in found if not isinstance(photo, Path) or photo.resolve() not in drawn]
     if not photos and not videos:
         raise InputError(f"{output}: every picture there is one that an earlier run drew; name other photos")
     if videos:
         check_video_options(options, videos)
+    else:
+        check_photo_options(options)
     boxes = photo_boxes(photos, options.boxes)
     estimator, settings = open_networks(options)
     of_photos = photo_settings(options, settings)

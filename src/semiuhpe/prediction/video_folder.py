@@ -30,6 +30,7 @@ from semiuhpe.files.atomic import (
 from semiuhpe.files.journal import Journal
 from semiuhpe.geometry.crop import Image
 from semiuhpe.poses.exchange import csv_columns, row_of, write_csv, write_parquet
+from semiuhpe.prediction.head_crops import CROPS, delete_frames_from, names_of_frame, with_crops, write_crops
 from semiuhpe.prediction.photo_folder import FRAME
 from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
 from semiuhpe.tracking.stream import Frame
@@ -88,7 +89,9 @@ class VideoFolder:
         self._since = 0
         self._lines: Journal | None = None
         try:
-            remove_leftovers(folder)
+            for part in (folder, folder / CROPS):
+                if part.is_dir():
+                    remove_leftovers(part)
             if self.finished:  # and perhaps killed before all was tidy
                 self._clear(kept.get("tables", FORMATS))
             else:
@@ -103,6 +106,7 @@ class VideoFolder:
             for name in (RESULT, VIDEO, CSV, PARQUET, RECORDING):
                 (self.folder / name).unlink(missing_ok=True)
         self._segments = sorted((self.folder / SEGMENTS).glob("*.mp4"), key=lambda path: _numbers(path)[0])
+        delete_frames_from(self.folder, self.done)
         while len(self._segments) > segments:
             self._segments.pop().unlink()
         if len(self._segments) < segments:
@@ -111,8 +115,11 @@ class VideoFolder:
         if not self.done:
             self._write_status(None)
 
-    def add(self, frame: Frame, conventions: Sequence[str], drawing: Image | None, fps: float) -> None:
-        """Keep a frame's heads, and its drawing as a frame of the video."""
+    def add(
+        self, frame: Frame, conventions: Sequence[str], drawing: Image | None, fps: float, crops: Sequence[Image] = ()
+    ) -> None:
+        """Keep a frame's heads, its drawing as a frame of the video, and crops of the heads as pictures."""
+        names = names_of_frame(frame.index, frame.heads) if crops else []
         for gap in frame.gaps:
             self._line({"gap": gap.to_dict(), "before_frame": frame.index})
         self._line(
@@ -120,9 +127,13 @@ class VideoFolder:
                 "frame": frame.index,
                 "time_s": round(frame.time_s, 6),
                 "detected": frame.detected,
-                "heads": frame.heads.to_dict(conventions),
+                "heads": with_crops(frame.heads.to_dict(conventions), names),
             }
         )
+        try:
+            write_crops(self.folder, dict(zip(names, crops, strict=True)))
+        except OSError as error:
+            raise self.unusable(error) from error
         if drawing is not None:
             if self._writer is None:
                 self._writer = self._new_segment(drawing, frame.time_s, fps)
@@ -310,7 +321,7 @@ def holds_video(folder: Path) -> bool:
     """Whether a folder holds anything that a run over a video would replace."""
     return any(
         os.path.lexists(folder / name)
-        for name in (UNFINISHED, RESULT, VIDEO, FRAMES, CSV, PARQUET, RECORDING, SEGMENTS)
+        for name in (UNFINISHED, RESULT, VIDEO, FRAMES, CSV, PARQUET, RECORDING, SEGMENTS, CROPS)
     )
 
 
@@ -341,7 +352,8 @@ def folder_for(parent: Path, stem: str, source: str) -> Path:
 
 
 def is_annotated(path: Path) -> bool:
-    """Whether a file is what a run drew, so no video of the user's."""
-    folder = path.parent.parent if path.parent.name == SEGMENTS else path.parent
-    drawn = path.name == VIDEO or path.parent.name == SEGMENTS
+    """Whether a file is what a run drew or cut out of a video, so none of the user's."""
+    inside = path.parent.name in (SEGMENTS, CROPS)
+    folder = path.parent.parent if inside else path.parent
+    drawn = path.name == VIDEO or inside
     return drawn and ((folder / RESULT).exists() or (folder / UNFINISHED).exists())

@@ -58,6 +58,18 @@ def check_video_options(options: PredictOptions, videos: Sequence[MovingSource])
         pass
 
 
+def check_photo_options(options: PredictOptions) -> None:
+    """Raise InputError for an option of videos where there are none: it would do nothing."""
+    given = {
+        "--every": options.every is not None, "--smooth": bool(options.smooth_s), "--no-track": not options.track,
+        "--tracker": options.tracker != "motion", "--seconds": options.seconds is not None, "--show": options.show,
+        "--format rerun": "rerun" in options.tables,
+    }  # fmt: skip
+    for option, there in given.items():
+        if there:
+            raise InputError(f"{option} is for videos, cameras and streams, and no source is one; leave it out")
+
+
 def predict_videos(videos: Sequence[MovingSource], job: Job) -> Iterator[VideoDone]:
     """Every video into a folder of its own; one that fails is told of, and the others are done. Raises Interrupted."""
     for video in videos:
@@ -169,7 +181,8 @@ def _frames(reader: FrameReader, folder: VideoFolder, job: Job, window: Window |
             result = moving(frame)
             began = time.perf_counter()
             drawing = options.drawing(result.image, result.heads)
-            folder.add(result, options.euler, drawing, reader.fps or _FPS)
+            crops = options.cut_out(result.image, result.heads)
+            folder.add(result, options.euler, drawing, reader.fps or _FPS, crops)
             bar.update()
             bar.set_postfix(heads=len(result.heads), every=moving.every, refresh=False)
             if folder.due:
