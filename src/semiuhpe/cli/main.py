@@ -61,6 +61,7 @@ def _help() -> str:
             *lines,
             "",
             "semiuhpe COMMAND --help tells more; --debug, with any of them, where an error came from.",
+            "semiuhpe --print-completion SHELL makes bash, zsh or tcsh complete commands and options.",
         ]
     )
 
@@ -85,6 +86,16 @@ def main(argv: list[str] | None = None) -> int:
         except Exception as error:
             LOGGER.debug("%s", type(error).__name__, exc_info=True)
             return _told(error)
+
+
+def _print_completion(words: list[str]) -> int:
+    from semiuhpe.cli.completion import SHELLS, completion_script
+
+    if len(words) != 1 or words[0] not in SHELLS:
+        print(f"semiuhpe: error: --print-completion takes one of {', '.join(SHELLS)}", file=sys.stderr)
+        return 2
+    print(completion_script(words[0], COMMANDS), end="")
+    return 0
 
 
 def _told(error: Exception) -> int:
@@ -119,8 +130,13 @@ def _dispatch(arguments: list[str]) -> int:
         print(__version__)
         return 0
     command = arguments[0]
+    if command.partition("=")[0] == "--print-completion":
+        return _print_completion([*command.split("=")[1:], *arguments[1:]])
     if command not in COMMANDS:
-        hint = near(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        hint = (
+            near(command, [*COMMANDS, "--help", "--version", "--print-completion"])
+            or f"; there are {', '.join(COMMANDS)}"
+        )
         print(f"semiuhpe: error: no command {command!r}{hint}", file=sys.stderr)
         return 2
     try:

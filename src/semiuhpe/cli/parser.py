@@ -107,6 +107,11 @@ class CommandParser(argparse.ArgumentParser):
         """Every option string, and what it stands for."""
         return {name: action for action in self._actions for name in action.option_strings}
 
+    def commands(self) -> dict[str, CommandParser]:
+        """The parsers that a word of this one chooses from, by that word."""
+        found = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return {name: parser for choices in found for name, parser in dict(choices or {}).items()}
+
     def _given(self, args: argparse.Namespace, option: str) -> bool:
         action = self.options()[option]
         return bool(getattr(args, action.dest) != action.default)

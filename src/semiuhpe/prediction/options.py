@@ -130,18 +130,12 @@ class PredictOptions:
 
     def drawing(self, image: Image, heads: HeadPoses) -> Image | None:
         """What is drawn on a picture; None for nothing."""
-        return (
-            None
-            if self.style is None
-            else heads.draw(
-                image,
-                self.style,
-                labels=self.labels,
-                unreadable_deg=self.grey_above_deg,
-                numbers=self.numbers,
-                legend=self.legend,
-            )
-        )
+        if self.style is None:
+            return None
+        return heads.draw(
+            image, self.style, labels=self.labels, unreadable_deg=self.grey_above_deg, numbers=self.numbers,
+            legend=self.legend,
+        )  # fmt: skip
 
     def cut_out(self, image: Image, heads: HeadPoses) -> list[Image]:
         """The crops of a picture's heads that are to be written; none where they are not asked for."""
