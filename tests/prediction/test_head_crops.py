@@ -15,8 +15,14 @@ from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 from PIL import Image
 
 from semiuhpe.errors import InputError
-from semiuhpe.prediction import photo_folder
-from semiuhpe.prediction.head_crops import CROPS, crops_of, delete_frames_from, head_crops, names_of_frame
+from semiuhpe.prediction.head_crops import (
+    CROPS,
+    crops_of,
+    delete_frames_from,
+    head_crops,
+    names_of_frame,
+    write_crops,
+)
 from semiuhpe.prediction.options import PredictOptions
 from semiuhpe.prediction.run import predict
 
@@ -120,16 +126,16 @@ def test_a_run_that_is_cut_short_goes_on(
     tmp_path: Path, networks: dict[str, Any], monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     sources = [photo(tmp_path / f"{name}.png") for name in "xy"]
-    options, original = PredictOptions(save_crops=True, **networks), photo_folder.write_crops
+    options = PredictOptions(save_crops=True, **networks)
 
     def killed(folder: Path, crops: Mapping[str, Any]) -> None:
-        original(folder, dict(list(crops.items())[:written]))
+        write_crops(folder, dict(list(crops.items())[:written]))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(photo_folder, "write_crops", killed)
+    monkeypatch.setattr("semiuhpe.prediction.photo_folder.write_crops", killed)
     with pytest.raises(KeyboardInterrupt):
         predict(list(sources), tmp_path / "out", options)
-    monkeypatch.setattr(photo_folder, "write_crops", original)
+    monkeypatch.undo()
     folder = predict(list(sources), tmp_path / "out", options).folder
     assert names(folder) == {"x_1.jpg", "x_2.jpg", "y_1.jpg", "y_2.jpg"}
     assert [crops_of(entry) for entry in images(folder)] == [[f"crops/{n}_{h}.jpg" for h in (1, 2)] for n in "xy"]
