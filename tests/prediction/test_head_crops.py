@@ -14,6 +14,7 @@ from helpers.moving_pictures import wandering
 from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 from PIL import Image
 
+from semiuhpe.cli.main import main
 from semiuhpe.errors import InputError
 from semiuhpe.prediction.head_crops import (
     CROPS,
@@ -24,7 +25,7 @@ from semiuhpe.prediction.head_crops import (
     write_crops,
 )
 from semiuhpe.prediction.options import PredictOptions
-from semiuhpe.prediction.run import predict
+from semiuhpe.prediction.run import PredictResult, predict
 
 
 @pytest.fixture
@@ -223,6 +224,22 @@ def test_options_of_videos_are_refused_where_there_is_none(
     with pytest.raises(InputError, match=f"{told} is for videos"):
         predict(photo(tmp_path / "x.png"), tmp_path / "out", PredictOptions(**options, **networks))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_passes_its_switches_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PredictOptions] = []
+
+    def recorded(sources: object, output: object, options: PredictOptions, **_: object) -> PredictResult:
+        asked.append(options)
+        return PredictResult(Path("poses"))
+
+    monkeypatch.setattr("semiuhpe.prediction.run.predict", recorded)
+    assert main(["predict", "a.jpg"]) == 0
+    assert main(["predict", "a.jpg", "--save-crops", "--no-numbers", "--legend"]) == 0
+    assert main(["predict", "a.jpg", "--numbers", "--no-legend"]) == 0
+    assert [(o.save_crops, o.numbers, o.legend) for o in asked] == [
+        (False, None, None), (True, False, True), (False, True, False),
+    ]  # fmt: skip
 
 
 def test_numbers_and_legend_are_drawn_as_asked(tmp_path: Path, networks: dict[str, Any]) -> None:
