@@ -161,12 +161,26 @@ def test_a_foreign_journal_cannot_name_other_files(tmp_path: Path, networks: dic
     assert source.exists()
 
 
-def test_of_a_video_by_frame_and_track(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed_at", [None, 2])
+def test_of_a_video_by_frame_and_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int | None) -> None:
     video = wandering(tmp_path / "clip.mp4", 4)
     options = PredictOptions(
         save_crops=True, style=None, weights=write_pose_weights(tmp_path), threads=1,
         detector=write_detector_weights(tmp_path, [[20.0, 20, 120, 140]]),
     )  # fmt: skip
+    if killed_at is not None:
+
+        def killed(folder: Path, crops: Mapping[str, Any]) -> None:
+            write_crops(folder, crops)
+            if f"crops/{killed_at:06d}" in " ".join(crops):
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("semiuhpe.prediction.video_folder.write_crops", killed)
+            with pytest.raises(KeyboardInterrupt):
+                predict(video, tmp_path / "out", options)
+        assert names(tmp_path / "out" / "clip")
+        (tmp_path / "out" / "clip" / CROPS / "000099_1.jpg").touch()  # of a frame after the last checkpoint
     folder = predict(video, tmp_path / "out", options).folder / "clip"
     told = set()
     for line in (folder / "frames.jsonl").read_text().splitlines():
