@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,7 @@ def test_every_option_is_told_with_its_default(command: str) -> None:
         ("serve and more", "semiuhpe serve: error: more words than this command takes: and more"),
         ("export run out.onnx --hub-dataset x", "semiuhpe export: error: --hub-dataset goes with --hub-folder"),
         ("export run out.onnx --least-speedup 2", "semiuhpe export: error: --least-speedup goes with --precision"),
+        ("export r o.onnx --precision half --least-speedup 2", "semiuhpe export: error: --least-speedup goes with --precision int8"),
         ("inspect store --count 9", "semiuhpe inspect: error: --count goes with --sheet, which is missing"),
         ("inspect a --apart-from b --split val", "semiuhpe inspect: error: --split has no effect with --apart-from"),
         ("synthesize s --background-heads detect", "semiuhpe synthesize: error: --background-heads goes with --backgrounds"),
@@ -110,3 +112,12 @@ def test_texts_keep_lines_that_begin_with_a_space() -> None:
     text = parser.format_help()
     assert "\n  a=1   one\n  b=2   two\n" in text
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_weights_that_are_exported_already_are_not_exported_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", "open", "--hub-folder", str(tmp_path / "hub"), "--precision", "float32"]
+    assert main(words) == 1
+    assert "open: is exported already; --precision goes with a run" in capsys.readouterr().err
+    assert not (tmp_path / "hub").exists()

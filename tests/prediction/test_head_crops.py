@@ -14,11 +14,18 @@ from helpers.moving_pictures import wandering
 from helpers.tiny_onnx import write_detector_weights, write_pose_weights
 from PIL import Image
 
+from semiuhpe.cli.main import main
 from semiuhpe.errors import InputError
-from semiuhpe.prediction import photo_folder
-from semiuhpe.prediction.head_crops import CROPS, crops_of, delete_frames_from, head_crops, names_of_frame, write_crops
+from semiuhpe.prediction.head_crops import (
+    CROPS,
+    crops_of,
+    delete_frames_from,
+    head_crops,
+    names_of_frame,
+    write_crops,
+)
 from semiuhpe.prediction.options import PredictOptions
-from semiuhpe.prediction.run import predict
+from semiuhpe.prediction.run import PredictResult, predict
 
 
 @pytest.fixture
@@ -120,16 +127,16 @@ def test_a_run_that_is_cut_short_goes_on(
     tmp_path: Path, networks: dict[str, Any], monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     sources = [photo(tmp_path / f"{name}.png") for name in "xy"]
-    options, original = PredictOptions(save_crops=True, **networks), write_crops
+    options = PredictOptions(save_crops=True, **networks)
 
     def killed(folder: Path, crops: Mapping[str, Any]) -> None:
-        original(folder, dict(list(crops.items())[:written]))
+        write_crops(folder, dict(list(crops.items())[:written]))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(photo_folder, "write_crops", killed)
+    monkeypatch.setattr("semiuhpe.prediction.photo_folder.write_crops", killed)
     with pytest.raises(KeyboardInterrupt):
         predict(list(sources), tmp_path / "out", options)
-    monkeypatch.setattr(photo_folder, "write_crops", original)
+    monkeypatch.undo()
     folder = predict(list(sources), tmp_path / "out", options).folder
     assert names(folder) == {"x_1.jpg", "x_2.jpg", "y_1.jpg", "y_2.jpg"}
     assert [crops_of(entry) for entry in images(folder)] == [[f"crops/{n}_{h}.jpg" for h in (1, 2)] for n in "xy"]
@@ -154,12 +161,26 @@ def test_a_foreign_journal_cannot_name_other_files(tmp_path: Path, networks: dic
     assert source.exists()
 
 
-def test_of_a_video_by_frame_and_track(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed_at", [None, 2])
+def test_of_a_video_by_frame_and_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int | None) -> None:
     video = wandering(tmp_path / "clip.mp4", 4)
     options = PredictOptions(
         save_crops=True, style=None, weights=write_pose_weights(tmp_path), threads=1,
         detector=write_detector_weights(tmp_path, [[20.0, 20, 120, 140]]),
     )  # fmt: skip
+    if killed_at is not None:
+
+        def killed(folder: Path, crops: Mapping[str, Any]) -> None:
+            write_crops(folder, crops)
+            if f"crops/{killed_at:06d}" in " ".join(crops):
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("semiuhpe.prediction.video_folder.write_crops", killed)
+            with pytest.raises(KeyboardInterrupt):
+                predict(video, tmp_path / "out", options)
+        assert names(tmp_path / "out" / "clip")
+        (tmp_path / "out" / "clip" / CROPS / "000099_1.jpg").touch()  # of a frame after the last checkpoint
     folder = predict(video, tmp_path / "out", options).folder / "clip"
     told = set()
     for line in (folder / "frames.jsonl").read_text().splitlines():
@@ -217,6 +238,22 @@ def test_options_of_videos_are_refused_where_there_is_none(
     with pytest.raises(InputError, match=f"{told} is for videos"):
         predict(photo(tmp_path / "x.png"), tmp_path / "out", PredictOptions(**options, **networks))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_passes_its_switches_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PredictOptions] = []
+
+    def recorded(sources: object, output: object, options: PredictOptions, **_: object) -> PredictResult:
+        asked.append(options)
+        return PredictResult(Path("poses"))
+
+    monkeypatch.setattr("semiuhpe.prediction.run.predict", recorded)
+    assert main(["predict", "a.jpg"]) == 0
+    assert main(["predict", "a.jpg", "--save-crops", "--no-numbers", "--legend"]) == 0
+    assert main(["predict", "a.jpg", "--numbers", "--no-legend"]) == 0
+    assert [(o.save_crops, o.numbers, o.legend) for o in asked] == [
+        (False, None, None), (True, False, True), (False, True, False),
+    ]  # fmt: skip
 
 
 def test_numbers_and_legend_are_drawn_as_asked(tmp_path: Path, networks: dict[str, Any]) -> None:

@@ -43,17 +43,13 @@ def _words_of(command: str) -> Words:
 
 
 def _words(parser: CommandParser) -> Words:
-    options, choices = parser.options(), {}
-    names: list[str] = []
-    for name, action in options.items():
-        if action.choices is not None:
-            choices[name] = [str(choice) for choice in action.choices]
-    for inner_name, inner in parser.commands().items():
-        names.append(inner_name)
-        more = _words(inner)
-        options |= dict.fromkeys(more.options, None)  # type: ignore[arg-type]
-        choices |= more.choices
-    return Words(sorted(option for option in options if option.startswith("--")), choices, names)
+    options, inner = parser.options(), parser.commands()
+    choices = {name: list(map(str, action.choices)) for name, action in options.items() if action.choices is not None}
+    names = set(options)
+    for words in map(_words, inner.values()):
+        names.update(words.options)
+        choices |= words.choices
+    return Words(sorted(name for name in names if name.startswith("--")), choices, list(inner))
 
 
 def _bash(known: Mapping[str, Words], shell: str) -> str:

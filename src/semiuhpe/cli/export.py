@@ -9,6 +9,8 @@ from semiuhpe.cli.parser import CommandParser
 from semiuhpe.errors import MissingExtraError, WeightsError
 
 CHECKED_HEADS = 128
+_OF_A_RUN = ("--heads", "--precision", "--max-drift", "--least-speedup")
+"""What says how a graph is made."""
 
 
 def build_parser() -> CommandParser:
@@ -77,17 +79,18 @@ def main(argv: list[str]) -> int:
         parser.error("give the .onnx to write, or --hub-folder, one of the two")
     if args.output is not None and args.output.suffix != ".onnx":
         parser.error(f"the output must end in .onnx, got {args.output}")
-    if args.precision != "int8":
-        parser.needs(args, "--least-speedup", "--precision")
+    if args.precision != "int8" and parser.given(args, "--least-speedup"):
+        parser.error("--least-speedup goes with --precision int8, which is missing")
     parser.needs(args, "--hub-license", "--hub-folder")
     parser.needs(args, "--hub-dataset", "--hub-folder")
     if args.hub_folder is not None:
-        return _to_hub_folder(args)
+        return _to_hub_folder(args, [name for name in _OF_A_RUN if parser.given(args, name)])
     _export(args, args.output)
     return 0
 
 
-def _to_hub_folder(args: argparse.Namespace) -> int:
+def _to_hub_folder(args: argparse.Namespace, of_a_run: list[str]) -> int:
+    """Write the repository. of_a_run: the options that were given which weights that are exported already cannot follow."""
     from semiuhpe.weights import open_weights
     from semiuhpe.weights.hub import MODEL
     from semiuhpe.weights.hub_folder import write_hub_folder
@@ -101,6 +104,8 @@ def _to_hub_folder(args: argparse.Namespace) -> int:
         checkpoint = averaged_alone(_checkpoint(args))
     elif args.licence:
         raise WeightsError(f"{source}: its licence is in the file already; --licence goes with a run")
+    elif of_a_run:
+        raise WeightsError(f"{source}: is exported already; {of_a_run[0]} goes with a run")
     names = write_hub_folder(
         open_weights(source),
         args.hub_folder,

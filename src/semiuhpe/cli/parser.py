@@ -94,13 +94,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def needs(self, args: argparse.Namespace, option: str, other: str) -> None:
         """Refuse an option that does nothing without another one. Exits with wrong usage."""
-        if self._given(args, option) and not self._given(args, other):
+        if self.given(args, option) and not self.given(args, other):
             self.error(f"{self._as_typed(option)} goes with {other}, which is missing")
 
     def excludes(self, args: argparse.Namespace, option: str, *others: str) -> None:
         """Refuse options that do nothing beside another one. Exits with wrong usage."""
         for other in others:
-            if self._given(args, option) and self._given(args, other):
+            if self.given(args, option) and self.given(args, other):
                 self.error(f"{self._as_typed(other)} has no effect with {self._as_typed(option)}; leave one out")
 
     def options(self) -> dict[str, argparse.Action]:
@@ -112,7 +112,8 @@ class CommandParser(argparse.ArgumentParser):
         found = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
         return {name: parser for choices in found for name, parser in dict(choices or {}).items()}
 
-    def _given(self, args: argparse.Namespace, option: str) -> bool:
+    def given(self, args: argparse.Namespace, option: str) -> bool:
+        """Whether an option has another value than its default."""
         action = self.options()[option]
         return bool(getattr(args, action.dest) != action.default)
 

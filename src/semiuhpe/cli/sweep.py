@@ -40,11 +40,10 @@ def main(argv: list[str]) -> int:
     """Train what is missing, and print a table. Returns 0. Raises RecipeError before any training for what cannot be."""
     args = build_parser().parse_args(argv)
     from semiuhpe.cli.train import read_recipe
+    from semiuhpe.training.pose import recipe as recipes
     from semiuhpe.training.pose.paired import errors_of, heading, rows
-    from semiuhpe.training.pose.recipe import Recipe
-    from semiuhpe.training.pose.recipe_checks import check
 
-    def recipe_of(keys: Sequence[str], seed: int) -> Recipe:
+    def recipe_of(keys: Sequence[str], seed: int) -> recipes.Recipe:
         wrong = [key for key in keys if "=" not in key.strip("=")]
         if wrong:
             raise RecipeError(f"--variant {wrong[0]}: say KEY=VALUE, such as optimizer.lr=0.001")
@@ -52,7 +51,7 @@ def main(argv: list[str]) -> int:
         recipe.run = str(args.out / f"{safe_name(' '.join(keys) or 'as it is')}_{seed}")
         recipe.seed, recipe.steps = seed, args.steps or recipe.steps
         recipe.validate_every = recipe.steps
-        check(recipe)
+        recipes.check(recipe)
         return recipe
 
     variants = [[], *args.variant]
