@@ -114,9 +114,11 @@ class PredictOptions:
 
     def _check_drawing(self) -> None:
         given = {
-            "--labels": self.labels, "--numbers": self.numbers is not None, "--legend": self.legend is not None,
+            "--labels": self.labels,
+            "--numbers": self.numbers is not None,
+            "--legend": self.legend is not None,
             "--grey-above": self.grey_above_deg != UNREADABLE_DEG,
-        }  # fmt: skip
+        }
         if self.style is None and any(given.values()):
             option = next(name for name, there in given.items() if there)
             raise InputError(f"{option} is about the drawing; leave it out, or --style none")
@@ -133,9 +135,13 @@ class PredictOptions:
         if self.style is None:
             return None
         return heads.draw(
-            image, self.style, labels=self.labels, unreadable_deg=self.grey_above_deg, numbers=self.numbers,
+            image,
+            self.style,
+            labels=self.labels,
+            unreadable_deg=self.grey_above_deg,
+            numbers=self.numbers,
             legend=self.legend,
-        )  # fmt: skip
+        )
 
     def cut_out(self, image: Image, heads: HeadPoses) -> list[Image]:
         """The crops of a picture's heads that are to be written; none where they are not asked for."""
@@ -149,9 +155,11 @@ class PredictOptions:
         settings: dict[str, Any] = {"style": self.style or "none", "labels": self.labels}
         # Results of earlier versions, which had no choice, are gone on with where it is the default.
         choices = {
-            "grey_above_deg": (self.grey_above_deg, UNREADABLE_DEG), "numbers": (self.numbers, None),
-            "legend": (self.legend, None), "save_crops": (self.save_crops, False),
-        }  # fmt: skip
+            "grey_above_deg": (self.grey_above_deg, UNREADABLE_DEG),
+            "numbers": (self.numbers, None),
+            "legend": (self.legend, None),
+            "save_crops": (self.save_crops, False),
+        }
         return settings | {name: value for name, (value, default) in choices.items() if value != default}
 
 

@@ -61,10 +61,14 @@ def check_video_options(options: PredictOptions, videos: Sequence[MovingSource])
 def check_photo_options(options: PredictOptions) -> None:
     """Raise InputError for an option of videos where there are none: it would do nothing."""
     given = {
-        "--every": options.every is not None, "--smooth": bool(options.smooth_s), "--no-track": not options.track,
-        "--tracker": options.tracker != "motion", "--seconds": options.seconds is not None, "--show": options.show,
+        "--every": options.every is not None,
+        "--smooth": bool(options.smooth_s),
+        "--no-track": not options.track,
+        "--tracker": options.tracker != "motion",
+        "--seconds": options.seconds is not None,
+        "--show": options.show,
         "--format rerun": "rerun" in options.tables,
-    }  # fmt: skip
+    }
     for option, there in given.items():
         if there:
             raise InputError(f"{option} is for videos, cameras and streams, and no source is one; leave it out")
