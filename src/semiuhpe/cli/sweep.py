@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     from semiuhpe.cli.train import read_recipe
     from semiuhpe.training.pose import recipe as recipes
     from semiuhpe.training.pose.paired import errors_of, heading, rows
+    from semiuhpe.training.pose.recipe_checks import check
 
     def recipe_of(keys: Sequence[str], seed: int) -> recipes.Recipe:
         wrong = [key for key in keys if "=" not in key.strip("=")]
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
         recipe.run = str(args.out / f"{safe_name(' '.join(keys) or 'as it is')}_{seed}")
         recipe.seed, recipe.steps = seed, args.steps or recipe.steps
         recipe.validate_every = recipe.steps
-        recipes.check(recipe)
+        check(recipe)
         return recipe
 
     variants = [[], *args.variant]

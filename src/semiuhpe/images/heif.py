@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import BinaryIO
 
 from PIL import Image as Pillow
@@ -37,8 +38,8 @@ def open_heif(file: BinaryIO, name: str) -> Pillow.Image:
     pillow-heif's reader is called by itself and not registered with Pillow, whose other users would find it there.
     """
     try:
-        from pillow_heif.as_plugin import HeifImageFile
+        from pillow_heif import as_plugin
     except ImportError as error:
         raise MissingHeifError(name) from error
-    image: Pillow.Image = HeifImageFile(file)
-    return image
+    reader: Callable[[BinaryIO], Pillow.Image] = as_plugin.HeifImageFile
+    return reader(file)
