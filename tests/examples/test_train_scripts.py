@@ -96,7 +96,7 @@ def steps(run: Path) -> list[tuple[int, float]]:
 def assert_shared(folder: Path, run: str, done: subprocess.CompletedProcess[str]) -> None:
     """One run of the same two steps, which one process alone printed and wrote."""
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("mean error") == 1
+    assert done.stdout.count(", mean: ") == 1
     for (step, value), (same, other) in zip(steps(folder / "alone"), steps(folder / run), strict=True):
         assert same == step
         assert other == pytest.approx(value, rel=2e-3, abs=2e-3)
