@@ -14,7 +14,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,14 +23,11 @@ from semiuhpe.errors import AssetsError, ImageError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.sources.apart import photo_appearances
 from semiuhpe.sources.photo_splits import groups_by_content, split_groups
+from semiuhpe.sources.split_by import SplitBy
 
 TEST_SHARE = 0.17
 VAL_SHARE = 0.06
 
-SplitBy = Literal["content", "number", "number-groups"]
-"""number: as the releases before content was compared did, which leaks; for comparing with their figures only.
-number-groups: what weights of those releases may go on with. Nothing that number trains on is tested, and no group of
-photos that show the same is in two splits."""
 
 _NUMBER_TEST_SHARE = 0.15
 _ROOM_FRAMES = 50  # PartA photos whose numbers share this block stayed in one split

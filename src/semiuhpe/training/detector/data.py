@@ -17,7 +17,8 @@ from semiuhpe.errors import AssetsError, MissingExtraError
 from semiuhpe.geometry.crop import Image
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.sources.helmet_workers import read_helmet_workers
-from semiuhpe.sources.scut_head import AnnotatedPhoto, PhotoSet, SplitBy, read_scut_head
+from semiuhpe.sources.scut_head import AnnotatedPhoto, PhotoSet, read_scut_head
+from semiuhpe.sources.split_by import SplitBy
 from semiuhpe.sources.tables import numbers, read_table
 from semiuhpe.training.detector.portraits import read_portraits
 from semiuhpe.training.detector.recipe import DetectorRecipe

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
 from semiuhpe.errors import RecipeError
-from semiuhpe.sources.scut_head import SplitBy
+from semiuhpe.sources.split_by import SplitBy
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
     """Settings of a detector run.
 
-    run: folder of the run. photos: SCUT-HEAD folder. split_by: how its photos are split, see `scut_head.SplitBy`; weights
+    run: folder of the run. photos: SCUT-HEAD folder. split_by: how its photos are split, see `split_by.SplitBy`; weights
     that start from released ones keep to a split whose test photos those have not seen. excluded: CSV whose `photo`
     column is kept out of training. helmet_workers: HelmetWorkers folder, "" for none; helmet_repeats: how often each of
     its photos is among the others. hard: CSV of false heads on these photos, as `--mine` writes it, "" for none.
