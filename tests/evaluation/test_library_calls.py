@@ -16,8 +16,8 @@ from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.evaluation.measure import Detection, measure
 from semiuhpe.evaluation.models import open_model
 from semiuhpe.evaluation.submit import submit_dad3dheads
-from semiuhpe.evaluation.weights_calibration import calibrate_weights
-from semiuhpe.geometry.rotation import rotation_y
+from semiuhpe.evaluation.weights_calibration import calibrate_weights, drawn_truths
+from semiuhpe.geometry.rotation import geodesic_distance, random_rotations, rotation_y
 
 OFF_DEG = 9.0
 
@@ -77,3 +77,11 @@ def test_a_submission_and_its_score(tmp_path: Path) -> None:
     assert list(json.loads(written.path.read_text())) == [f"item{i}" for i in range(4)]
     assert written.score is not None
     assert written.score["geodesic"]["mean_deg"] == pytest.approx(OFF_DEG, abs=1e-3)
+
+
+def test_truths_are_as_far_from_labels_as_the_labels_are_noisy() -> None:
+    labels = random_rotations(4000, np.random.default_rng(1))
+    sigmas = np.repeat([0.0, 6.0], 2000)
+    apart = np.degrees(geodesic_distance(drawn_truths(labels, sigmas), labels))
+    assert apart[:2000].max() < 1e-5
+    assert np.sqrt(np.mean(apart[2000:] ** 2)) == pytest.approx(6.0, rel=0.05)

@@ -21,6 +21,14 @@ def build_parser() -> CommandParser:
     parser.add_argument("--split", default="val", help="which split of them (default %(default)s)")
     parser.add_argument("--limit", type=int, default=0, help="heads of each store at most, evenly spread (0 = all)")
     parser.add_argument(
+        "--sigma-scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="factor on the noise that stores state of their labels: 0 takes labels as exact, more than 1 a teacher as less "
+        "sure than it says",
+    )
+    parser.add_argument(
         "--mirrored",
         action=argparse.BooleanOptionalAction,
         help="estimate mirror images too, from now on and by default; without it, what the card says stays",
@@ -33,7 +41,14 @@ def main(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     from semiuhpe.evaluation.weights_calibration import calibrate_weights
 
-    found = calibrate_weights(args.weights, args.heads, split=args.split, limit=args.limit, mirrored=args.mirrored)
+    found = calibrate_weights(
+        args.weights,
+        args.heads,
+        split=args.split,
+        limit=args.limit,
+        sigma_scale=args.sigma_scale,
+        mirrored=args.mirrored,
+    )
     print(f"{found.card}: calibrated on {found.heads} heads, mean error {found.mean_error_deg:.2f}°")
     print(f"within the 90 % radius: {found.coverage_before:.3f} before, {found.coverage_now:.3f} now")
     print(f"area under the risk-coverage curve: {found.aurc_deg:.2f}° (no skill: {found.mean_error_deg:.2f}°)")

@@ -30,6 +30,7 @@ COMMANDS = {
     "submit": "write a benchmark's submission, or score it",
     "import-weights": "turn a published checkpoint (.pth) into weights",
     "calibrate": "fit honest error bars on labelled heads",
+    "average": "the mean of the weights of two trainings",
     "export": "write a trained network as ONNX",
 }
 

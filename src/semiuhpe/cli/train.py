@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from semiuhpe.cli.parser import CommandParser
 from semiuhpe.cli.recipe_options import add_recipe_options
 from semiuhpe.errors import MissingExtraError, RecipeError
+from semiuhpe.files.atomic import json_text
 from semiuhpe.models.recipe_keys import upgraded, upgraded_flag
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _content(path: str) -> str:
         today = upgraded(values)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
-    return path if today == values else json.dumps(today)
+    return path if today == values else json_text(today)
 
 
 def _flags(option: str, value: str) -> list[str]:
@@ -144,7 +144,7 @@ def _flags(option: str, value: str) -> list[str]:
         group = None
     if not isinstance(group, dict):
         return [f"{option}={value}"]
-    return [f"--{name}={json.dumps(inside)}" for name, inside in upgraded({option[2:]: group}).items()]
+    return [f"--{name}={json_text(inside)}" for name, inside in upgraded({option[2:]: group}).items()]
 
 
 def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:

@@ -17,7 +17,8 @@ from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.evaluation.calibration import aurc, coverage, fit_calibration
 from semiuhpe.evaluation.metrics import geodesic_errors_deg
 from semiuhpe.files.atomic import json_text, write_atomically
-from semiuhpe.geometry.rotation import Float
+from semiuhpe.geometry.rotation import Float, rotation_of_vector
+from semiuhpe.heads.record import LABEL_SIGMA
 from semiuhpe.heads.store import HeadStore
 from semiuhpe.poses.error_bars import KEY, ErrorModel
 from semiuhpe.poses.head_poses import HeadPoses
@@ -49,12 +50,15 @@ def calibrate_weights(
     *,
     split: str = "val",
     limit: int = 0,
+    sigma_scale: float = 1.0,
     mirrored: bool | None = None,
 ) -> WeightsCalibration:
     """Fit what turns a belief into an expected error and a 90 % radius, and write it into the weights and their card.
 
     weights: an .onnx with its card, both are replaced. stores: of heads with rotations that were not trained on. split:
-    which of them. limit: heads of each store at most, evenly spread (0 = all). mirrored: estimate mirror images too, from
+    which of them. limit: heads of each store at most, evenly spread (0 = all). sigma_scale: factor on the noise that a store
+    states of its labels (`label_sigma_deg`). An error is measured against the truth, of which a noisy label is a draw: each
+    label is turned by a draw of its noise, for an estimate that agrees with a label is as far from the truth as the label. mirrored: estimate mirror images too, from
     now on and by default; None = as the card says.
 
     Raises StoreError for stores without enough labelled heads, WeightsError for weights that cannot be opened.
@@ -65,10 +69,10 @@ def calibrate_weights(
     labels: list[Float] = []
     used = []
     for store in map(Path, stores):
-        found, known = _estimated(estimator, HeadStore(store), split, limit)
+        found, known = _estimated(estimator, HeadStore(store), split, limit, sigma_scale)
         parts += found
         labels += known
-        used.append({"source": store.name, "split": split, "heads": len(known)})
+        used.append({"source": store.name, "split": split, "heads": len(known), "sigma_scale": sigma_scale})
     if len(labels) < LEAST:
         raise StoreError(f"{len(labels)} labelled heads in split {split!r}; a calibration needs at least {LEAST}")
     heads = HeadPoses.concatenate(parts)
@@ -89,13 +93,24 @@ def calibrate_weights(
 
 
 def _estimated(
-    estimator: HeadPoseEstimator, store: HeadStore, split: str, limit: int
+    estimator: HeadPoseEstimator, store: HeadStore, split: str, limit: int, sigma_scale: float
 ) -> tuple[list[HeadPoses], list[Float]]:
-    """Estimates of labelled heads of a store, and their labels."""
+    """Estimates of labelled heads of a store, and draws of the truth by their labels."""
     chosen = [i for i, record in enumerate(store) if record.split == split and record.rotation is not None]
     chosen = [chosen[i] for i in evenly_spread(len(chosen), limit)]
     heads = [estimator.estimate(store.image(i), [store.record(i).box]) for i in chosen]
-    return heads, [store.rotations[i] for i in chosen]
+    sigmas_deg = [float(store.record(i).extras.get(LABEL_SIGMA) or 0.0) * sigma_scale for i in chosen]
+    truths = drawn_truths(np.stack([store.rotations[i] for i in chosen]), np.array(sigmas_deg)) if chosen else []
+    return heads, list(truths)
+
+
+def drawn_truths(labels: Float, sigmas_deg: Float) -> Float:
+    """Labels, each turned about a random axis by a random angle whose root mean square is its sigma. (n, 3, 3), (n,).
+
+    Normal in the rotation vector, sigma / √3 for each axis; of sigma 0 the label itself. The same draws for the same input.
+    """
+    vectors = np.random.default_rng(0).normal(size=(len(labels), 3)) * np.radians(sigmas_deg)[:, None] / np.sqrt(3)
+    return np.asarray(labels @ rotation_of_vector(vectors))
 
 
 def _write(path: Path, content: bytes, card: dict[str, Any]) -> None:

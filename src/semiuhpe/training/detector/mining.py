@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.detection.false_heads import on_no_head
 from semiuhpe.evaluation.detection import Detector
-from semiuhpe.files.atomic import json_value, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, write_atomically
 from semiuhpe.sources.scut_head import AnnotatedPhoto
 from semiuhpe.training.detector.data import CORNERS
 
@@ -46,7 +45,7 @@ def write_false_heads(
                 boxes, scores = false_heads(detector, photo)
                 found = [[*np.round(box, 1).tolist(), round(float(s), 3)] for box, s in zip(boxes, scores, strict=True)]
                 known[name] = found
-                file.write(json.dumps([name, found]) + "\n")
+                file.write(json_text([name, found]) + "\n")
                 file.flush()
             rows += [[name, *row] for row in known[name]]
             report()
@@ -69,5 +68,5 @@ def _journal(path: Path) -> dict[str, list[list[float]]]:
             continue
         known[name] = found
     if known or path.stat().st_size:
-        write_atomically(path, "".join(json.dumps(entry) + "\n" for entry in known.items()).encode())
+        write_atomically(path, "".join(json_text(entry) + "\n" for entry in known.items()).encode())
     return known

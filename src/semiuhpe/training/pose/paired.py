@@ -6,14 +6,13 @@ differs in sign between seeds is no effect. Only validation heads are looked at,
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from semiuhpe.evaluation.metrics import bootstrap_interval
-from semiuhpe.files.atomic import json_text, write_atomically
+from semiuhpe.files.atomic import json_text, json_value, write_atomically
 from semiuhpe.models.checkpoint import LAST
 from semiuhpe.models.export import network_of
 from semiuhpe.training.pose.recipe import Recipe
@@ -41,7 +40,7 @@ def errors_of(recipe: Recipe, *, progress: bool = False) -> Errors:
     result = Path(recipe.run) / ERRORS
     if result.exists():
         RunFolder(recipe, writes=False)  # results of another recipe are not taken for this one's
-        known: Errors = json.loads(result.read_text())
+        known: Errors = json_value(result.read_text())
         return known
     Trainer(recipe, progress=progress).train()
     network, _ = network_of(Path(recipe.run) / LAST)
