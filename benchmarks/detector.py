@@ -32,7 +32,8 @@ from semiuhpe.files.atomic import write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.images.load import load_image
 from semiuhpe.sources.helmet_workers import read_helmet_workers
-from semiuhpe.sources.scut_head import AnnotatedPhoto, SplitBy, read_scut_head
+from semiuhpe.sources.scut_head import AnnotatedPhoto, read_scut_head
+from semiuhpe.sources.split_by import SplitBy
 from semiuhpe.sources.tables import numbers, pictures_of, read_table
 from semiuhpe.training.detector.data import CORNERS, excluded_photos, headless_pictures
 

@@ -14,7 +14,8 @@ from typing import Any, get_args
 from semiuhpe.heads.duplicates import find_twins
 from semiuhpe.sources.apart import photo_appearances
 from semiuhpe.sources.photo_splits import SAME_ROOM, detail_correlations
-from semiuhpe.sources.scut_head import PhotoSet, SplitBy, read_scut_head
+from semiuhpe.sources.scut_head import PhotoSet, read_scut_head
+from semiuhpe.sources.split_by import SplitBy
 from semiuhpe.training.detector.data import excluded_photos
 
 

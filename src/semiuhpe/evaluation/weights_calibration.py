@@ -100,8 +100,8 @@ def _estimated(
     chosen = [chosen[i] for i in evenly_spread(len(chosen), limit)]
     heads = [estimator.estimate(store.image(i), [store.record(i).box]) for i in chosen]
     sigmas_deg = [float(store.record(i).extras.get(LABEL_SIGMA) or 0.0) * sigma_scale for i in chosen]
-    truths = drawn_truths(np.stack([store.rotations[i] for i in chosen]), np.array(sigmas_deg)) if chosen else []
-    return heads, list(truths)
+    labels = np.reshape([store.rotations[i] for i in chosen], (-1, 3, 3))
+    return heads, list(drawn_truths(labels, np.array(sigmas_deg)))
 
 
 def drawn_truths(labels: Float, sigmas_deg: Float) -> Float:
