@@ -114,7 +114,7 @@ def test_the_command_writes_the_card(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "90 % radius" in capsys.readouterr().out
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["calibration"]["heads"] == 220
-    assert card["calibration"]["fitted_on"] == [{"source": "store", "split": "val", "heads": 220}]
+    assert card["calibration"]["fitted_on"] == [{"source": "store", "split": "val", "heads": 220, "sigma_scale": 1.0}]
     assert card["mirrored"] is False
     assert HeadPoseEstimator(weights).mirrored is False
     assert main(["calibrate", str(weights), "--heads", str(tmp_path / "store"), "--mirrored"]) == 0

@@ -102,9 +102,9 @@ def test_weights_that_a_gradient_spoiled_are_not_kept(goes_on: Callable[..., Tra
 @pytest.mark.parametrize(
     ("written", "step"),
     [
-        ("training.run_folder.append_metrics", 1),
+        ("training.pose.run_folder.append_metrics", 1),
         ("models.checkpoint.write_atomically", 4),
-        ("training.trainer.draw_curves", 6),
+        ("training.pose.trainer.draw_curves", 6),
     ],
 )
 def test_a_full_disk_is_said_with_the_step(written: str, step: int, goes_on: Callable[..., Trainer]) -> None:
