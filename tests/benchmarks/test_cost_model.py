@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from helpers.scripts import script
 
 onnx = pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
@@ -16,13 +14,7 @@ torch = pytest.importorskip("torch")
 
 @pytest.fixture(scope="module")
 def cost_model() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "cost_model.py"
-    spec = importlib.util.spec_from_file_location("cost_model_benchmark", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/cost_model.py")
 
 
 def test_counts_are_those_of_the_layers(cost_model: ModuleType) -> None:

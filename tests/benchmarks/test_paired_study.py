@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from helpers.axes_heads import recipe_for, semi_for
+from helpers.scripts import script
 
 from semiuhpe.training.pose.recipe import to_dict
 from semiuhpe.training.pose.recipe_checks import check
@@ -20,13 +19,7 @@ pytest.importorskip("torch")
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "paired_study.py"
-    spec = importlib.util.spec_from_file_location("paired_study_benchmark", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/paired_study.py")
 
 
 def test_intervals_are_of_subjects(study: ModuleType, rng: np.random.Generator) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +12,7 @@ import pytest
 from helpers.axes_heads import draw_axes, make_store
 from helpers.coloured_heads import colours, poses_of, write_store
 from helpers.labels import label_of
+from helpers.scripts import script
 from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.geometry.rotation import geodesic_distance, image_rotation
@@ -22,13 +21,7 @@ from semiuhpe.heads.store import HeadStore
 
 @pytest.fixture(scope="module")
 def rolled() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "rolled.py"
-    spec = importlib.util.spec_from_file_location("rolled_benchmark", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/rolled.py")
 
 
 @pytest.mark.parametrize("turn_deg", [30, -90, 180])

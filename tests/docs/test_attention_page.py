@@ -6,9 +6,7 @@ import json
 import re
 import shlex
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers.attention_frames import head_line, write_frames
 from helpers.moving_pictures import wandering
+from helpers.scripts import script
 from helpers.tiny_onnx import write_pose_weights
 
 from semiuhpe.cli.main import main
@@ -59,14 +58,6 @@ def test_each_use_runs_as_documented(
     assert (output / "report.html").is_file()
 
 
-def example(name: str) -> ModuleType:
-    spec = spec_from_file_location(f"{name}_example", ROOT / "examples" / f"{name}.py")
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def estimator_of(tmp_path: Path) -> HeadPoseEstimator:
     """Finds one head, always at one place."""
     estimator = HeadPoseEstimator(write_pose_weights(tmp_path), threads=1)
@@ -77,7 +68,7 @@ def estimator_of(tmp_path: Path) -> HeadPoseEstimator:
 def test_the_example_runs(tmp_path: Path) -> None:
     (tmp_path / "zones.json").write_text(blocks("json", SECTIONS["driver"])[0])
     video = wandering(tmp_path / "walk.mp4", 12)
-    attention = example("attention").analyse(
+    attention = script("examples/attention.py").analyse(
         estimator_of(tmp_path), str(video), tmp_path / "zones.json", tmp_path / "report"
     )
     assert [person.seen_s for person in attention.persons] == [pytest.approx(12 / 25, abs=0.01)]
@@ -85,7 +76,9 @@ def test_the_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_read_out_of_a_camera(tmp_path: Path) -> None:
-    lines = list(example("webcam").read_out(estimator_of(tmp_path), str(wandering(tmp_path / "walk.mp4", 3))))
+    lines = list(
+        script("examples/webcam.py").read_out(estimator_of(tmp_path), str(wandering(tmp_path / "walk.mp4", 3)))
+    )
     assert len(lines) == 3
     # 160 pixels across 65° and a head of 40: about 0.7 m.
     assert re.fullmatch(r" +0\.0 s  #1 0\.[67] m, looks here +\d+%", lines[0])

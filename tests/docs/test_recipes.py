@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from helpers.scripts import script
 
 from semiuhpe import HeadPoses
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
@@ -16,11 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def recipe(name: str) -> ModuleType:
-    spec = spec_from_file_location(name, DOCS / "recipes" / f"{name}.py")
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(f"docs/recipes/{name}.py")
 
 
 def heads(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from helpers.scripts import script
 
 from semiuhpe.errors import ImageError
 from semiuhpe.images.load import load_image
@@ -18,16 +17,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "fuzz"))
 
 
-def loaded(name: str) -> ModuleType:
-    spec = spec_from_file_location(f"fuzz_{name}", ROOT / "fuzz" / f"{name}.py")
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FILES: dict[str, bytes] = loaded("corpus").hostile_files()
-fuzzed = loaded("targets")
+FILES: dict[str, bytes] = script("fuzz/corpus.py").hostile_files()
+fuzzed = script("fuzz/targets.py")
 READABLE = {"jpeg_twice", "jpeg_then_zip", "jpeg_hostile_exif", "webp_wrong_size", "png_too_much_data", "png_animated_lie",
             "png_text_bomb", "png_profile_bomb", "png_short_data", "png_palette_without_palette", "png_endless_chunk"}  # fmt: skip
 """Files whose pixels are all there, whatever else is wrong with them; they may be read or refused."""
@@ -83,7 +74,7 @@ def test_refusing_a_bomb_costs_no_memory(name: str) -> None:
 
 
 def test_the_corpus_is_the_same_every_time() -> None:
-    again = loaded("corpus").hostile_files()
+    again = script("fuzz/corpus.py").hostile_files()
     assert list(again) == list(FILES)
     assert all(again[name] == FILES[name] for name in FILES)
     assert max(map(len, FILES.values())) < 4 << 20

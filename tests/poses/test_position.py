@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from helpers.scripts import script
 
 from semiuhpe.errors import InputError
 from semiuhpe.geometry.ray import axis_to_ray
@@ -97,13 +95,7 @@ def test_no_heads_and_wrong_ones() -> None:
 @pytest.fixture(scope="module")
 def head_size() -> ModuleType:
     pytest.importorskip("anny", reason="the extra 'synth' is not installed")
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "head_size.py"
-    spec = importlib.util.spec_from_file_location("head_size_benchmark", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/head_size.py")
 
 
 def test_rendered_persons_are_as_far_away_as_is_said(head_size: ModuleType) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
@@ -109,7 +110,7 @@ def _typed(key: str, kind: Any, value: Any) -> Any:
     elif isinstance(value, kind) and not isinstance(value, bool):
         return value
     name = "list of texts" if kind == list[str] else kind.__name__
-    raise RecipeError(f"{key} must be a {name}, got {value!s}")
+    raise RecipeError(f"{key} must be a {name}, got {json.dumps(value, default=str)}")
 
 
 def to_dict(recipe: DetectorRecipe) -> dict[str, Any]:
