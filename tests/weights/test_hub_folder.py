@@ -66,7 +66,6 @@ def test_embedded_weights_become_a_repository(tmp_path: Path, capsys: pytest.Cap
     assert "](.." not in text
 
 
-@pytest.mark.xfail(reason="the library's reading of licenses is under review", strict=False)
 def test_the_hubs_library_reads_the_head(tmp_path: Path) -> None:
     hub = pytest.importorskip("huggingface_hub")
     for name in ("default", "head_detector"):

@@ -21,6 +21,9 @@ def build_parser() -> CommandParser:
     parser.add_argument("second", type=Path, help="a .safetensors of the run that went on from it")
     parser.add_argument("output", type=Path, help="the .safetensors to write, for evaluate, export and initial_weights")
     parser.add_argument("--share", type=float, default=0.5, help="share of the second")
+    parser.add_argument(
+        "--validate", action="store_true", help="measure it on the validation heads of the second's recipe"
+    )
     return parser
 
 
@@ -28,9 +31,11 @@ def main(argv: list[str]) -> int:
     """Average; returns the exit code."""
     args = build_parser().parse_args(argv)
     try:
-        from semiuhpe.models.averaging import average_checkpoints
+        from semiuhpe.training.pose.averaging import average_runs
     except ImportError as error:
         raise MissingExtraError("averaging weights", "train") from error
-    average_checkpoints(args.first, args.second, args.share, args.output)
+    errors = average_runs(args.first, args.second, args.share, args.output, measure=args.validate)
     print(f"{args.output}: {1 - args.share:g} of {args.first}, {args.share:g} of {args.second}")
+    for name, degrees in errors.items():
+        print(f"{name}: {degrees:.2f}° mean validation error")
     return 0

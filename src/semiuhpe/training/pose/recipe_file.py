@@ -17,17 +17,21 @@ def read_recipe(path: str | Path) -> Recipe:
     Keys of older versions are taken. Raises RecipeError for a file that cannot be read, an unknown key or a value of the
     wrong type.
     """
+    return recipe_of_values(recipe_io.read_recipe(path), str(path))
+
+
+def recipe_of_values(values: dict[str, Any], origin: str) -> Recipe:
+    """As `read_recipe`, of what a file or a checkpoint's state says. origin: what an error names."""
     try:
         from jsonargparse import ArgumentError, ArgumentParser
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe)
-    values = recipe_io.read_recipe(path)
     try:
         return recipe_of(parser, parser.parse_object(upgraded(values)))
     except (ArgumentError, RecipeError) as error:
-        raise RecipeError(f"{path}: {' '.join(str(error).split())}") from error
+        raise RecipeError(f"{origin}: {' '.join(str(error).split())}") from error
 
 
 def recipe_of(parser: Any, values: Any) -> Recipe:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.axes_heads import recipe_for
 
 from semiuhpe.cli.main import main
 from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
+from semiuhpe.training.pose.trainer import Trainer
 
 STATE = {"step": 3, "recipe": {"model": {}}}
 
@@ -41,3 +43,14 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["average", first, *arguments]) == 1
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and not Path(out).exists()
+
+
+def test_it_is_measured_as_the_second_training_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = recipe_for(tmp_path, steps=2, warm_steps=0, validate_every=2, checkpoint_every=2)
+    Trainer(recipe, progress=False).train()
+    last = tmp_path / "run" / "last.safetensors"
+    known = load_checkpoint(tmp_path / "run" / "best.safetensors")[1]["validation_deg"]
+    out = tmp_path / "mean.safetensors"
+    assert main(["average", str(last), str(last), str(out), "--validate"]) == 0
+    assert load_checkpoint(out)[1]["validation_deg"] == pytest.approx(known, abs=1e-3)
+    assert f"store: {known['store']:.2f}° mean validation error" in capsys.readouterr().out
