@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semiuhpe.drawing.cone import LENGTH, NARROWEST_DEG, WIDEST_DEG, cone_points, draw_cones
+from semiuhpe.drawing.cone import LENGTH, NARROWEST_DEG, WIDEST_DEG, cone_points
+from semiuhpe.drawing.poses import draw_poses
 from semiuhpe.geometry.rotation import facing_direction, from_azimuth_elevation_tilt, random_rotations
 from semiuhpe.poses.head_poses import HeadPoses, Style
 
@@ -35,7 +36,7 @@ def test_its_half_angle_is_the_expected_error(error: float, rng: np.random.Gener
 def test_it_opens_where_the_face_points(ground: int, azimuth: float, elevation: float, axis: int, sign: int) -> None:
     rotation = from_azimuth_elevation_tilt(np.radians(azimuth), np.radians(elevation), 0.0)
     canvas = np.full((400, 400, 3), ground, np.uint8)
-    picture = draw_cones(canvas, rotation[None], BOX, expected_error_deg=[10])
+    picture = draw_poses(canvas, rotation[None], BOX, expected_error_deg=[10], style="cone")
     pixels = changed(picture, ground)
     assert sign * (pixels[:, axis].mean() - 200) > 20
     assert np.abs(picture.astype(int) - ground).max() > 80
@@ -45,7 +46,7 @@ def test_it_opens_where_the_face_points(ground: int, azimuth: float, elevation: 
 def test_a_face_towards_the_camera_shows_the_base_and_one_turned_away_the_apex() -> None:
     canvas = np.zeros((400, 400, 3), np.uint8)
     towards, away = (
-        draw_cones(canvas, from_azimuth_elevation_tilt(a, 0.0, 0.0)[None], BOX, expected_error_deg=[30])
+        draw_poses(canvas, from_azimuth_elevation_tilt(a, 0.0, 0.0)[None], BOX, expected_error_deg=[30], style="cone")
         for a in (0.0, np.pi)
     )
     near, far = (changed(p, 0) for p in (towards, away))
@@ -55,14 +56,17 @@ def test_a_face_towards_the_camera_shows_the_base_and_one_turned_away_the_apex()
 
 def test_empty_outside_and_absurd_heads(rng: np.random.Generator) -> None:
     canvas = np.full((50, 70, 3), 7, np.uint8)
-    np.testing.assert_array_equal(draw_cones(canvas, np.zeros((0, 3, 3)), np.zeros((0, 4))), canvas)
+    np.testing.assert_array_equal(draw_poses(canvas, np.zeros((0, 3, 3)), np.zeros((0, 4)), style="cone"), canvas)
     boxes: list[list[float]] = [
         [-9000, -9000, -8900, -8900],
         [0, 0, 1, 1],
         [-1e6, -1e6, 1e6, 1e6],
         [1e7, 0, 1e7 + 10, 10],
     ]
-    assert draw_cones(canvas, random_rotations(4, rng), boxes, expected_error_deg=[0, 1, 30, 180]).shape == canvas.shape
+    assert (
+        draw_poses(canvas, random_rotations(4, rng), boxes, expected_error_deg=[0, 1, 30, 180], style="cone").shape
+        == canvas.shape
+    )
 
 
 @pytest.mark.parametrize("style", ["axes", "box", "cube", "cone", "mesh"])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from semiuhpe.drawing.axes import draw_axes
-from semiuhpe.drawing.cube import draw_cubes
+from semiuhpe.drawing.poses import draw_poses
 from semiuhpe.drawing.sheet import contact_sheet
 from semiuhpe.drawing.style import BLUE, GREEN, GREY, RED
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt, random_rotations
@@ -36,13 +38,13 @@ def test_unreadable_heads_are_grey() -> None:
 
 
 def test_the_cubes_face_is_in_front() -> None:
-    drawn = draw_cubes(np.zeros((200, 200, 3), np.uint8), np.eye(3)[None], BOX)
+    drawn = draw_poses(np.zeros((200, 200, 3), np.uint8), np.eye(3)[None], BOX, style="cube")
     red, blue = drawn[..., 0].astype(int), drawn[..., 2].astype(int)
     near, far = np.nonzero(blue > red + 60)[1], np.nonzero(red > blue + 60)[1]
     assert np.ptp(near) > np.ptp(far)  # perspective: the nearer face is larger
 
 
-@pytest.mark.parametrize("painter", [draw_axes, draw_cubes])
+@pytest.mark.parametrize("painter", [draw_axes, partial(draw_poses, style="cube")])
 def test_any_size_and_place_is_drawn(painter: object, rng: np.random.Generator) -> None:
     image = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
     boxes = np.array([[-500.0, -500, -400, -400], [0, 0, 1, 1], [-100, -100, 900, 900], [1e7, 0, 1e7 + 10, 10]])

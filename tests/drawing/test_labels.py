@@ -87,13 +87,15 @@ def test_the_legend_is_there_where_there_is_something_to_explain() -> None:
 
 
 def test_an_arrow_points_where_the_face_does() -> None:
-    from semiuhpe.drawing.box import draw_boxes
+    from semiuhpe.drawing.poses import draw_poses
     from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
 
     canvas = np.full((200, 200, 3), GROUND, np.uint8)
     box, colour = [[60, 60, 140, 140]], tuple(error_colours([0.0])[0].tolist())
     columns = []
     for azimuth in (1.2, -1.2):
-        inner = draw_boxes(canvas, from_azimuth_elevation_tilt(azimuth, 0.0, 0.0)[None], box)[70:130, 66:134]
+        inner = draw_poses(canvas, from_azimuth_elevation_tilt(azimuth, 0.0, 0.0)[None], box, style="box")[
+            70:130, 66:134
+        ]
         columns.append(np.nonzero((inner == colour).all(axis=-1))[1].mean() - 33.5)
     assert columns[0] < -5 and columns[1] > 5

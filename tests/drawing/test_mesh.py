@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from semiuhpe.drawing.colour import error_colours
-from semiuhpe.drawing.mesh import draw_meshes, head_mesh, project_mesh
+from semiuhpe.drawing.mesh import head_mesh, project_mesh
+from semiuhpe.drawing.poses import draw_poses
 from semiuhpe.drawing.style import CAMERA_DISTANCE, GREY
 from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt, random_rotations
 
@@ -24,7 +25,7 @@ def drawn(rotation: np.ndarray, size: float = 200, **options: object) -> tuple[n
     side = int(size * 1.6)
     low, high = (side - size) / 2, (side + size) / 2
     canvas = np.full((side, side, 3), GROUND, np.uint8)
-    picture = draw_meshes(canvas, rotation[None], [[low, low, high, high]], **options)  # type: ignore[arg-type]
+    picture = draw_poses(canvas, rotation[None], [[low, low, high, high]], **options, style="mesh")  # type: ignore[arg-type]
     return picture, (picture != GROUND).any(axis=-1)
 
 
@@ -122,7 +123,7 @@ def test_unreadable_heads_are_grey_and_fainter() -> None:
 @pytest.mark.parametrize("error", [0.0, 15.0, 39.0])
 def test_it_stands_out_from_any_background(ground: int, error: float) -> None:
     canvas = np.full((120, 120, 3), ground, np.uint8)
-    picture = draw_meshes(canvas, pose(30, 10)[None], [[20, 20, 100, 100]], expected_error_deg=[error])
+    picture = draw_poses(canvas, pose(30, 10)[None], [[20, 20, 100, 100]], expected_error_deg=[error], style="mesh")
     points, _ = project_mesh(pose(30, 10), [60, 60], 40)
     contrast = np.abs(picture.astype(int) - ground).max(axis=-1)
     column = int(points[:, 0].mean())
@@ -132,7 +133,9 @@ def test_it_stands_out_from_any_background(ground: int, error: float) -> None:
 
 def test_empty_arrays() -> None:
     canvas = np.zeros((9, 9, 3), np.uint8)
-    out = draw_meshes(canvas, np.zeros((0, 3, 3)), np.zeros((0, 4)), expected_error_deg=[], readable=[], labels=[])
+    out = draw_poses(
+        canvas, np.zeros((0, 3, 3)), np.zeros((0, 4)), expected_error_deg=[], readable=[], labels=[], style="mesh"
+    )
     assert out is not canvas
     np.testing.assert_array_equal(out, canvas)
 
@@ -140,11 +143,11 @@ def test_empty_arrays() -> None:
 def test_heads_outside_and_across_the_frame(rng: np.random.Generator) -> None:
     canvas = np.full((50, 70, 3), GROUND, np.uint8)
     outside: list[list[float]] = [[-500, -500, -400, -400], [80, 10, 100, 30], [1e7, 0, 1e7 + 10, 10], [0, 60, 20, 80]]
-    np.testing.assert_array_equal(draw_meshes(canvas, random_rotations(4, rng), outside), canvas)
-    whole = draw_meshes(np.full((150, 170, 3), GROUND, np.uint8), pose(20)[None], [[30, 30, 110, 110]])
-    part = draw_meshes(canvas, pose(20)[None], [[-20, -20, 60, 60]])
+    np.testing.assert_array_equal(draw_poses(canvas, random_rotations(4, rng), outside, style="mesh"), canvas)
+    whole = draw_poses(np.full((150, 170, 3), GROUND, np.uint8), pose(20)[None], [[30, 30, 110, 110]], style="mesh")
+    part = draw_poses(canvas, pose(20)[None], [[-20, -20, 60, 60]], style="mesh")
     assert np.abs(part.astype(int) - whole[50:100, 50:120]).max() <= 1
-    huge = draw_meshes(canvas, pose(20)[None], [[-1e6, -1e6, 1e6, 1e6]])
+    huge = draw_poses(canvas, pose(20)[None], [[-1e6, -1e6, 1e6, 1e6]], style="mesh")
     assert huge.shape == canvas.shape
 
 
@@ -164,6 +167,6 @@ def test_a_head_of_200_pixels_takes_15_ms() -> None:
     spent = []
     for _ in range(5):
         begin = time.process_time()
-        draw_meshes(canvas, pose(35, 10)[None], box, expected_error_deg=[10])
+        draw_poses(canvas, pose(35, 10)[None], box, expected_error_deg=[10], style="mesh")
         spent.append(time.process_time() - begin)
     assert min(spent) <= 0.015

@@ -40,10 +40,11 @@ def draw_axes(
     image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. readable: (n,) bool, the
     others are drawn grey. labels and legend: as of `poses.draw_poses`.
     """
-    return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels, legend=legend)
+    return draw_heads(image, rotation, box, paint_axes, readable=readable, labels=labels, legend=legend)
 
 
-def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+def paint_axes(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    """The axes of a head; grey where it is not trusted."""
     centre, radius = head_centre_and_radius(box)
     axes = [(rotation[:, 0], RED), (rotation[:, 1], GREEN), (-rotation[:, 2], BLUE)]
     axes.sort(key=lambda axis: -axis[0][2])  # far ones first

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.heads import draw_heads
-from semiuhpe.drawing.labels import Forms
-from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import (
     OUTLINE,
     Float,
@@ -27,29 +21,11 @@ _SMALL = 14
 """Radius, pixels, below which a head has its arrow only."""
 
 
-def draw_boxes(
-    image: Image,
-    rotation: ArrayLike,
-    box: ArrayLike,
-    *,
-    expected_error_deg: ArrayLike | None = None,
-    readable: ArrayLike | None = None,
-    labels: Sequence[str | Forms] | None = None,
-    worst_deg: float = 40.0,
-    legend: Legend | None = None,
-) -> Image:
-    """A copy of the image with the box of each head, and an arrow from its middle in the direction of the face.
+def paint_box(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    """The box of a head, and an arrow from its middle in the direction of the face.
 
     The arrow is as long as the direction has a part in the image plane. It begins at a disc where the face is towards
-    the camera, at a ring where it is turned away. Arguments as of `poses.draw_poses`.
-    """
-    return draw_heads(
-        image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg, legend=legend,
-    )  # fmt: skip
-
-
-def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    the camera, at a ring where it is turned away."""
     centre, radius = head_centre_and_radius(box)
     width = stroke_width(radius * 0.7, canvas)
     left, top, right, bottom = box

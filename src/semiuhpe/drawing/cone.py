@@ -6,16 +6,10 @@ base shows where the crown of the head is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.heads import draw_heads
-from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.layer import Layer
-from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import (
     CAMERA_DISTANCE,
     Float,
@@ -37,29 +31,6 @@ _RIM = 40
 _OPACITY = 0.55
 
 
-def draw_cones(
-    image: Image,
-    rotation: ArrayLike,
-    box: ArrayLike,
-    *,
-    expected_error_deg: ArrayLike | None = None,
-    readable: ArrayLike | None = None,
-    labels: Sequence[str | Forms] | None = None,
-    legend: Legend | None = None,
-    worst_deg: float = 40.0,
-) -> Image:
-    """A copy of the image with a facing cone for each head, as wide and as dark as its expected error is large.
-
-    image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,), 0
-    where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey. labels and
-    legend: as of `poses.draw_poses`.
-    """
-    return draw_heads(
-        image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg, legend=legend,
-    )  # fmt: skip
-
-
 def cone_points(rotation: Float, error_deg: float) -> Float:
     """Apex, middle of the base, and the base's rim, which begins above the crown. → (2 + 40, 3) camera axes, head radii."""
     half = np.radians(np.clip(error_deg, NARROWEST_DEG, WIDEST_DEG))
@@ -70,7 +41,8 @@ def cone_points(rotation: Float, error_deg: float) -> Float:
     return np.asarray(points @ rotation.T)
 
 
-def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+def paint_cone(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    """A cone in the direction of the face, as wide and as dark as the expected error is large."""
     centre, radius = head_centre_and_radius(box)
     points = cone_points(rotation, ink.error_deg)
     flat = centre + radius * in_perspective(points)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.heads import draw_heads
-from semiuhpe.drawing.labels import Forms
-from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import (
     BLUE,
     GREY,
@@ -29,24 +24,8 @@ _EDGES = [(a, b) for a, b in itertools.combinations(range(8), 2) if np.abs(_CORN
 _HALF = 0.75
 
 
-def draw_cubes(
-    image: Image,
-    rotation: ArrayLike,
-    box: ArrayLike,
-    *,
-    readable: ArrayLike | None = None,
-    labels: Sequence[str | Forms] | None = None,
-    legend: Legend | None = None,
-) -> Image:
-    """A copy of the image with a cube for each head: the face's side blue, the back red, edges between them grey.
-
-    image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. readable: (n,) bool, the
-    others are drawn all grey. labels and legend: as of `poses.draw_poses`.
-    """
-    return draw_heads(image, rotation, box, _paint, readable=readable, labels=labels, legend=legend)
-
-
-def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+def paint_cube(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    """A cube: the face's side blue, the back red, edges between them grey; all grey where it is not trusted."""
     centre, radius = head_centre_and_radius(box)
     points = _HALF * _CORNERS @ rotation.T
     flat = centre + radius * in_perspective(points)

@@ -15,10 +15,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from semiuhpe.drawing.heads import draw_heads
-from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.layer import Layer
-from semiuhpe.drawing.legend import Legend
 from semiuhpe.drawing.style import Float, Ink, head_centre_and_radius, in_perspective
 from semiuhpe.geometry.crop import Image
 
@@ -75,30 +72,8 @@ def project_mesh(rotation: ArrayLike, centre: ArrayLike, radius: float) -> tuple
     return np.asarray(centre, dtype=np.float64) + scale * (flat - (low + high) / 2), turned[:, 2]
 
 
-def draw_meshes(
-    image: Image,
-    rotation: ArrayLike,
-    box: ArrayLike,
-    *,
-    expected_error_deg: ArrayLike | None = None,
-    readable: ArrayLike | None = None,
-    labels: Sequence[str | Forms] | None = None,
-    legend: Legend | None = None,
-    worst_deg: float = 40.0,
-) -> Image:
-    """A copy of the image with a shaded head over each head, in the colour of its expected error.
-
-    image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,), 0
-    where it is not given; worst_deg: where colours end. readable: (n,) bool, the others are drawn grey and fainter.
-    labels and legend: as of `poses.draw_poses`.
-    """
-    return draw_heads(
-        image, rotation, box, _paint, readable=readable, labels=labels, expected_error_deg=expected_error_deg,
-        worst_deg=worst_deg, legend=legend,
-    )  # fmt: skip
-
-
-def _paint(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+def paint_mesh(canvas: Image, rotation: Float, box: Float, ink: Ink) -> None:
+    """A shaded head in the colour of the expected error; grey and fainter where it is not trusted."""
     centre, radius = head_centre_and_radius(box)
     mesh = head_mesh()
     points, depth = project_mesh(rotation, centre, radius)

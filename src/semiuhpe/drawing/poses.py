@@ -8,19 +8,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from semiuhpe.drawing.axes import draw_axes
-from semiuhpe.drawing.box import draw_boxes
-from semiuhpe.drawing.cone import draw_cones
-from semiuhpe.drawing.cube import draw_cubes
+from semiuhpe.drawing.axes import paint_axes
+from semiuhpe.drawing.box import paint_box
+from semiuhpe.drawing.cone import paint_cone
+from semiuhpe.drawing.cube import paint_cube
+from semiuhpe.drawing.heads import Painter, draw_heads
 from semiuhpe.drawing.labels import Forms
 from semiuhpe.drawing.legend import Legend
-from semiuhpe.drawing.mesh import draw_meshes
+from semiuhpe.drawing.mesh import paint_mesh
 from semiuhpe.geometry.crop import Image
 
 Style = Literal["axes", "box", "cube", "cone", "mesh"]
 STYLES: tuple[Style, ...] = ("axes", "box", "cube", "cone", "mesh")
 
-_BY_COLOUR = {"box": draw_boxes, "cone": draw_cones, "mesh": draw_meshes}
+_PAINTERS: dict[Style, Painter] = {
+    "axes": paint_axes, "box": paint_box, "cube": paint_cube, "cone": paint_cone, "mesh": paint_mesh,
+}  # fmt: skip
+
+_BY_COLOUR: tuple[Style, ...] = ("box", "cone", "mesh")
 """Styles whose colour is the expected error."""
 
 
@@ -46,13 +51,9 @@ def draw_poses(
     """
     coloured = style in _BY_COLOUR
     told = _legend(coloured, readable, worst_deg, legend, count=len(np.reshape(np.asarray(box), (-1, 4))))
-    if style == "axes":
-        return draw_axes(image, rotation, box, readable=readable, labels=labels, legend=told)
-    if style == "cube":
-        return draw_cubes(image, rotation, box, readable=readable, labels=labels, legend=told)
-    return _BY_COLOUR[style](
-        image, rotation, box, expected_error_deg=expected_error_deg, readable=readable, labels=labels,
-        worst_deg=worst_deg, legend=told,
+    return draw_heads(
+        image, rotation, box, _PAINTERS[style], readable=readable, labels=labels,
+        expected_error_deg=expected_error_deg if coloured else None, worst_deg=worst_deg, legend=told,
     )  # fmt: skip
 
 
