@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,19 +72,26 @@ class HeadRecord:
         )
 
     @classmethod
+    def from_fields(cls, raw: Mapping[str, Any]) -> HeadRecord:
+        """A record of its fields by name, box and rotation in nested lists or flat ones.
+
+        Raises StoreError for values that no record has, KeyError, TypeError or ValueError for what is none at all.
+        """
+        rotation = raw["rotation"]
+        return cls(
+            id=raw["id"],
+            source=raw["source"],
+            split=raw["split"],
+            subject=raw["subject"],
+            box=tuple(raw["box"]),
+            rotation=None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(3, 3),
+            extras=raw["extras"],
+        )
+
+    @classmethod
     def from_json(cls, text: str | bytes) -> HeadRecord:
         """Inverse of `to_json`. Raises StoreError for anything else."""
         try:
-            raw = json_value(text)
-            rotation = raw["rotation"]
-            return cls(
-                id=raw["id"],
-                source=raw["source"],
-                split=raw["split"],
-                subject=raw["subject"],
-                box=tuple(raw["box"]),
-                rotation=None if rotation is None else np.asarray(rotation, dtype=np.float64).reshape(3, 3),
-                extras=raw["extras"],
-            )
+            return cls.from_fields(json_value(text))
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"a head record is malformed ({error}); import the source again") from error

@@ -92,15 +92,8 @@ def load_image(
 
 def image_size_of(path: Path) -> tuple[int, int]:
     """Width and height of the upright picture, from its header: no pixel is decoded. Raises ImageError."""
-    file, size = _open_file(path)
-    with file:
-        check_size(size, str(path))
-        check_icon(file, str(path))
-        with _one_line(str(path)):
-            image = _opened(file, str(path))
-        with image:
-            width, height = image.size
-            return (height, width) if orientation_of(image) in TURNED else (width, height)
+    with _header(path) as image:
+        return _upright_size(image)
 
 
 def exif_of(photo: str | os.PathLike[str] | Pillow.Image) -> tuple[dict[int, Any], tuple[int, int]]:
@@ -111,6 +104,20 @@ def exif_of(photo: str | os.PathLike[str] | Pillow.Image) -> tuple[dict[int, Any
     if isinstance(photo, Pillow.Image):
         return _exif(photo, "the picture")
     path = Path(os.fspath(photo))
+    with _header(path) as image:
+        return _exif(image, str(path))
+
+
+def _exif(image: Pillow.Image, name: str) -> tuple[dict[int, Any], tuple[int, int]]:
+    with _one_line(name):
+        tags = image.getexif()
+        found = {**tags, **tags.get_ifd(ExifTags.IFD.Exif)}
+    return found, _upright_size(image)
+
+
+@contextlib.contextmanager
+def _header(path: Path) -> Iterator[Pillow.Image]:
+    """A picture file of which nothing but the header is read. Raises ImageError."""
     file, size = _open_file(path)
     with file:
         check_size(size, str(path))
@@ -118,15 +125,12 @@ def exif_of(photo: str | os.PathLike[str] | Pillow.Image) -> tuple[dict[int, Any
         with _one_line(str(path)):
             image = _opened(file, str(path))
         with image:
-            return _exif(image, str(path))
+            yield image
 
 
-def _exif(image: Pillow.Image, name: str) -> tuple[dict[int, Any], tuple[int, int]]:
-    with _one_line(name):
-        tags = image.getexif()
-        found = {**tags, **tags.get_ifd(ExifTags.IFD.Exif)}
+def _upright_size(image: Pillow.Image) -> tuple[int, int]:
     width, height = image.size
-    return found, (height, width) if orientation_of(image) in TURNED else (width, height)
+    return (height, width) if orientation_of(image) in TURNED else (width, height)
 
 
 def _open_file(path: Path) -> tuple[BinaryIO, int]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -143,16 +142,7 @@ def _of_table(path: Path) -> Iterator[Candidate]:
 
 def _record(row: dict[str, Any]) -> HeadRecord | SemiUHPEError:
     try:
-        rotation = row["rotation"]
-        return HeadRecord(
-            id=row["id"],
-            source=row["source"],
-            split=row["split"],
-            subject=row["subject"],
-            box=tuple(row["box"]),
-            rotation=None if rotation is None else np.reshape(np.asarray(rotation, dtype=np.float64), (3, 3)),
-            extras=dict(json_value(row["extras"])),
-        )
+        return HeadRecord.from_fields({**row, "extras": dict(json_value(row["extras"]))})
     except SemiUHPEError as error:
         return error
     except (TypeError, ValueError) as error:
