@@ -58,7 +58,7 @@ class ProperSVD:
 
     def mirrored(self) -> ProperSVD:
         """That of `M·A·M`."""
-        return ProperSVD(_mirrored(self.u), self.s, _mirrored(self.v), _mirrored(self.mode))
+        return ProperSVD(mirrored_matrix(self.u), self.s, mirrored_matrix(self.v), mirrored_matrix(self.mode))
 
 
 class RotationDistribution(ABC):
@@ -182,7 +182,7 @@ class RotationDistribution(ABC):
 
     def mirrored(self) -> Self:
         """The belief about the mirror image: `R → MRM`, A → MAM."""
-        return self._moved(_mirrored(self.parameter), self._svd.mirrored(), _mirrored)
+        return self._moved(mirrored_matrix(self.parameter), self._svd.mirrored(), mirrored_matrix)
 
     def sharpened(self, factor: float) -> Self:
         """The belief with the parameter `factor·A`, factor > 0: the same mode and axes, another certainty."""
@@ -255,7 +255,7 @@ def _turned(turn: Tensor, matrix: Tensor) -> Tensor:
     return (turn.to(matrix.device) @ matrix.to(turn.dtype)).to(torch.float64)
 
 
-def _mirrored(matrix: Tensor) -> Tensor:
+def mirrored_matrix(matrix: Tensor) -> Tensor:
     """`M·X·M`, M = diag(−1, 1, 1): four signs, and so exact."""
     sign = torch.tensor([-1.0, 1.0, 1.0], dtype=matrix.dtype, device=matrix.device)
     return sign[:, None] * matrix * sign

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semiuhpe.distributions.base import mirrored_matrix
 from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.errors import WeightsError
 from semiuhpe.models.export import image_size_of, network_of
@@ -107,8 +108,7 @@ class Teachers:
         answers = parameter.reshape(len(views), -1, 3, 3)
         if not mirrored:
             return answers
-        mirror = torch.tensor([-1.0, 1.0, 1.0], device=parameter.device).diag()
-        return torch.cat([answers[: len(looks)], mirror @ answers[len(looks) :] @ mirror])
+        return torch.cat([answers[: len(looks)], mirrored_matrix(answers[len(looks) :])])
 
 
 def _answer(answers: Tensor, mean: Tensor, settings: SemiSupervisedRecipe) -> TeacherAnswer:
