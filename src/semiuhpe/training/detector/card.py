@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from semiuhpe.detection.head_probability import KEY
-from semiuhpe.training.detector.confirmation import RULE_KEY
 from semiuhpe.training.detector.recipe import DetectorRecipe, to_dict
 
 SOURCES = {
@@ -43,42 +41,7 @@ def detector_card(recipe: DetectorRecipe, counts: Mapping[str, int], validation:
     }
 
 
-def _threshold_lines(card: Mapping[str, Any]) -> list[str]:
-    if RULE_KEY not in card:
-        return []
-    return [
-        f"- **Threshold**: {card[KEY]['threshold']}, {card[RULE_KEY]}. It is a threshold of the probability that the score, the size and "
-        "the pose network's stated error give together (`semiuhpe train-detector --confirm`)."
-    ]
-
-
 def _without_folders(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_folders(entry) for entry in value]
     return Path(value).name if isinstance(value, str) and value else value
-
-
-def card_markdown(card: Mapping[str, Any]) -> str:
-    """The same card for people."""
-    test = card.get("test", {})
-    lines = [
-        "# Head detector",
-        "",
-        f"- **Gives**: a box and a score for every head, seen from any side. {card['architecture']}.",
-        f"- **Input**: {card['input']}.",
-        f"- **Output**: {card['output']}.",
-        f"- **Trained on**: {', '.join(f'{count} {name}' for name, count in card['counts'].items())}".replace("_", " ")
-        + ".",
-        *(f"  - {name}: {text}." for name, text in card["sources"].items()),
-        f"- **Recipe**: `settings/HeadDetector.yml`, then `settings/HeadDetector_Refine.yml`, seed {card['recipe']['seed']}; all settings are in the JSON card.",
-        *_threshold_lines(card),
-    ]
-    if test:
-        found = ", ".join(f"{band}: {value:.3f}" for band, value in test["AP50"].items())
-        lines.append(
-            f"- **AP50 on {test['photos']} SCUT-HEAD photos never trained on** (size bands are pixels of photos whose long "
-            f"side is at most 480): {found}. `benchmarks/detector.py` reproduces it."
-        )
-    if "limits" in card:
-        lines.append(f"- **Falls short**: {card['limits']}")
-    return "\n".join([*lines, f"- **Not for** {card['not_for']}.", ""])
