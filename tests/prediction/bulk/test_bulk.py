@@ -127,6 +127,21 @@ def test_a_run_that_is_cut_short_goes_on(tmp_path: Path, settings: Settings) -> 
     assert run_bulk([str(folder)], output, settings, here, files=3)["units"] == 0
 
 
+def test_what_a_worker_left_that_was_killed_while_it_wrote_is_gone_at_the_end(
+    tmp_path: Path, settings: Settings
+) -> None:
+    folder, left = folder_of(tmp_path / "in", 2), ".semiuhpe-0123456789abcdef.tmp"
+
+    def one_dies(settings: Settings, output: Place, units: Sequence[Unit]) -> Iterator[dict[str, int]]:
+        for where in (output, output.at("attempts")):
+            Path(where.path).mkdir(parents=True, exist_ok=True)
+            Path(where.path, left).write_bytes(b"half")
+        yield from here(settings, output, units)
+
+    run_bulk([str(folder)], place(str(tmp_path / "out")), settings, one_dies)
+    assert not list((tmp_path / "out").rglob(left))
+
+
 class Killed(BaseException):
     """Stands for the death of a worker: nothing catches it."""
 

@@ -56,6 +56,8 @@ def run_bulk(
     left = waiting(todo, output)
     if left:
         raise InputError(f"{output.url}: {len(left)} units are not done; start the same command again")
+    for folder in (output, output.at(NOTES), output.at(PLANS)):  # all units are done: no worker writes any more
+        folder.remove_leftovers()
     output.at(SUMMARY).write((json_text(total) + "\n").encode())
     return total
 

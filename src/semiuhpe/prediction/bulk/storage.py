@@ -10,7 +10,7 @@ from typing import Any
 from pyarrow import ArrowException, fs
 
 from semiuhpe.errors import InputError
-from semiuhpe.files.atomic import write_atomically
+from semiuhpe.files.atomic import remove_leftovers, write_atomically
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Place:
         path = Path(self.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
+
+    def remove_leftovers(self) -> None:
+        """Delete what killed writers left in this folder. Only where nobody may be writing; objects leave nothing."""
+        if self.is_local and self.kind == "folder":
+            remove_leftovers(Path(self.path))
 
     def delete(self) -> None:
         """Delete the file if there is one."""
