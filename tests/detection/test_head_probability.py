@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from semiuhpe.detection.head_probability import HeadProbability, of_card
 from semiuhpe.errors import WeightsError
 from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.images.load import load_image
+from semiuhpe.weights import open_weights
 
 CURVE = HeadProbability(1.1, 1.2, 0.3, -1.1, -0.3, candidates=0.2, threshold=0.5)
 
@@ -32,11 +34,13 @@ def test_equals_the_formula(rng: np.random.Generator) -> None:
 
 
 def test_cards() -> None:
-    assert of_card({}, "x") is None
-    assert of_card({"head_probability": asdict(CURVE)}, "x") == CURVE
+    assert of_card({}, "x") == {}
+    assert of_card({"head_probability": {"ab": asdict(CURVE)}}, "x") == {"ab": CURVE}
     for change in ({"by_logit": -1}, {"candidates": 0}, {"threshold": 2}, {"by_error": None}, {"offset": float("nan")}):
         with pytest.raises(WeightsError, match="head_probability"):
-            of_card({"head_probability": {**asdict(CURVE), **change}}, "x")
+            of_card({"head_probability": {"ab": {**asdict(CURVE), **change}}}, "x")
+    with pytest.raises(WeightsError, match="by pose network"):
+        of_card({"head_probability": [asdict(CURVE)]}, "x")
 
 
 class Candidates:
@@ -45,8 +49,11 @@ class Candidates:
     boxes = np.array([[10.0, 10, 60, 60], [70, 70, 110, 110]], np.float32)
     scores = np.array([0.45, 0.6], np.float32)
 
-    def __init__(self, head_probability: HeadProbability | None) -> None:
-        self.head_probability = head_probability
+    def __init__(self, curve: HeadProbability | None, of: str = "default") -> None:
+        self.curve, self.sha256 = curve, open_weights(of).sha256
+
+    def head_probability(self, pose_weights: str) -> HeadProbability | None:
+        return self.curve if pose_weights == self.sha256 else None
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.batch([image])[0]
@@ -54,8 +61,8 @@ class Candidates:
     def batch(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         return [(self.boxes[self.scores >= 0.5], self.scores[self.scores >= 0.5]) for _ in images]
 
-    def candidates(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(self.boxes, self.scores) for _ in images]
+    def candidates(self, images: list[np.ndarray], least: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(self.boxes[self.scores >= least], self.scores[self.scores >= least]) for _ in images]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +96,19 @@ def test_without_a_curve_and_with_given_boxes_scores_stay_the_detectors(image: n
     np.testing.assert_allclose(given.detection_score, Candidates.scores)
 
 
+def test_a_curve_is_for_the_pose_network_that_it_was_fitted_with(image: np.ndarray) -> None:
+    heads = HeadPoseEstimator("open", detector=Candidates(CURVE, of="default"))(image)
+    np.testing.assert_allclose(heads.detection_score, [0.6])
+    heads = HeadPoseEstimator("open", detector=Candidates(CURVE, of="open"), score_threshold=0.0)(image)
+    assert len(heads) == 2
+
+
+def test_the_embedded_detector_knows_both_embedded_pose_networks() -> None:
+    for weights in ("default", "open"):
+        assert HeadPoseEstimator(weights, threads=1).head_probability is not None
+    assert HeadDetector(threads=1).head_probability("another") is None
+
+
 def test_the_threshold_is_the_detectors_unless_given(image: np.ndarray) -> None:
     heads = HeadPoseEstimator(detector=Candidates(CURVE))(image)
     assert np.all(heads.detection_score >= CURVE.threshold)
@@ -97,26 +117,27 @@ def test_the_threshold_is_the_detectors_unless_given(image: np.ndarray) -> None:
 
 
 def test_a_detectors_own_threshold_goes_before_its_cards() -> None:
-    shipped, low = HeadDetector(), HeadDetector(score_threshold=0.3)
-    assert shipped.head_probability is not None
-    assert low.head_probability is not None
+    shipped, low, pose = HeadDetector(), HeadDetector(score_threshold=0.3), open_weights("default").sha256
+    curve = shipped.head_probability(pose)
+    assert curve is not None
     assert (shipped.score_threshold, low.score_threshold) == (SCORE_THRESHOLD, 0.3)
-    assert low.head_probability == replace(shipped.head_probability, threshold=0.3)
+    for detector in (low, pickle.loads(pickle.dumps(low))):
+        assert detector.head_probability(pose) == replace(curve, threshold=0.3)
+    assert pickle.loads(pickle.dumps(shipped)).head_probability(pose) == curve
 
 
 def test_candidates_are_what_a_lower_threshold_finds(image: np.ndarray) -> None:
     photo = load_image(Path(__file__).parents[2] / "docs" / "demo" / "astronaut.jpg")
     shipped = HeadDetector(threads=1)
-    assert shipped.head_probability is not None
-    least = shipped.head_probability.candidates
+    least = 0.2
     for (boxes, scores), (expected, expected_scores) in zip(
-        shipped.candidates([photo, image]),
+        shipped.candidates([photo, image], least),
         HeadDetector(score_threshold=least, threads=1).batch([photo, image]),
         strict=True,
     ):
         np.testing.assert_array_equal(boxes, expected)
         np.testing.assert_array_equal(scores, expected_scores)
-    assert len(shipped.candidates([photo])[0][0]) > len(shipped(photo)[0])
+    assert len(shipped.candidates([photo], least)[0][0]) > len(shipped(photo)[0])
 
 
 def test_a_bolt_of_a_helmet_is_no_head() -> None:

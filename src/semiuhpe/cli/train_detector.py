@@ -40,6 +40,13 @@ def build_parser() -> CommandParser:
         help="fit on the validation photos how the pose network's answer and this detector's together "
         "tell heads, and the threshold; write both into its card, and end",
     )
+    parser.add_argument(
+        "--pose-weights",
+        nargs="+",
+        metavar="WEIGHTS",
+        default=["default", "open"],
+        help="pose networks to fit that for, each by itself (default: default open)",
+    )
     keys = parser.add_argument_group("keys of the recipe")
     texts, recipe = key_texts(DetectorRecipe), DetectorRecipe()
     for name, kind in get_type_hints(DetectorRecipe).items():
@@ -65,7 +72,7 @@ def main(argv: list[str]) -> int:
     if args.mine:
         return _mine(Path(args.mine), recipe, photos.train)
     if args.confirm:
-        return _confirm(args.confirm, recipe, photos.val)
+        return _confirm(args.confirm, recipe, photos.val, args.pose_weights)
     scenes = SceneMaker(
         recipe.size,
         Mix(
@@ -109,7 +116,7 @@ def main(argv: list[str]) -> int:
         export_detector(training.average.network, args.output, detector_card(recipe, counts, training.metrics()))
         if photos.val:
             calibrate(args.output, photos.val)
-            return _confirm(args.output, recipe, photos.val)
+            return _confirm(args.output, recipe, photos.val, args.pose_weights)
     return 0
 
 
@@ -127,12 +134,13 @@ def _mine(path: Path, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) 
     return 0
 
 
-def _confirm(path: str, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto]) -> int:
+def _confirm(path: str, recipe: DetectorRecipe, photos: Sequence[AnnotatedPhoto], pose_weights: Sequence[str]) -> int:
     from tqdm import tqdm
 
     from semiuhpe.training.detector.confirmation import confirm
 
-    with tqdm(total=len(photos), unit="photo", desc="pose of candidates") as bar:
-        found = confirm(path, photos, threads=recipe.threads, report=bar.update)
-    print(f"{path}: heads are shown from a probability of {found.threshold}")
+    for weights in pose_weights:
+        with tqdm(total=len(photos), unit="photo", desc=f"poses by {weights}") as bar:
+            found = confirm(path, photos, weights, threads=recipe.threads, report=bar.update)
+        print(f"{path}: with the pose weights {weights} heads are shown from a probability of {found.threshold}")
     return 0

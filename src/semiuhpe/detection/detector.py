@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from semiuhpe.arrays import image_size
 from semiuhpe.detection.canvas import draw, padded
-from semiuhpe.detection.head_probability import of_card as probability_of_card
+from semiuhpe.detection.head_probability import HeadProbability
+from semiuhpe.detection.head_probability import of_card as probabilities_of_card
 from semiuhpe.detection.score_calibration import ScoreCalibration, of_card
 from semiuhpe.detection.tiling import View, plan_views
 from semiuhpe.errors import InputError, WeightsError
@@ -73,9 +74,8 @@ class HeadDetector:
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
         self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
-        self.head_probability = probability_of_card(self.weights.card, str(self.weights.path))
-        if self.head_probability is not None and score_threshold is not None:
-            self.head_probability = replace(self.head_probability, threshold=score_threshold)
+        self._own_threshold = score_threshold
+        self._probabilities = probabilities_of_card(self.weights.card, str(self.weights.path))
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
         self._arguments = {"weights": weights, "device": device, "threads": threads, "calibration": calibration}
         self._session = _session(self.weights, device, threads)
@@ -85,7 +85,7 @@ class HeadDetector:
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            **self._arguments, "score_threshold": self.score_threshold, "overlap_threshold": self.overlap_threshold,
+            **self._arguments, "score_threshold": self._own_threshold, "overlap_threshold": self.overlap_threshold,
             "max_side": self.max_side, "max_tiles": self.max_tiles,
         }  # fmt: skip
 
@@ -105,9 +105,20 @@ class HeadDetector:
         """As calling it with each image; what is of like size goes through the network together. Holds all images."""
         return self._batch(images, self.score_threshold)
 
-    def candidates(self, images: Iterable[NDArray[np.uint8]]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """As `batch`, with the boxes that only a pose network's answer can make heads: see `head_probability`."""
-        least = self.score_threshold if self.head_probability is None else self.head_probability.candidates
+    def head_probability(self, pose_weights: str) -> HeadProbability | None:
+        """How the answer of a pose network joins the score, with the threshold that this detector was given.
+
+        pose_weights: SHA-256 of its file. None where the card has no curve for it: the score then stands alone.
+        """
+        found = self._probabilities.get(pose_weights)
+        if found is None or self._own_threshold is None:
+            return found
+        return replace(found, threshold=self._own_threshold)
+
+    def candidates(
+        self, images: Iterable[NDArray[np.uint8]], least: float
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """As `batch`, with the boxes scored from `least` on, which only a pose network's answer can make heads."""
         return self._batch(images, min(self.score_threshold, least))
 
     def _batch(

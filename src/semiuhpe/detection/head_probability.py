@@ -2,8 +2,8 @@
 
 What a detector takes for a head, a button or the fold of a sleeve, shows the pose network no direction: its stated error
 is then several times that of a head of this size. A logistic curve, fitted on validation photos and kept in the detector's
-model card, joins both answers. It takes the error in degrees, which is calibrated, so it does not depend on which pose
-network stated it.
+model card, joins both answers. A curve holds for the pose network that it was fitted with, and for no other: one that has
+learnt less states larger errors, and heads would be lost. So a card has a curve per pose network, by the SHA-256 of its file.
 """
 
 from __future__ import annotations
@@ -58,11 +58,15 @@ def features(scores: Float, sizes: Float, expected_error_deg: Float) -> Float:
     return np.column_stack([of_score, error, error * of_score[:, 2]])
 
 
-def of_card(card: Mapping[str, Any], origin: str) -> HeadProbability | None:
-    """That of a model card, or None where it has none. Raises WeightsError if it is malformed."""
-    raw = card.get(KEY)
-    if raw is None:
-        return None
+def of_card(card: Mapping[str, Any], origin: str) -> dict[str, HeadProbability]:
+    """Those of a model card, by the SHA-256 of the pose network's file. Raises WeightsError if one is malformed."""
+    raw = card.get(KEY, {})
+    if not isinstance(raw, Mapping):
+        raise WeightsError(f"{origin}: {KEY} of the model card must be an object by pose network; calibrate again")
+    return {sha256: _curve(one, origin) for sha256, one in raw.items()}
+
+
+def _curve(raw: Any, origin: str) -> HeadProbability:
     try:
         values = [float(raw[name]) for name in _NAMES]
     except (KeyError, TypeError, ValueError) as error:

@@ -121,9 +121,9 @@ def info(limits: Limits) -> dict[str, Any]:
 def page_info(limits: Limits, estimator: Any) -> dict[str, Any]:
     """What the page needs to know besides `info`: from which detection score on the estimator finds heads (0 where it
     does not say), and the columns of a table of heads."""
+    curve = getattr(estimator, "head_probability", None)
     detector = getattr(estimator, "detector", None)
-    confirms = getattr(detector, "head_probability", None)
-    threshold = getattr(detector, "score_threshold", 0.0) if confirms is None else confirms.threshold
+    threshold = getattr(detector, "score_threshold", 0.0) if curve is None else curve.threshold
     return {**info(limits), "score_threshold": threshold, "columns": csv_columns(["300w-lp"])}
 
 

@@ -65,7 +65,7 @@ def collect(
     rows: list[Float] = [np.zeros((0, 4))]
     for photo in photos:
         image = photo.image()
-        ((boxes, scores),) = estimator.detector.candidates([image])  # type: ignore[attr-defined]
+        ((boxes, scores),) = estimator.detector.candidates([image], CANDIDATES)  # type: ignore[attr-defined]
         heads = estimator.estimate(image, boxes, scores)
         verdict, _ = match(Detections(heads.box, heads.detection_score), photo.boxes, IOU, (smallest, float("inf")))
         table = np.stack([heads.detection_score, sizes(heads.box), heads.expected_error_deg, verdict], axis=1)
@@ -95,11 +95,15 @@ def confirm(
     threads: int | None = None,
     report: Callable[[], object] = lambda: None,
 ) -> HeadProbability:
-    """Fit it on photos that neither network was trained on, and write it into the detector's card."""
-    detector = HeadDetector(path, score_threshold=CANDIDATES, threads=threads)
-    detector.head_probability = None
+    """Fit it on photos that neither network was trained on, and write it into the detector's card, beside those of others."""
+    detector = HeadDetector(path, threads=threads)
     estimator = HeadPoseEstimator(pose_weights, detector=detector, threads=threads)
     found = settle(collect(estimator, photos, report=report))
-    card = {**detector.weights.card, KEY: asdict(found), RULE_KEY: rule(len(photos))}
+    known = detector.weights.card.get(KEY, {})
+    card = {
+        **detector.weights.card,
+        KEY: {**known, estimator.weights.sha256: asdict(found)},
+        RULE_KEY: rule(len(photos)),
+    }
     write_atomically(card_path(path), (json_text(card, indent=2, ensure_ascii=False) + "\n").encode())
     return found
