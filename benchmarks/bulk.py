@@ -101,9 +101,13 @@ def bulk(folder: Path, engine: Callable[[Settings, Place, Sequence[Unit]], Itera
     with tempfile.TemporaryDirectory() as output:
         settings = Settings(threads=1)
         run_bulk(
-            [str(folder)], place(output), settings, engine, files=FILES_OF_A_UNIT,
+            [str(folder)],
+            place(output),
+            settings,
+            engine,
+            files=FILES_OF_A_UNIT,
             progress=lambda done, _: clock.mark(done["heads"]),
-        )  # fmt: skip
+        )
     return clock
 
 

@@ -67,10 +67,13 @@ def measure(
     own = {twin.second: twin.correlation for twin in twins if twin.first == chosen[twin.second]}
     others = [twin for twin in twins if twin.first != chosen[twin.second]]
     figures: dict[str, object] = {
-        "heads": len(heads), "copies": copies, "seconds": round(wall, 1), "processor seconds": round(used, 1),
+        "heads": len(heads),
+        "copies": copies,
+        "seconds": round(wall, 1),
+        "processor seconds": round(used, 1),
         "found": {t: sum(c >= t for c in own.values()) / copies for t in THRESHOLDS},
         "other pairs": {t: sum(twin.correlation >= t for twin in others) for t in THRESHOLDS},
-    }  # fmt: skip
+    }
     return figures, heads, made, sorted(others, key=lambda twin: -twin.correlation)
 
 

@@ -70,8 +70,14 @@ def _interlaced(path: Path, side: int) -> None:
 
     packed, coder = [], zlib.compressobj(1)
     for x, y, across, down in (
-        (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
-    ):  # fmt: skip
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
         row = b"\x00" + b"\x55" * (8 * -(-(side - x) // across))
         packed += [coder.compress(row) for _ in range(y, side, down)]
     header = struct.pack(">IIBBBBB", side, side, 16, 6, 0, 0, 1)

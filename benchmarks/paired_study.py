@@ -61,11 +61,18 @@ VARIANTS: dict[str, Callable[[Recipe], Recipe]] = {
     "ramp of 500 steps": _semi(**PLAIN, ramp=500),
     "further teacher alone": _semi(**PLAIN),
     "further teacher, half": _semi(**PLAIN, teacher_weights_share=0.5),
-    "all parts": _semi(500, **{
-        **PLAIN, "balanced": True, "threshold": "running", "teacher_mirror": True, "teacher_crops": 2,
-        "agreement_deg": 15.0,
-    }),
-}  # fmt: skip
+    "all parts": _semi(
+        500,
+        **{
+            **PLAIN,
+            "balanced": True,
+            "threshold": "running",
+            "teacher_mirror": True,
+            "teacher_crops": 2,
+            "agreement_deg": 15.0,
+        },
+    ),
+}
 """What becomes of the recipe. The parts of a second stage are added to the paper's one by one."""
 
 

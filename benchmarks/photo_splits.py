@@ -27,11 +27,12 @@ def shared(photos: PhotoSet) -> dict[str, Any]:
         seen = photo_appearances(photo.path for photo in part)
         nearest = detail_correlations(seen, train).max(axis=1)
         figures[name] = {
-            "photos": len(part), "heads": sum(len(photo.boxes) for photo in part),
+            "photos": len(part),
+            "heads": sum(len(photo.boxes) for photo in part),
             "photos with a copy in train": len({twin.first for twin in find_twins(seen, train)}),
             "photos of a room in train": int((nearest > SAME_ROOM).sum()),
             "largest correlation": round(float(nearest.max()), 3),
-        }  # fmt: skip
+        }
     return figures
 
 

@@ -32,9 +32,12 @@ from PIL import Image
 from semiuhpe.files.locks import LOCK
 
 STRIKES = {
-    "SIGKILL": [signal.SIGKILL], "SIGINT": [signal.SIGINT], "SIGINT twice": [signal.SIGINT] * 2,
-    "SIGINT three times": [signal.SIGINT] * 3, "SIGTERM": [signal.SIGTERM],
-}  # fmt: skip
+    "SIGKILL": [signal.SIGKILL],
+    "SIGINT": [signal.SIGINT],
+    "SIGINT twice": [signal.SIGINT] * 2,
+    "SIGINT three times": [signal.SIGINT] * 3,
+    "SIGTERM": [signal.SIGTERM],
+}
 ENDED = (-signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 """Exit codes of a process that was struck; -2 and -15: before it had begun to listen."""
 

@@ -69,7 +69,10 @@ def second_stage(method: str, stores: Path, steps: int) -> SemiSupervisedRecipe 
     changes: dict[str, dict[str, Any]] = {
         "semiuhpe": {},
         "baseline": {
-            "dynamic_threshold": False, "conf_thres": FIXED_THRESHOLD, "cut_out": False, "cut_mix": False,
+            "dynamic_threshold": False,
+            "conf_thres": FIXED_THRESHOLD,
+            "cut_out": False,
+            "cut_mix": False,
             "strong_view": level,
         },
         "no threshold": {"left_ratio": 1.0},
@@ -83,7 +86,7 @@ def second_stage(method: str, stores: Path, steps: int) -> SemiSupervisedRecipe 
         "two crops": {"teacher_crops": 2},
         "agreement": {"teacher_crops": 2, "agreement_deg": 15.0},
         "ramp": {},
-    }  # fmt: skip
+    }
     changes["all four"] = {key: value for name in FOUR for key, value in changes[name].items()}
     return dataclasses.replace(whole, **changes[method])
 
@@ -188,9 +191,12 @@ def row(values: list[dict[str, Any]]) -> str:
     wild = f"{100 * mean('WildDirections', 'within_45'):.0f} / {100 * mean('WildDirections', 'within_45_rear'):.0f}"
     cells = [
         f"{100 * mean('kept', 'kept'):.0f} ({100 * mean('kept', 'kept_rear'):.0f})",
-        with_interval("rendered"), with_interval("AFLW2000_subset", "geodesic"), with_interval("Pointing04", "direction"),
-        wild, f"{mean('WildDirections', 'median_deg'):.1f}",
-    ]  # fmt: skip
+        with_interval("rendered"),
+        with_interval("AFLW2000_subset", "geodesic"),
+        with_interval("Pointing04", "direction"),
+        wild,
+        f"{mean('WildDirections', 'median_deg'):.1f}",
+    ]
     return " | ".join(cells)
 
 

@@ -37,9 +37,23 @@ OWN_THREAD = ("decode",)
 def command(clip: Path, folder: Path, args: argparse.Namespace, style: str) -> list[str]:
     """Arguments of `semiuhpe`."""
     return [
-        "predict", str(clip), "-o", str(folder), "--threads", str(args.threads), "--style", style, "--overwrite",
-        "--weights", args.weights, "--smooth", "0.2", "--format", "jsonl", "csv",
-    ]  # fmt: skip
+        "predict",
+        str(clip),
+        "-o",
+        str(folder),
+        "--threads",
+        str(args.threads),
+        "--style",
+        style,
+        "--overwrite",
+        "--weights",
+        args.weights,
+        "--smooth",
+        "0.2",
+        "--format",
+        "jsonl",
+        "csv",
+    ]
 
 
 def run(clip: Path, folder: Path, args: argparse.Namespace, style: str) -> dict[str, float]:
@@ -56,8 +70,10 @@ def run(clip: Path, folder: Path, args: argparse.Namespace, style: str) -> dict[
     before, began = used(), time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "semiuhpe", *command(clip, folder, args, style)],
-        check=True, stdout=subprocess.DEVNULL, preexec_fn=hold,
-    )  # fmt: skip
+        check=True,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=hold,
+    )
     return {"wall_s": time.perf_counter() - began, "cpu_s": used() - before, **found(folder / clip.stem)}
 
 
@@ -150,15 +166,22 @@ def shares(clip: Path, folder: Path, args: argparse.Namespace) -> tuple[dict[str
     watch.watch_iteration(video_reader.VideoSource, "decode")
     for owner, name, stage in (
         (run, "open_networks", "start"),
-        (HeadPoseEstimator, "detect", "detect"), (HeadPoseEstimator, "estimate", "pose"),
-        (stream, "grey_of", "track"), (stream, "carry", "track"),
-        (tracking.MotionTracker, "update", "track"), (tracking.MotionTracker, "carry", "track"),
-        (RotationSmoother, "__call__", "smooth"), (HeadPoses, "draw", "draw"),
-        (video_writer.SegmentWriter, "add", "encode"), (video_writer.SegmentWriter, "close", "encode"),
+        (HeadPoseEstimator, "detect", "detect"),
+        (HeadPoseEstimator, "estimate", "pose"),
+        (stream, "grey_of", "track"),
+        (stream, "carry", "track"),
+        (tracking.MotionTracker, "update", "track"),
+        (tracking.MotionTracker, "carry", "track"),
+        (RotationSmoother, "__call__", "smooth"),
+        (HeadPoses, "draw", "draw"),
+        (video_writer.SegmentWriter, "add", "encode"),
+        (video_writer.SegmentWriter, "close", "encode"),
         (video_folder, "join", "encode"),
-        (video_folder.VideoFolder, "add", "tables"), (video_folder.VideoFolder, "checkpoint", "tables"),
-        (video_folder.VideoFolder, "finish", "tables"), (videos, "_one", "other"),
-    ):  # fmt: skip
+        (video_folder.VideoFolder, "add", "tables"),
+        (video_folder.VideoFolder, "checkpoint", "tables"),
+        (video_folder.VideoFolder, "finish", "tables"),
+        (videos, "_one", "other"),
+    ):
         watch.watch(owner, name, stage)
     options = PredictOptions(
         weights=args.weights, threads=1, style=args.style, smooth_s=0.2, tables=("jsonl", "csv"), start="overwrite"

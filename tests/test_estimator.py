@@ -127,8 +127,11 @@ def test_outputs_that_are_not_finite_get_the_widest_error_bar(tmp_path: Path, rn
 
 def test_calibration_of_the_card_is_applied(tmp_path: Path, rng: np.random.Generator) -> None:
     table = {
-        "kind": "isotonic", "entropy": [-20.0, 0.0], "expected_error_deg": [0.0, 20.0], "error_90_deg": [0.0, 40.0]
-    }  # fmt: skip
+        "kind": "isotonic",
+        "entropy": [-20.0, 0.0],
+        "expected_error_deg": [0.0, 20.0],
+        "error_90_deg": [0.0, 40.0],
+    }
     heads = HeadPoseEstimator(write_pose_weights(tmp_path, calibration=table)).estimate(picture(rng), [[0, 0, 20, 20]])
     np.testing.assert_allclose(heads.expected_error_deg, 20 + heads.entropy)
     np.testing.assert_allclose(heads.error_90_deg, 40 + 2 * heads.entropy)

@@ -38,8 +38,12 @@ def run(code: str, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", BARRIER + code, *arguments],
-        env=environment, capture_output=True, text=True, timeout=within(120), check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=within(120),
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -42,8 +42,11 @@ def answers() -> dict[str, tuple[object, str]]:
     """By script: its exit code, or what kept it from ending, and what it printed."""
     done = subprocess.run(
         [sys.executable, "-c", _HELP, *map(str, SCRIPTS)],
-        capture_output=True, text=True, timeout=within(300), check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=within(300),
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, tuple[object, str]] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -105,14 +105,17 @@ def test_a_video_is_predicted_first_and_gone_on_with(tmp_path: Path, capsys: pyt
         ({"zones": [{"name": "a", "azimuth": [0, 1]}]}, "zone 'a'"),
         ({"zones": [{"name": "a", "elevation_deg": [9, 1]}]}, "lower, upper"),
         ({"zones": [{"name": "a", "box": [5, 5, 1, 9]}]}, "x2 > x1"),
-        ({"zones": [{"name": "a", "box": [1, 1, 5, 9], "depth_m": 2}]}, "needs \"camera\""),
+        ({"zones": [{"name": "a", "box": [1, 1, 5, 9], "depth_m": 2}]}, 'needs "camera"'),
         ({"zones": [{"name": "a", "point_m": [0, 0, 1], "wihtin_deg": 3}]}, "unknown key 'wihtin_deg'"),
         ({"zones": [{"name": "unsure", "azimuth_deg": [0, 1]}]}, "unique"),
         ({"zones": [{"name": "a", "point_m": [0, 0, 1]}], "camera": {"horizontal_fov_deg": 60}}, "size"),
-        ({"zones": [{"name": "a", "point_m": [0, 0, 1]}], "camera": {"horizontal_fov_deg": 600, "size": [9, 9]}}, "from 1° to 179°"),
+        (
+            {"zones": [{"name": "a", "point_m": [0, 0, 1]}], "camera": {"horizontal_fov_deg": 600, "size": [9, 9]}},
+            "from 1° to 179°",
+        ),
         ({"zones": [{"name": "a", "point_m": [0, 0, 1]}], "camera": {"size": [9, 9]}}, "give one of"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_in_a_zones_file_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, message: str
 ) -> None:

@@ -31,8 +31,11 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def completed(script: Path, *words: str) -> list[str]:
     done = subprocess.run(
         ["bash", "-c", ASKED, "bash", str(script), "semiuhpe", *words],
-        capture_output=True, text=True, timeout=within(60), check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=within(60),
+        check=True,
+    )
     assert not done.stderr
     return done.stdout.split()
 

@@ -25,10 +25,14 @@ INTERRUPTS, SEGMENT_FRAMES, FRAMES = 50, 2, 150
 SECTIONS: dict[str, list[Callable[..., Any]]] = {
     "between line and done": [VideoFolder.add, VideoFolder._line, Journal.add],
     "between tracker and state": [
-        PoseStream.__call__, PoseStream._detected, MotionTracker.update, VideoFolder.checkpoint, VideoFolder._write_status,
+        PoseStream.__call__,
+        PoseStream._detected,
+        MotionTracker.update,
+        VideoFolder.checkpoint,
+        VideoFolder._write_status,
     ],
     "before the first packet": [VideoFolder._new_segment, SegmentWriter.__init__, SegmentWriter.add],
-}  # fmt: skip
+}
 """Where the audit saw an interrupt do damage: every line of these functions is a moment."""
 
 

@@ -69,14 +69,23 @@ def test_every_option_is_told_with_its_default(command: str) -> None:
         ("serve and more", "semiuhpe serve: error: more words than this command takes: and more"),
         ("export run out.onnx --hub-dataset x", "semiuhpe export: error: --hub-dataset goes with --hub-folder"),
         ("export run out.onnx --least-speedup 2", "semiuhpe export: error: --least-speedup goes with --precision"),
-        ("export r o.onnx --precision half --least-speedup 2", "semiuhpe export: error: --least-speedup goes with --precision int8"),
+        (
+            "export r o.onnx --precision half --least-speedup 2",
+            "semiuhpe export: error: --least-speedup goes with --precision int8",
+        ),
         ("inspect store --count 9", "semiuhpe inspect: error: --count goes with --sheet, which is missing"),
         ("inspect a --apart-from b --split val", "semiuhpe inspect: error: --split has no effect with --apart-from"),
-        ("synthesize s --background-heads detect", "semiuhpe synthesize: error: --background-heads goes with --backgrounds"),
+        (
+            "synthesize s --background-heads detect",
+            "semiuhpe synthesize: error: --background-heads goes with --backgrounds",
+        ),
         ("evaluate --protocol any --store s --iou 0.4", "semiuhpe evaluate: error: --iou goes with --detect"),
-        ("evaluate --protocol any --store s --peer whenet=f --device cpu", "semiuhpe evaluate: error: --device has no effect"),
+        (
+            "evaluate --protocol any --store s --peer whenet=f --device cpu",
+            "semiuhpe evaluate: error: --device has no effect",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_usage_is_one_line(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(shlex.split(words))

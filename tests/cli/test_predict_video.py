@@ -75,8 +75,12 @@ def test_a_video_becomes_video_with_sound_and_tables(
     assert main(["predict", str(source), "-o", str(out), *weights, *options]) == 0
     folder = out / "clip"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "annotated.mp4", "frames.jsonl", "heads.csv", "heads.parquet", "video.json",
-    ]  # fmt: skip
+        "annotated.mp4",
+        "frames.jsonl",
+        "heads.csv",
+        "heads.parquet",
+        "video.json",
+    ]
     entries = frames_of(folder)
     assert [e["frame"] for e in entries] == list(range(8))
     assert [e["detected"] for e in entries] == [True, False] * 4
@@ -180,9 +184,13 @@ def test_photos_and_videos_together(tmp_path: Path, weights: list[str], capsys: 
     ],
 )
 def test_wrong_options_are_one_line_before_any_work(
-    tmp_path: Path, weights: list[str], options: list[str], match: str, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    weights: list[str],
+    options: list[str],
+    match: str,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     for name in ("trackers", "pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, name, None)
     source = wandering(tmp_path / "clip.mp4", 2)

@@ -30,8 +30,13 @@ def candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Heads may be made in other processes, so candidates must survive the way there."""
     if request.param == "pickled":
         for module in (w300lp, aflw2000, biwi, aflw, dad3dheads, directmhp):
-            monkeypatch.setattr(module, "import_heads", lambda store, made, meta, **options: import_heads(
-                store, pickle.loads(pickle.dumps(list(made))), meta, **options))  # fmt: skip
+            monkeypatch.setattr(
+                module,
+                "import_heads",
+                lambda store, made, meta, **options: import_heads(
+                    store, pickle.loads(pickle.dumps(list(made))), meta, **options
+                ),
+            )
 
 
 @pytest.mark.usefixtures("candidates")
@@ -68,9 +73,10 @@ def test_counts_of_official_splits() -> None:
         for n, (split, official) in enumerate([("train", "train"), ("val", "train"), ("test", "val")])
     ]
     assert differences(SOURCES["dad-3dheads"], {}, heads) == [
-        "train: 2 heads, 37,840 expected (-37,838)", "val: 1 heads, 4,312 expected (-4,311)",
+        "train: 2 heads, 37,840 expected (-37,838)",
+        "val: 1 heads, 4,312 expected (-4,311)",
         "test: 0 heads, 2,746 expected (-2,746)",
-    ]  # fmt: skip
+    ]
     assert SOURCES["aflw2000"].published[0].counts == {ALL: 2000}
 
 

@@ -128,7 +128,14 @@ def test_closed_streams(closing: str, folder: Path, rng: np.random.Generator) ->
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell")
 def test_a_pipe_that_closes() -> None:
     script = f"'{sys.executable}' -m semiuhpe predict --help | true"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {script}"], env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {script}"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.stderr == ""
 
 

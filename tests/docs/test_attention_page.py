@@ -35,10 +35,14 @@ def blocks(language: str, text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "looks", "zone"),
     [
-        ("driver", (0.0, 0.0), "road"), ("driver", (10.0, -40.0), "console"), ("driver", (-50.0, -8.0), "left mirror"),
-        ("classroom", (0.0, 0.0), "board"), ("shelf", (0.0, -44.0), "lower shelf"), ("shelf", (0.0, -16.0), "upper shelf"),
+        ("driver", (0.0, 0.0), "road"),
+        ("driver", (10.0, -40.0), "console"),
+        ("driver", (-50.0, -8.0), "left mirror"),
+        ("classroom", (0.0, 0.0), "board"),
+        ("shelf", (0.0, -44.0), "lower shelf"),
+        ("shelf", (0.0, -16.0), "upper shelf"),
     ],
-)  # fmt: skip
+)
 def test_each_use_runs_as_documented(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, looks: tuple[float, float], zone: str
 ) -> None:

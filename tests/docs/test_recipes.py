@@ -27,8 +27,12 @@ def heads(
     middle = np.reshape(centres or [(500.0, 300.0)] * n, (-1, 2))
     return HeadPoses(
         rotation=from_azimuth_elevation_tilt(angles[:, 0], angles[:, 1], np.full(n, 0.2)),
-        box=np.hstack([middle - 48, middle + 48]), detection_score=np.ones(n), expected_error_deg=np.full(n, error), error_90_deg=np.full(n, 2 * error), entropy=np.ones(n),
-    )  # fmt: skip
+        box=np.hstack([middle - 48, middle + 48]),
+        detection_score=np.ones(n),
+        expected_error_deg=np.full(n, error),
+        error_90_deg=np.full(n, 2 * error),
+        entropy=np.ones(n),
+    )
 
 
 def test_facing_the_camera() -> None:

@@ -19,6 +19,10 @@ def test_pages_say_what_the_code_says() -> None:
     pytest.importorskip("jsonargparse")
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "make_reference.py"), "--check"],
-        capture_output=True, text=True, timeout=within(120), check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=within(120),
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
     assert done.returncode == 0, done.stderr

@@ -19,9 +19,14 @@ GROUND = 90
 def heads(boxes: list[list[float]], errors: list[float], tracks: list[int] | None = None) -> HeadPoses:
     n = len(boxes)
     return HeadPoses(
-        rotation=np.repeat(np.eye(3)[None], n, axis=0), box=boxes, detection_score=np.ones(n),
-        expected_error_deg=errors, error_90_deg=errors, entropy=np.zeros(n), track_id=tracks or np.zeros(0, int),
-    )  # fmt: skip
+        rotation=np.repeat(np.eye(3)[None], n, axis=0),
+        box=boxes,
+        detection_score=np.ones(n),
+        expected_error_deg=errors,
+        error_90_deg=errors,
+        entropy=np.zeros(n),
+        track_id=tracks or np.zeros(0, int),
+    )
 
 
 def test_forms_from_the_fullest_to_the_shortest() -> None:

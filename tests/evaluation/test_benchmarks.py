@@ -18,11 +18,20 @@ from semiuhpe.heads.record import HeadRecord
 
 def labels(rotations: Any = None, extras: Any = None, *, subjects: Any = None) -> Labels:
     count = len(extras if rotations is None else rotations)
-    return labels_of([
-        HeadRecord(f"h{i}", "s", "test", subjects[i] if subjects else "", (0, 0, 1, 1), None if rotations is None else rotations[i],
-                   {} if extras is None else extras[i])
-        for i in range(count)
-    ])  # fmt: skip
+    return labels_of(
+        [
+            HeadRecord(
+                f"h{i}",
+                "s",
+                "test",
+                subjects[i] if subjects else "",
+                (0, 0, 1, 1),
+                None if rotations is None else rotations[i],
+                {} if extras is None else extras[i],
+            )
+            for i in range(count)
+        ]
+    )
 
 
 def predictions(rotation: np.ndarray, found: np.ndarray | None = None) -> Predictions:

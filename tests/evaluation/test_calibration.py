@@ -33,9 +33,7 @@ from semiuhpe.poses.error_bars import ErrorModel
 def isotonic_oracle(values: np.ndarray) -> np.ndarray:
     """max over j ≤ i of min over k ≥ i of mean(values[j..k]), the textbook's formula."""
     n = len(values)
-    return np.array([
-        max(min(values[j : k + 1].mean() for k in range(i, n)) for j in range(i + 1)) for i in range(n)
-    ])  # fmt: skip
+    return np.array([max(min(values[j : k + 1].mean() for k in range(i, n)) for j in range(i + 1)) for i in range(n)])
 
 
 def test_isotonic_against_its_definition(rng: np.random.Generator) -> None:

@@ -40,8 +40,14 @@ def test_precision_recall_and_false_heads_by_hand() -> None:
     ]
     figures = detection.found_figures(found, heads, threshold=0.5)
     assert figures["heads"] == {
-        ">= 10 px": 3, ">= 16 px": 2, ">= 20 px": 2, "10-16 px": 1, "16-32 px": 1, "32-64 px": 1, ">= 64 px": 0,
-    }  # fmt: skip
+        ">= 10 px": 3,
+        ">= 16 px": 2,
+        ">= 20 px": 2,
+        "10-16 px": 1,
+        "16-32 px": 1,
+        "32-64 px": 1,
+        ">= 64 px": 0,
+    }
     assert figures["precision"][">= 10 px"] == pytest.approx(
         2 / 4
     )  # the two hits; the far box and the badly placed one
@@ -77,8 +83,10 @@ def test_recall_by_direction() -> None:
         [hit, miss, hit, unsure], np.tile(box, (4, 1)), np.array([-10.0, 59, -90, 180]), 0.5
     )
     assert figures == {
-        "front": {"heads": 2, "recall": 0.5}, "side": {"heads": 1, "recall": 1.0}, "rear": {"heads": 1, "recall": 0.0},
-    }  # fmt: skip
+        "front": {"heads": 2, "recall": 0.5},
+        "side": {"heads": 1, "recall": 1.0},
+        "rear": {"heads": 1, "recall": 0.0},
+    }
 
 
 def test_empty_regions_hold_no_head_and_do_not_overlap() -> None:
@@ -98,5 +106,7 @@ def test_empty_regions_hold_no_head_and_do_not_overlap() -> None:
 def test_headless_pictures_are_counted() -> None:
     found = [Detections(np.ones((n, 4)), np.full(n, s)) for n, s in ((0, 0.0), (2, 0.9), (1, 0.3), (1, 0.5))]
     assert detection.headless_figures(found, 0.5) == {
-        "pictures": 4, "false heads per picture": 0.75, "pictures with a false head": 0.5,
-    }  # fmt: skip
+        "pictures": 4,
+        "false heads per picture": 0.75,
+        "pictures with a false head": 0.5,
+    }

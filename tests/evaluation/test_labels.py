@@ -21,12 +21,14 @@ def record(rotation: np.ndarray | None = None, **extras: Any) -> HeadRecord:
 
 def test_kinds_of_labels(rng: np.random.Generator) -> None:
     rotation = random_rotations(1, rng)[0]
-    labels = labels_of([
-        record(rotation),
-        record(azimuth_deg=30, elevation_deg="-15"),
-        record(azimuth_deg=-170.0, elevation_deg=""),
-        record(),
-    ])  # fmt: skip
+    labels = labels_of(
+        [
+            record(rotation),
+            record(azimuth_deg=30, elevation_deg="-15"),
+            record(azimuth_deg=-170.0, elevation_deg=""),
+            record(),
+        ]
+    )
     assert labels.known("rotation").tolist() == [True, False, False, False]
     assert labels.known("direction").tolist() == [True, True, False, False]
     assert labels.known("azimuth").tolist() == [True, True, True, False]

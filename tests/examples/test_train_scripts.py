@@ -59,23 +59,35 @@ def run_script(folder: Path, name: str, run: str, **environment: str) -> subproc
     executable(programs / "semiuhpe", f'#!/bin/sh\nexec "{sys.executable}" -m semiuhpe "$@"\n')
     executable(programs / "torchrun", f'#!/bin/sh\nexec "{sys.executable}" -m torch.distributed.run "$@"\n')
     recipe = recipe_for(
-        folder, run="set by the script's caller", steps=2, batch_size=6, validate_every=2, warm_steps=0,
+        folder,
+        run="set by the script's caller",
+        steps=2,
+        batch_size=6,
+        validate_every=2,
+        warm_steps=0,
         labelled=[LabelledData(str(folder / "store"))],
         model=ModelRecipe(
             "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32
         ),
-    )  # fmt: skip
+    )
     config = folder / "recipe.yml"
     config.write_text(json.dumps({**recipes.to_dict(recipe), "workers": 3, "precision": "16-mixed"}))
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "TORCHELASTIC_", "MASTER_"))}
     mine |= {
-        "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]), "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **environment,
-    }  # fmt: skip
+        "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        **environment,
+    }
     return subprocess.run(
         ["bash", str(EXAMPLES / name), str(config), "--run", str(folder / run), *MINIATURE],
-        env=mine, capture_output=True, text=True, timeout=within(125), check=False,
-    )  # fmt: skip
+        env=mine,
+        capture_output=True,
+        text=True,
+        timeout=within(125),
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")

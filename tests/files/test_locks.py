@@ -23,8 +23,11 @@ def holder(folder: Path) -> subprocess.Popen[str]:
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)],
-        env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        env=ENVIRONMENT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process

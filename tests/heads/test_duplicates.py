@@ -54,10 +54,16 @@ def copies(picture: np.ndarray) -> dict[str, np.ndarray]:
     jpeg = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
     assert jpeg is not None
     return {
-        "as it is": picture, "darker": darker, "small": small, "jpeg": jpeg, "mirrored": picture[:, ::-1],
-        "turned by 90°": np.rot90(darker), "turned by 180°": np.rot90(jpeg, 2), "turned by 270°": np.rot90(picture, 3),
+        "as it is": picture,
+        "darker": darker,
+        "small": small,
+        "jpeg": jpeg,
+        "mirrored": picture[:, ::-1],
+        "turned by 90°": np.rot90(darker),
+        "turned by 180°": np.rot90(jpeg, 2),
+        "turned by 270°": np.rot90(picture, 3),
         "mirrored and turned by 90°": np.rot90(picture[:, ::-1]),
-    }  # fmt: skip
+    }
 
 
 CENTRAL = (60.0, 60.0, 140.0, 140.0)

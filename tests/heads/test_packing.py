@@ -42,11 +42,14 @@ def store(tmp_path: Path, rng: np.random.Generator) -> HeadStore:
         for number in range(11):
             split = SPLITS[number % 4]
             record = HeadRecord(
-                id=f"söme/p.{number}.jpg#0", source=f"set {number % 2}", split=split,
-                subject="" if number % 3 else f"p{number}", box=(1.1, 2.0, 20.0 + number / 7, 21.0),
+                id=f"söme/p.{number}.jpg#0",
+                source=f"set {number % 2}",
+                split=split,
+                subject="" if number % 3 else f"p{number}",
+                box=(1.1, 2.0, 20.0 + number / 7, 21.0),
                 rotation=None if split == "unlabelled" else rotations[number],
                 extras={"fit": 0.1 * number, "note": "ä|b", "list": [1, None]},
-            )  # fmt: skip
+            )
             writer.add(record, picture(rng, "PNG" if number % 2 else "JPEG"))
     return HeadStore(tmp_path / "store")
 
@@ -186,10 +189,19 @@ def test_broken_samples_reject_themselves_only(tmp_path: Path, store: HeadStore)
     good = store.record(0).to_json().encode()
     other = store.record(1).to_json().encode()
     members = {
-        "a.jpg": store.encoded(0), "a.json": good, "b.json": other, "c.png": store.encoded(1), "d.jpg": b"no picture",
-        "d.json": other, "e.png": store.encoded(1), "e.json": b"{]", "f.txt": b"a caption", "g.json": b" " * (2 << 20),
-        "../../h.jpg": store.encoded(3), "../../h.json": store.record(3).to_json().encode(),
-    }  # fmt: skip
+        "a.jpg": store.encoded(0),
+        "a.json": good,
+        "b.json": other,
+        "c.png": store.encoded(1),
+        "d.jpg": b"no picture",
+        "d.json": other,
+        "e.png": store.encoded(1),
+        "e.json": b"{]",
+        "f.txt": b"a caption",
+        "g.json": b" " * (2 << 20),
+        "../../h.jpg": store.encoded(3),
+        "../../h.json": store.record(3).to_json().encode(),
+    }
     tar_of(tmp_path / "in" / "heads.tar", members)
     report = import_webdataset(tmp_path / "in", tmp_path / "back")
     assert content(HeadStore(tmp_path / "back")) == {

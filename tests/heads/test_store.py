@@ -211,8 +211,12 @@ def test_a_damaged_store_is_a_store_error(tmp_path: Path, damage: str) -> None:
     size = data.stat().st_size
     whole = data.read_bytes()
     damaged = {
-        "beheaded": whole[:100], "halved": whole[: size // 2], "zeros": bytes(size), "text": b"no database" * 900, "empty": b""
-    }  # fmt: skip
+        "beheaded": whole[:100],
+        "halved": whole[: size // 2],
+        "zeros": bytes(size),
+        "text": b"no database" * 900,
+        "empty": b"",
+    }
     data.write_bytes(damaged[damage])
     with pytest.raises(StoreError, match="import the source again"):
         HeadStore(tmp_path / "s")

@@ -14,15 +14,24 @@ from semiuhpe.poses.head_poses import HeadPoses
 
 
 def head_line(
-    track: int, azimuth_deg: float, elevation_deg: float = 0.0, *, error_deg: float = 5.0,
+    track: int,
+    azimuth_deg: float,
+    elevation_deg: float = 0.0,
+    *,
+    error_deg: float = 5.0,
     box: Sequence[float] = (590, 310, 690, 410),
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """One head of a frame; track −1: without an identity."""
     rotation = from_azimuth_elevation_tilt(np.radians([azimuth_deg]), np.radians([elevation_deg]), np.zeros(1))
     heads = HeadPoses(
-        rotation=rotation, box=np.array([box], dtype=float), detection_score=np.ones(1), expected_error_deg=np.full(1, error_deg),
-        error_90_deg=np.full(1, 1.6 * error_deg), entropy=np.full(1, -3.0), track_id=np.array([track]),
-    )  # fmt: skip
+        rotation=rotation,
+        box=np.array([box], dtype=float),
+        detection_score=np.ones(1),
+        expected_error_deg=np.full(1, error_deg),
+        error_90_deg=np.full(1, 1.6 * error_deg),
+        entropy=np.full(1, -3.0),
+        track_id=np.array([track]),
+    )
     (line,) = heads.to_dict()
     return line
 

@@ -83,6 +83,9 @@ def semi_for(tmp_path: Path, **changes: object) -> SemiSupervisedRecipe:
     if not pool.exists():
         make_store(pool, labelled=False)
     settings: dict[str, object] = {
-        "unlabelled": [UnlabelledData(str(pool))], "stage1_steps": 5, "stage_steps": 3, "ulb_batch_ratio": 1.5,
-    }  # fmt: skip
+        "unlabelled": [UnlabelledData(str(pool))],
+        "stage1_steps": 5,
+        "stage_steps": 3,
+        "ulb_batch_ratio": 1.5,
+    }
     return SemiSupervisedRecipe(**{**settings, **changes})  # type: ignore[arg-type]

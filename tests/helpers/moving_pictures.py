@@ -46,9 +46,15 @@ def centre_at(index: int) -> tuple[float, float]:
 
 
 def write_video(
-    path: Path, images: Sequence[np.ndarray], times_s: Sequence[float] | None = None, *, fps: int = 25,
-    sound_s: float = 0.0, audio: str = "aac", delay_s: float = 0.0,
-) -> Path:  # fmt: skip
+    path: Path,
+    images: Sequence[np.ndarray],
+    times_s: Sequence[float] | None = None,
+    *,
+    fps: int = 25,
+    sound_s: float = 0.0,
+    audio: str = "aac",
+    delay_s: float = 0.0,
+) -> Path:
     """A video of images at given times (or at fps); with `sound_s` seconds of a rising tone, all of it `delay_s` late."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "ultrafast"})
@@ -96,9 +102,16 @@ def turned(path: Path, degrees: int) -> Path:
 
 
 def people(
-    centres: Sequence[tuple[float, float] | None], clothes: Sequence[tuple[int, int, int]], *, size: int = 40, width: int = 320,
-    height: int = 200, light: float = 1.0, noise: np.random.Generator | None = None, pillar: tuple[int, int] | None = None,
-) -> np.ndarray:  # fmt: skip
+    centres: Sequence[tuple[float, float] | None],
+    clothes: Sequence[tuple[int, int, int]],
+    *,
+    size: int = 40,
+    width: int = 320,
+    height: int = 200,
+    light: float = 1.0,
+    noise: np.random.Generator | None = None,
+    pillar: tuple[int, int] | None = None,
+) -> np.ndarray:
     """People with the same head and clothes of their own; None: not there. light: factor on all; noise: of the sensor;
     pillar: x from and to that is before everybody.
     """

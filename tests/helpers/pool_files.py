@@ -15,10 +15,17 @@ def write_cocohead(root: Path, count: int) -> None:
     """COCO 2017 photos with HumanParts' `hier` boxes."""
     images = [{"id": i, "file_name": f"{i:012d}.jpg", "width": 160, "height": 120} for i in range(1, count + 1)]
     notes = [
-        {"id": i["id"], "image_id": i["id"], "category_id": 1, "iscrowd": 0, "area": 900.0, "bbox": [10, 10, 90, 100],
-         "hier": [*HEAD, 1, *[0] * 25]}
+        {
+            "id": i["id"],
+            "image_id": i["id"],
+            "category_id": 1,
+            "iscrowd": 0,
+            "area": 900.0,
+            "bbox": [10, 10, 90, 100],
+            "hier": [*HEAD, 1, *[0] * 25],
+        }
         for i in images
-    ]  # fmt: skip
+    ]
     for image in images:
         save_picture(root / "train2017" / str(image["file_name"]), head=HEAD)
     (root / "annotations").mkdir(parents=True)

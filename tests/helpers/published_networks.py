@@ -127,10 +127,14 @@ class Published(nn.Module):
         self.backbone = build()
         self.head = nn.Sequential(
             nn.Dropout(0.2),
-            nn.Linear(features, first), nn.BatchNorm1d(first), nn.ReLU6(),
-            nn.Linear(first, second), nn.BatchNorm1d(second), nn.ReLU6(),
+            nn.Linear(features, first),
+            nn.BatchNorm1d(first),
+            nn.ReLU6(),
+            nn.Linear(first, second),
+            nn.BatchNorm1d(second),
+            nn.ReLU6(),
             nn.Linear(second, 9),
-        )  # fmt: skip
+        )
         self._randomise()
         self.eval()
 

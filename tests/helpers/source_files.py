@@ -204,8 +204,15 @@ def write_dad(root: Path, train: int = 6, val: int = 2, test: int = 1) -> dict[s
             if split != "test":
                 target = root / split / "annotations" / f"{item}.json"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(json.dumps({"vertices": shape.tolist(), "model_view_matrix": matrix.tolist(),
-                                              "projection_matrix": projection.tolist()}))  # fmt: skip
+                target.write_text(
+                    json.dumps(
+                        {
+                            "vertices": shape.tolist(),
+                            "model_view_matrix": matrix.tolist(),
+                            "projection_matrix": projection.tolist(),
+                        }
+                    )
+                )
             known[f"{split}/{item}"] = None if split == "test" else rotation
         (root / split / f"{split}.json").write_text(json.dumps(items))
     return known
@@ -223,8 +230,15 @@ def write_directmhp(root: Path, names: dict[str, list[str]]) -> dict[str, tuple[
             images.append({"file_name": name, "width": 300, "height": 200, "id": image_id})
             for k in range(2):
                 azimuth, elevation, tilt = single[number % len(single)]
-                annotations.append({"image_id": image_id, "id": number, "category_id": 1, "bbox": [40.0 + 120 * k, 60, 50, 60],
-                                    "euler_angles": [elevation, azimuth, tilt]})  # fmt: skip
+                annotations.append(
+                    {
+                        "image_id": image_id,
+                        "id": number,
+                        "category_id": 1,
+                        "bbox": [40.0 + 120 * k, 60, 50, 60],
+                        "euler_angles": [elevation, azimuth, tilt],
+                    }
+                )
                 known[f"{name}#{k}"] = (azimuth, elevation, tilt)
                 number += 1
         target = root / "annotations" / f"{stem}.json"

@@ -129,12 +129,20 @@ def write_opentrack_network(
     halves[..., :64], halves[..., 65:] = 1 / (side * 64), -1 / (side * 64)
     whole = np.full_like(halves, 1 / side**2)
     named = {
-        "halves": halves, "whole": whole, "all": np.array([1, 2, 3]), "flat": np.array([1, 1]),
-        "turn": np.float32(turn[0]), "nod": np.float32(turn[1]), "zero": np.zeros((1, 1), np.float32),
-        "one": np.ones((1, 1), np.float32), "axes": np.diag(np.radians(axes_deg)).astype(np.float32)[None],
-        "dark": (np.radians(dark_deg) * np.eye(3)).astype(np.float32)[None], "three": np.zeros((1, 3), np.float32),
-        "four": np.zeros((1, 4), np.float32), "matrix": np.array([1, 1, 1]),
-    }  # fmt: skip
+        "halves": halves,
+        "whole": whole,
+        "all": np.array([1, 2, 3]),
+        "flat": np.array([1, 1]),
+        "turn": np.float32(turn[0]),
+        "nod": np.float32(turn[1]),
+        "zero": np.zeros((1, 1), np.float32),
+        "one": np.ones((1, 1), np.float32),
+        "axes": np.diag(np.radians(axes_deg)).astype(np.float32)[None],
+        "dark": (np.radians(dark_deg) * np.eye(3)).astype(np.float32)[None],
+        "three": np.zeros((1, 3), np.float32),
+        "four": np.zeros((1, 4), np.float32),
+        "matrix": np.array([1, 1, 1]),
+    }
     nodes = [
         helper.make_node("Mul", ["x", "halves"], ["weighted"]),
         helper.make_node("ReduceSum", ["weighted", "all"], ["sum"], keepdims=1),
@@ -155,10 +163,12 @@ def write_opentrack_network(
     ]
     outputs = {"pos_size": [1, 3], "quat": [1, 4], "box": [1, 4], "rotaxis_scales_tril": [1, 3, 3]}
     graph = helper.make_graph(
-        nodes, "opentrack", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, side, side])],
+        nodes,
+        "opentrack",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, side, side])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in named.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())

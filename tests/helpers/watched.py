@@ -78,9 +78,14 @@ def watched(folder: Path, *arguments: str, code: str = _COMMAND, **environment: 
         name: value for name, value in os.environ.items() if not re.match(r"XDG_|ORT_|HF_|TORCH_|PYTHON", name)
     }
     variables |= {
-        "HOME": str(home), "TMPDIR": str(home / "tmp"), "WATCHED": str(notes / "seen.json"), "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1", **environment,
-    }  # fmt: skip
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "WATCHED": str(notes / "seen.json"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
+    }
     tracer = shutil.which("strace")
     trace = notes / "trace"
     prefix = [tracer, "-f", "-qq", "-e", "trace=socket,connect,sendto", "-o", str(trace)] if tracer else []

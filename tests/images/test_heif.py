@@ -27,11 +27,15 @@ def header(major: bytes, *brands: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
-        (header(b"heic", b"mif1", b"heic"), True), (header(b"mif1", b"mif1", b"heic", b"miaf"), True),
-        (header(b"mif1", b"mif1", b"avif", b"miaf"), False), (header(b"avif", b"mif1"), False),
-        (header(b"isom", b"mp42"), False), (b"", False), (b"\xff\xd8\xff" + bytes(60), False),
+        (header(b"heic", b"mif1", b"heic"), True),
+        (header(b"mif1", b"mif1", b"heic", b"miaf"), True),
+        (header(b"mif1", b"mif1", b"avif", b"miaf"), False),
+        (header(b"avif", b"mif1"), False),
+        (header(b"isom", b"mp42"), False),
+        (b"", False),
+        (b"\xff\xd8\xff" + bytes(60), False),
     ],
-)  # fmt: skip
+)
 def test_it_is_known_by_its_first_bytes(start: bytes, expected: bool) -> None:
     file = io.BytesIO(start)
     assert is_heif(file) == expected

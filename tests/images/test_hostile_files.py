@@ -39,8 +39,23 @@ def test_every_target_stands_every_file(target: str) -> None:
 @pytest.mark.parametrize("target", fuzzed.TARGETS)
 def test_every_target_stands_damage(target: str, rng: np.random.Generator) -> None:
     seeds = [fuzzed.photo(kind) for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP")]
-    seeds += [FILES[name] for name in ("mp4_good", "mkv_good", "avi_good", "json_good", "json_heads", "json_record", "csv_formula", "mat_header_only",
-                                       "pts_not_numbers", "obj_far_index", "mhclo_lies", "target_far_index")]  # fmt: skip
+    seeds += [
+        FILES[name]
+        for name in (
+            "mp4_good",
+            "mkv_good",
+            "avi_good",
+            "json_good",
+            "json_heads",
+            "json_record",
+            "csv_formula",
+            "mat_header_only",
+            "pts_not_numbers",
+            "obj_far_index",
+            "mhclo_lies",
+            "target_far_index",
+        )
+    ]
     run = fuzzed.quiet(fuzzed.TARGETS[target])
     for number in range(40):
         data = bytearray(seeds[number % len(seeds)])

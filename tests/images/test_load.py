@@ -33,10 +33,15 @@ def quadrants() -> np.ndarray:
 def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
     upright = quadrants()
     undo = {
-        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
         8: lambda a: np.rot90(a, -1),
-    }[orientation]  # fmt: skip
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(undo(upright))).save(tmp_path / "a.png", exif=exif)
@@ -274,9 +279,28 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["*.png", "**", "**/*", "**/*.png", "**/**/*.png", "*/*.png", "*.b/**/a?.png", "**/c/*", "a.b/.*", ".h/*", "**/.*",
-     "d/**/g/*.png", "*/c/a3.png", "[[]x]/*", "nothing/*", "a1.png/*", "**/a1.png", "[ab]*", "*/../*.png"],
-)  # fmt: skip
+    [
+        "*.png",
+        "**",
+        "**/*",
+        "**/*.png",
+        "**/**/*.png",
+        "*/*.png",
+        "*.b/**/a?.png",
+        "**/c/*",
+        "a.b/.*",
+        ".h/*",
+        "**/.*",
+        "d/**/g/*.png",
+        "*/c/a3.png",
+        "[[]x]/*",
+        "nothing/*",
+        "a1.png/*",
+        "**/a1.png",
+        "[ab]*",
+        "*/../*.png",
+    ],
+)
 def test_patterns_match_what_those_of_a_shell_do(tree: Path, pattern: str) -> None:
     files = matching_files(tree / pattern, Budget("a"))
     expected = {p for p in map(Path, glob.glob(str(tree / pattern), recursive=True)) if p.is_file()}

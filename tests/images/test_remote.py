@@ -87,10 +87,14 @@ def test_user_and_password_reach_the_server(server: str) -> None:
 @pytest.mark.parametrize(
     ("path", "match"),
     [
-        ("/none.png", "answers 404"), ("/page.png", "not a picture"), ("/file.png", "not allowed"), ("/ftp.png", "not to the web"),
-        ("/cut.png", "cannot be fetched"), ("/round.png", "302"),
+        ("/none.png", "answers 404"),
+        ("/page.png", "not a picture"),
+        ("/file.png", "not allowed"),
+        ("/ftp.png", "not to the web"),
+        ("/cut.png", "cannot be fetched"),
+        ("/round.png", "302"),
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_one_line_that_names_it(server: str, path: str, match: str) -> None:
     with pytest.raises(ImageError, match=match) as caught:
         load_photo(f"{server.replace('//', '//me:secret@')}{path}?token=abc")

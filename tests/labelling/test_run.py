@@ -205,8 +205,10 @@ def test_killed_at_any_moment_the_same_command_goes_on(tmp_path: Path, answers: 
     child = subprocess.Popen(
         [sys.executable, "-c", _LABEL, str(store), str(tmp_path / "out"), str(tmp_path), helpers],
         env={**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None and child.stderr is not None
     for _ in range(answers):
         assert child.stdout.readline() == "answered\n", child.stderr.read()

@@ -65,9 +65,14 @@ def test_focal_length_and_sensor(tmp_path: Path) -> None:
     assert Camera.from_photo(path, sensor_width_mm=6.4).matrix[0, 0] == pytest.approx(4 / 6.4 * 400)
     # 4000 pixels over 8 mm, taken at 4000 and shown at 400: 4 mm are 200 of its pixels.
     plane = photo(
-        tmp_path / "b.jpg", (400, 300), FocalLength=IFDRational(4, 1), FocalPlaneXResolution=IFDRational(5000, 1),
-        FocalPlaneResolutionUnit=3, ExifImageWidth=4000, ExifImageHeight=3000,
-    )  # fmt: skip
+        tmp_path / "b.jpg",
+        (400, 300),
+        FocalLength=IFDRational(4, 1),
+        FocalPlaneXResolution=IFDRational(5000, 1),
+        FocalPlaneResolutionUnit=3,
+        ExifImageWidth=4000,
+        ExifImageHeight=3000,
+    )
     assert Camera.from_photo(plane).matrix[0, 0] == pytest.approx(4 / 10 * 5000 / 10)
 
 

@@ -24,9 +24,13 @@ def heads(count: int = 4, tracked: bool = True) -> HeadPoses:
     rng = np.random.default_rng(3)
     corner = rng.uniform(0, 50, (count, 2))
     poses = HeadPoses(
-        rotation=random_rotations(count, rng), box=np.concatenate([corner, corner + 20], axis=1), detection_score=rng.random(count),
-        expected_error_deg=rng.uniform(2, 60, count), error_90_deg=rng.uniform(5, 90, count), entropy=-rng.random(count),
-    )  # fmt: skip
+        rotation=random_rotations(count, rng),
+        box=np.concatenate([corner, corner + 20], axis=1),
+        detection_score=rng.random(count),
+        expected_error_deg=rng.uniform(2, 60, count),
+        error_90_deg=rng.uniform(5, 90, count),
+        entropy=-rng.random(count),
+    )
     return replace(poses, track_id=np.arange(count) * 3 + 1) if tracked else poses
 
 

@@ -129,9 +129,13 @@ def test_heads_of_a_picture_know_where_they_are_and_whom_they_look_at() -> None:
     box = np.array([[40.0, 250, 140, 350], [450, 250, 550, 350], [860, 250, 960, 350]])
     place = head_positions(np.tile(np.eye(3), (3, 1, 1)), box, CAMERA).point
     frontal = HeadPoses(
-        rotation=np.tile(np.eye(3), (3, 1, 1)), box=box, detection_score=np.ones(3), expected_error_deg=np.full(3, 4.0),
-        error_90_deg=np.full(3, 7.0), entropy=-np.ones(3),
-    )  # fmt: skip
+        rotation=np.tile(np.eye(3), (3, 1, 1)),
+        box=box,
+        detection_score=np.ones(3),
+        expected_error_deg=np.full(3, 4.0),
+        error_90_deg=np.full(3, 7.0),
+        entropy=-np.ones(3),
+    )
     np.testing.assert_allclose(frontal.position(CAMERA).point, place, atol=0.02)
     assert frontal.position(CAMERA).log_sigma.max() < 0.16
     # Facing the lens, all of them look at it, those at the edges too, and nobody at anybody.
@@ -142,8 +146,12 @@ def test_heads_of_a_picture_know_where_they_are_and_whom_they_look_at() -> None:
     turned = rotation_of_vector([0, np.radians(80.0), 0])
     assert facing_direction(turned)[0] < 0  # a positive turn about y goes to the left
     aside = HeadPoses(
-        rotation=np.stack([turned.T, np.eye(3), turned]), box=box, detection_score=np.ones(3),
-        expected_error_deg=np.full(3, 4.0), error_90_deg=np.full(3, 7.0), entropy=-np.ones(3),
-    )  # fmt: skip
+        rotation=np.stack([turned.T, np.eye(3), turned]),
+        box=box,
+        detection_score=np.ones(3),
+        expected_error_deg=np.full(3, 4.0),
+        error_90_deg=np.full(3, 7.0),
+        entropy=-np.ones(3),
+    )
     found = aside.looks_at(aside, CAMERA)
     assert found[0, 1] > found[1].max() and found[2, 1] > found[1].max()

@@ -165,9 +165,12 @@ def test_a_foreign_journal_cannot_name_other_files(tmp_path: Path, networks: dic
 def test_of_a_video_by_frame_and_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int | None) -> None:
     video = wandering(tmp_path / "clip.mp4", 4)
     options = PredictOptions(
-        save_crops=True, style=None, weights=write_pose_weights(tmp_path), threads=1,
+        save_crops=True,
+        style=None,
+        weights=write_pose_weights(tmp_path),
+        threads=1,
         detector=write_detector_weights(tmp_path, [[20.0, 20, 120, 140]]),
-    )  # fmt: skip
+    )
     if killed_at is not None:
 
         def killed(folder: Path, crops: Mapping[str, Any]) -> None:
@@ -228,10 +231,14 @@ def test_options_that_do_not_apply_are_refused(options: dict[str, Any], told: st
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"every": 2}, "--every"), ({"smooth_s": 0.2}, "--smooth"), ({"track": False}, "--no-track"),
-        ({"tracker": "bytetrack"}, "--tracker"), ({"seconds": 3.0}, "--seconds"), ({"show": True}, "--show"),
+        ({"every": 2}, "--every"),
+        ({"smooth_s": 0.2}, "--smooth"),
+        ({"track": False}, "--no-track"),
+        ({"tracker": "bytetrack"}, "--tracker"),
+        ({"seconds": 3.0}, "--seconds"),
+        ({"show": True}, "--show"),
     ],
-)  # fmt: skip
+)
 def test_options_of_videos_are_refused_where_there_is_none(
     tmp_path: Path, networks: dict[str, Any], options: dict[str, Any], told: str
 ) -> None:
@@ -252,8 +259,10 @@ def test_the_command_passes_its_switches_on(monkeypatch: pytest.MonkeyPatch) -> 
     assert main(["predict", "a.jpg", "--save-crops", "--no-numbers", "--legend"]) == 0
     assert main(["predict", "a.jpg", "--numbers", "--no-legend"]) == 0
     assert [(o.save_crops, o.numbers, o.legend) for o in asked] == [
-        (False, None, None), (True, False, True), (False, True, False),
-    ]  # fmt: skip
+        (False, None, None),
+        (True, False, True),
+        (False, True, False),
+    ]
 
 
 def test_numbers_and_legend_are_drawn_as_asked(tmp_path: Path, networks: dict[str, Any]) -> None:

@@ -182,12 +182,17 @@ def test_boxes_from_a_program_reach_the_network_together(
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
-        ({"style": "portrait"}, "style"), ({"tables": ["xml"]}, "tables"), ({"start": "again"}, "start"),
-        ({"euler": ("mine",)}, "convention"), ({"tracker": "sort"}, "tracker"), ({"crops": True, "boxes": {}}, "one of"),
-        ({"detector_class": 3}, "--detector-layout"), ({"detector_layout": "yolov8"}, "--detector"),
+        ({"style": "portrait"}, "style"),
+        ({"tables": ["xml"]}, "tables"),
+        ({"start": "again"}, "start"),
+        ({"euler": ("mine",)}, "convention"),
+        ({"tracker": "sort"}, "tracker"),
+        ({"crops": True, "boxes": {}}, "one of"),
+        ({"detector_class": 3}, "--detector-layout"),
+        ({"detector_layout": "yolov8"}, "--detector"),
         ({"show": True, "style": None}, "--show"),
     ],
-)  # fmt: skip
+)
 def test_options_that_cannot_be_are_told_before_any_work(wrong: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         PredictOptions(**wrong)

@@ -47,9 +47,14 @@ def heads_at(azimuth_deg: list[float], error_deg: list[float], ids: list[int]) -
     boxes = [[100.0 * k, 20, 100 * k + 40, 60] for k in range(count)]
     ones = np.ones(count)
     return HeadPoses(
-        rotation=rotation, box=np.reshape(boxes, (-1, 4)), detection_score=ones, expected_error_deg=error_deg,
-        error_90_deg=2 * np.array(error_deg), entropy=-ones, track_id=ids,
-    )  # fmt: skip
+        rotation=rotation,
+        box=np.reshape(boxes, (-1, 4)),
+        detection_score=ones,
+        expected_error_deg=error_deg,
+        error_90_deg=2 * np.array(error_deg),
+        entropy=-ones,
+        track_id=ids,
+    )
 
 
 @pytest.fixture
@@ -66,8 +71,9 @@ def test_boxes_axes_and_error_bars_over_time(tmp_path: Path, rerun: Any) -> None
         log(Frame(2, 0.4, image, heads_at([170.0], [20.0], [-1]), True))
     found = recorded(path)
     assert found["/heads/7/azimuth", "Scalars:scalars"] == [
-        (0.0, pytest.approx([85.0, 90.0, 95.0])), (0.2, pytest.approx([-68.0, -60.0, -52.0])),
-    ]  # fmt: skip
+        (0.0, pytest.approx([85.0, 90.0, 95.0])),
+        (0.2, pytest.approx([-68.0, -60.0, -52.0])),
+    ]
     assert found["/heads/7/expected_error", "Scalars:scalars"] == [(0.0, [5.0]), (0.2, [8.0])]
     assert found["/heads/9/tilt", "Scalars:scalars"] == [(0.0, pytest.approx([-60.0, 0.0, 60.0]))]
     assert [t for t, _ in found["/heads/9", "Clear:is_recursive"]] == [0.2]

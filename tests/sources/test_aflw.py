@@ -68,8 +68,10 @@ def test_malformed_listings(tmp_path: Path) -> None:
     (tmp_path / "flickr" / "0" / "image00003.jpg").unlink()
     report = import_aflw(tmp_path, tmp_path / "store")
     assert (report.added, report.counts) == (0, {"picture": 2})
-    savemat(tmp_path / "AFLWinfo_release.mat", {"nameList": np.zeros((2, 1)), "data": np.zeros((2, 10)),
-                                                "mask_new": np.zeros((2, 19))})  # fmt: skip
+    savemat(
+        tmp_path / "AFLWinfo_release.mat",
+        {"nameList": np.zeros((2, 1)), "data": np.zeros((2, 10)), "mask_new": np.zeros((2, 19))},
+    )
     with pytest.raises(SourceError, match="n × 38"):
         import_aflw(tmp_path, tmp_path / "other")
     (tmp_path / "AFLWinfo_release.mat").write_bytes(b"MATLAB 7.3 MAT-file" + bytes(200))

@@ -200,8 +200,11 @@ def test_heads_of_one_coco_photo_lie_together_and_keep_attributes(folder: Path, 
     assert main([*argv, "--source", "Mine"]) == 0
     heads = list(HeadStore(tmp_path / "store"))
     assert [(head.id, head.extras["hat"]) for head in heads] == [
-        ("0.png", 0), ("0.png#1", 2), ("1.png", 1), ("1.png#1", 3)
-    ]  # fmt: skip
+        ("0.png", 0),
+        ("0.png#1", 2),
+        ("1.png", 1),
+        ("1.png#1", 3),
+    ]
     assert {head.source for head in heads} == {"Mine"}
 
 
@@ -217,8 +220,13 @@ def test_json_of_another_form_is_refused(folder: Path, tmp_path: Path, text: str
 
 def test_our_own_predictions_can_be_imported(folder: Path, tmp_path: Path) -> None:
     heads = HeadPoses(
-        rotation=POSE[None], box=np.array([[30.0, 20, 70, 64]]), detection_score=np.ones(1), expected_error_deg=np.ones(1), error_90_deg=np.ones(1), entropy=np.zeros(1)
-    )  # fmt: skip
+        rotation=POSE[None],
+        box=np.array([[30.0, 20, 70, 64]]),
+        detection_score=np.ones(1),
+        expected_error_deg=np.ones(1),
+        error_90_deg=np.ones(1),
+        entropy=np.zeros(1),
+    )
     (folder / "predictions.csv").write_text(
         rows_to_csv([{"file": "0.png", **row} for row in heads.to_rows()], ("300w-lp",), first=["file"])
     )

@@ -28,12 +28,15 @@ def coco(tmp_path: Path) -> Path:
     (root / "annotations").mkdir(parents=True)
     parts = {
         "train": [
-            person(12, 9, HEAD, 1), person(11, 9, (0, 0, 29.9, 60), 2), person(13, 9, (0, 0, 0, 0), 0),
-            person(14, 7, (5, 5, 45, 35), 2), person(15, 404, HEAD, 1),
+            person(12, 9, HEAD, 1),
+            person(11, 9, (0, 0, 29.9, 60), 2),
+            person(13, 9, (0, 0, 0, 0), 0),
+            person(14, 7, (5, 5, 45, 35), 2),
+            person(15, 404, HEAD, 1),
             {"id": 16, "image_id": 9, "category_id": 2, "bbox": [1, 1, 5, 5], "iscrowd": 0},
         ],
         "val": [person(12, 9, HEAD, 2)],
-    }  # fmt: skip
+    }
     for part, notes in parts.items():
         images = [{"id": i, "file_name": f"{i:012d}.jpg", "width": 160, "height": 120} for i in (7, 9, 404)]
         for image in images[:2]:

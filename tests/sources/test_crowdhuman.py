@@ -48,10 +48,14 @@ def test_original_annotation(tmp_path: Path) -> None:
         root,
         "train",
         [
-            odgt_box(HEAD), odgt_box(HEAD, ignore=1), odgt_box(HEAD, tag="mask"), odgt_box([0, 0, 29, 50]),
-            odgt_box([-20, 10, 40, 40]), odgt_box([-90, 10, 40, 40]),
+            odgt_box(HEAD),
+            odgt_box(HEAD, ignore=1),
+            odgt_box(HEAD, tag="mask"),
+            odgt_box([0, 0, 29, 50]),
+            odgt_box([-20, 10, 40, 40]),
+            odgt_box([-90, 10, 40, 40]),
         ],
-    )  # fmt: skip
+    )
     write_odgt(root, "val", [odgt_box(HEAD)], photo="not,downloaded")
     report = import_crowdhuman(root, tmp_path / "store")
     assert report.filtered == {"ignored": 1, "small": 1, "photo not there": 1}

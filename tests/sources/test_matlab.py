@@ -69,10 +69,15 @@ def test_what_is_checked_is_what_is_loaded(tmp_path: Path, packed: bool, rng: np
     for index in np.ndindex(cells.shape):
         cells[index] = rng.normal(size=(index[0], index[1] + 1))
     variables = {
-        "numbers": rng.normal(size=(3, 4, 2)), "small": np.array([[1]], np.uint8), "text": "left.jpg", "empty": np.zeros((0, 5)),
-        "complex": np.array([[1 + 2j]]), "cells": cells, "struct": {"a": 1.5, "b": {"c": "x", "d": cells}},
+        "numbers": rng.normal(size=(3, 4, 2)),
+        "small": np.array([[1]], np.uint8),
+        "text": "left.jpg",
+        "empty": np.zeros((0, 5)),
+        "complex": np.array([[1 + 2j]]),
+        "cells": cells,
+        "struct": {"a": 1.5, "b": {"c": "x", "d": cells}},
         "sparse": scipy.sparse.csc_array(np.diag([1.0, 2, 0, 4])),
-    }  # fmt: skip
+    }
     content = written(tmp_path, variables, packed=packed)
     found, expected = (loadmat(io.BytesIO(c)) for c in (inflated(content), content))
     assert str(found) == str(expected)

@@ -151,8 +151,11 @@ def test_aflw_faces(tmp_path: Path) -> None:
     assert (heads["image00004.png"].rotation, heads["image00004.png"].split) == (None, "unlabelled")
     np.testing.assert_allclose(label_of(heads["image00010.png"]), official(0, 10, 0), atol=1e-12)
     assert heads["image00010.png"].extras == {
-        "label_sigma_deg": 3.5, "label_spread_deg": 1.5, "yaw_hand_deg": 10.0, "visible": "frontal"
-    }  # fmt: skip
+        "label_sigma_deg": 3.5,
+        "label_spread_deg": 1.5,
+        "yaw_hand_deg": 10.0,
+        "visible": "frontal",
+    }
     for number in range(8, 40, 2):
         first, second = heads[f"image{number:05d}.png"], heads[f"image{number + 1:05d}.png"]
         assert first.subject == second.subject == first.id

@@ -38,10 +38,16 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "oi"
     inside = (0.25, 0.5, 0.1, 0.5)  # 100 × 80 pixels of 400 × 200
     rows = [
-        row("aa", 0.0, 0.02, 0.0, 0.5), row("bb", *inside), row("aa", *inside), row("aa", *inside, group=1),
-        row("aa", *inside, depiction=1), row("aa", *inside, inside=1), row("aa", *inside, label="/m/01g317"),
-        row("absent", *inside), row("aa", 0.5, 0.6, 0.0, 0.2),
-    ]  # fmt: skip
+        row("aa", 0.0, 0.02, 0.0, 0.5),
+        row("bb", *inside),
+        row("aa", *inside),
+        row("aa", *inside, group=1),
+        row("aa", *inside, depiction=1),
+        row("aa", *inside, inside=1),
+        row("aa", *inside, label="/m/01g317"),
+        row("absent", *inside),
+        row("aa", 0.5, 0.6, 0.0, 0.2),
+    ]
     for part in ("train", "validation"):
         (root / part / "labels").mkdir(parents=True)
         (root / part / "labels" / "detections.csv").write_text(HEADER + "".join(rows if part == "train" else rows[1:2]))

@@ -44,17 +44,21 @@ def test_copies_and_rooms_are_groups() -> None:
     groups = groups_by_content(appearances(photos))
     together = {frozenset(n for n, g in groups.items() if g == group) for group in groups.values()}
     assert {group for group in together if len(group) > 1} == {
-        frozenset({"p3", "dark"}), frozenset({"p7", "turned", "mirrored"}),
-        frozenset(f"room a {n}" for n in range(4)), frozenset(f"room b {n}" for n in range(3)),
-    }  # fmt: skip
+        frozenset({"p3", "dark"}),
+        frozenset({"p7", "turned", "mirrored"}),
+        frozenset(f"room a {n}" for n in range(4)),
+        frozenset(f"room b {n}" for n in range(3)),
+    }
     assert all(list(photos).index(first) <= list(photos).index(name) for name, first in groups.items())
 
 
 def test_correlations_against_numpy() -> None:
     some = appearances({str(n): photo(n) for n in range(4)})
     got = detail_correlations(some, some)
-    blurred = [cv2.GaussianBlur(g.astype(np.float32), (0, 0), 0.7) - cv2.GaussianBlur(g.astype(np.float32), (0, 0), 2.5)
-               for g in some.grey]  # fmt: skip
+    blurred = [
+        cv2.GaussianBlur(g.astype(np.float32), (0, 0), 0.7) - cv2.GaussianBlur(g.astype(np.float32), (0, 0), 2.5)
+        for g in some.grey
+    ]
     np.testing.assert_allclose(got, np.corrcoef([b[8:40, 8:40].ravel() for b in blurred]), atol=1e-4)
 
 

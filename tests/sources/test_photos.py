@@ -56,8 +56,11 @@ def test_detected_heads(folder: Path, tmp_path: Path) -> None:
     assert list(heads) == ["a.png", "a.png#1", "trip/b.png", "trip/b.png#1"]
     head = heads["a.png#1"]
     assert (head.source, head.split, head.subject, head.extras) == (
-        "album", "unlabelled", "a.png", {"detection_score": 0.75}
-    )  # fmt: skip
+        "album",
+        "unlabelled",
+        "a.png",
+        {"detection_score": 0.75},
+    )
     np.testing.assert_allclose(head.box, white_box(tmp_path / "store", "a.png#1"), atol=1)
 
 

@@ -25,8 +25,12 @@ def test_directions_and_boxes(tmp_path: Path) -> None:
     assert (report.added, report.rejected) == (2, [])
     first, second = records(tmp_path / "store").values()
     assert (first.id, first.source, first.split, first.subject, first.rotation) == (
-        "Person04/person04165+15+90", "Pointing04", "test", "person04", None
-    )  # fmt: skip
+        "Person04/person04165+15+90",
+        "Pointing04",
+        "test",
+        "person04",
+        None,
+    )
     assert first.extras == {"azimuth_deg": 90.0, "elevation_deg": 15.0, "series": 1}
     assert second.extras == {"azimuth_deg": -15.0, "elevation_deg": -30.0, "series": 2}
     # 1.7 · 108 = 183.6 wide around (92, 145 − 0.2 · 108); the context crop begins at the picture's corner here.

@@ -142,8 +142,15 @@ def test_groups_of_photos_become_whole_and_nothing_trained_on_is_tested() -> Non
     splits = {"a": "train", "b": "test", "c": "val", "d": "test", "e": "test", "f": "train", "g": "test", "h": "test"}
     groups = {"a": "a", "b": "a", "c": "c", "d": "c", "e": "e", "f": "f", "g": "f", "h": "h"}
     assert whole_groups(splits, groups, ["g", "h"]) == {
-        "a": "train", "b": "train", "c": "val", "d": "val", "e": "test", "f": "", "g": "", "h": "test",
-    }  # fmt: skip
+        "a": "train",
+        "b": "train",
+        "c": "val",
+        "d": "val",
+        "e": "test",
+        "f": "",
+        "g": "",
+        "h": "test",
+    }
 
 
 def test_the_split_by_number_groups_keeps_what_was_trained_on_and_shares_nothing(tmp_path: Path) -> None:

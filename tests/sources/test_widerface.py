@@ -44,8 +44,14 @@ def test_faces_become_heads(wider: Path, tmp_path: Path) -> None:
     assert list(heads) == [f"{part}/{name}" for part in ("train", "val") for name in names]
     head = heads[f"val/{names[1]}"]
     assert head.extras == {
-        "part": "val", "blur": 1, "expression": 0, "illumination": 0, "invalid": 1, "occlusion": 0, "pose": 0,
-    }  # fmt: skip
+        "part": "val",
+        "blur": 1,
+        "expression": 0,
+        "illumination": 0,
+        "invalid": 1,
+        "occlusion": 0,
+        "pose": 0,
+    }
     # 60 − 6, 50 − 12, 100 + 6, 90: where the picture has its white rectangle.
     np.testing.assert_allclose(
         heads[f"train/{names[0]}"].box, white_box(tmp_path / "store", f"train/{names[0]}"), atol=1

@@ -57,9 +57,16 @@ def test_an_obj_gives_quads_groups_and_uvs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", OBJ.replace("f 3/3 4/4 5/1", "f 3/3 4/4 9/1"), OBJ.replace("5/1", "5/7"), OBJ.replace("v 1 1 0", "v 1 x 0"),
-     OBJ.replace("f 3/3 4/4 5/1", "f 3/3 4/4"), OBJ.replace("v 1 1 0", "v 1 nan 0"), OBJ.replace("f 3/3", "f 0/3")],
-)  # fmt: skip
+    [
+        "",
+        OBJ.replace("f 3/3 4/4 5/1", "f 3/3 4/4 9/1"),
+        OBJ.replace("5/1", "5/7"),
+        OBJ.replace("v 1 1 0", "v 1 x 0"),
+        OBJ.replace("f 3/3 4/4 5/1", "f 3/3 4/4"),
+        OBJ.replace("v 1 1 0", "v 1 nan 0"),
+        OBJ.replace("f 3/3", "f 0/3"),
+    ],
+)
 def test_a_damaged_obj_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(AssetsError, match=r"bad\.obj"):
         read_obj(write(tmp_path / "bad.obj", text))
@@ -106,9 +113,14 @@ def test_a_proxy_follows_the_base_mesh(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [MHCLO.replace(" 0 1 2 0.5", " 0 1 7 0.5"), MHCLO.replace("obj_file hat.obj\n", ""), MHCLO.replace("0.25 0.25 ", "0.25 "),
-     MHCLO.replace("1 - 3 4", "1 - 3 99"), MHCLO.replace("x_scale 0 1 2.0", "x_scale 0")],
-)  # fmt: skip
+    [
+        MHCLO.replace(" 0 1 2 0.5", " 0 1 7 0.5"),
+        MHCLO.replace("obj_file hat.obj\n", ""),
+        MHCLO.replace("0.25 0.25 ", "0.25 "),
+        MHCLO.replace("1 - 3 4", "1 - 3 99"),
+        MHCLO.replace("x_scale 0 1 2.0", "x_scale 0"),
+    ],
+)
 def test_a_damaged_proxy_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(AssetsError, match=r"bad\.mhclo"):
         read_mhclo(write(tmp_path / "bad.mhclo", text), 5)

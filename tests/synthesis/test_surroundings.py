@@ -62,7 +62,11 @@ def test_light_comes_from_where_its_name_says(rng: np.random.Generator) -> None:
 
 def test_ceiling_light_follows_the_torso(rng: np.random.Generator) -> None:
     """In a picture turned on its side, lamps above the shoulders are at the side of the picture."""
-    side = [light.lights[0].direction for light in (random_lighting(np.array([1.0, 0, 0]), rng) for _ in range(2000)) if light.kind == "ceiling"]  # fmt: skip
+    side = [
+        light.lights[0].direction
+        for light in (random_lighting(np.array([1.0, 0, 0]), rng) for _ in range(2000))
+        if light.kind == "ceiling"
+    ]
     assert np.mean(side, axis=0)[0] > 0.7
 
 

@@ -92,9 +92,11 @@ def share_on(mask: NDArray[np.bool_], pixels: NDArray[np.float64]) -> float:
 WORN = [
     *((("mask",), {"mask": (kind, "right")}) for kind in face_masks.KINDS),
     *(((kind,), {"hat": kind}) for kind in HATS),
-    (("hand",), {"hand": "cheek"}), (("hand", "phone"), {"hand": "phone"}), (("scarf",), {"scarf": True}),
+    (("hand",), {"hand": "cheek"}),
+    (("hand", "phone"), {"hand": "phone"}),
+    (("scarf",), {"scarf": True}),
     (("headphone",), {"headphones": True}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("names", "worn"), WORN, ids=lambda value: "-".join(map(str, value)))

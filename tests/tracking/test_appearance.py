@@ -26,9 +26,13 @@ RED, BLUE, GREEN, WHITE = (170, 40, 40), (40, 60, 150), (50, 120, 60), (230, 230
 def heads(boxes: list[list[float]]) -> HeadPoses:
     n = len(boxes)
     return HeadPoses(
-        rotation=np.tile(np.eye(3), (n, 1, 1)), box=np.reshape(boxes, (-1, 4)), detection_score=np.ones(n),
-        expected_error_deg=np.full(n, 5.0), error_90_deg=np.full(n, 9.0), entropy=-np.ones(n),
-    )  # fmt: skip
+        rotation=np.tile(np.eye(3), (n, 1, 1)),
+        box=np.reshape(boxes, (-1, 4)),
+        detection_score=np.ones(n),
+        expected_error_deg=np.full(n, 5.0),
+        error_90_deg=np.full(n, 9.0),
+        entropy=-np.ones(n),
+    )
 
 
 def test_a_descriptor_is_shares_of_colours() -> None:

@@ -33,14 +33,20 @@ def shared_recipe(folder: Path, run: str, **changes: Any) -> Recipe:
     make_store(folder / "store", count=24) if not (folder / "store").exists() else None
     make_store(folder / "pool", count=17, labelled=False) if not (folder / "pool").exists() else None
     settings: dict[str, Any] = {
-        "run": str(folder / run), "steps": STEPS, "batch_size": 7, "validate_every": STAGE1, "checkpoint_every": 2,
-        "labelled": [LabelledData(str(folder / "store"))], "warm_steps": 0,
+        "run": str(folder / run),
+        "steps": STEPS,
+        "batch_size": 7,
+        "validate_every": STAGE1,
+        "checkpoint_every": 2,
+        "labelled": [LabelledData(str(folder / "store"))],
+        "warm_steps": 0,
         "semi": semi_for(folder, stage1_steps=STAGE1, stage_steps=2, left_ratio=0.6),
         "model": ModelRecipe(
             "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32
         ),
-        "optimizer": OptimizerRecipe(lr=1e-3, warmup_steps=3), "ema": EmaRecipe(0.9, 0.9),
-    }  # fmt: skip
+        "optimizer": OptimizerRecipe(lr=1e-3, warmup_steps=3),
+        "ema": EmaRecipe(0.9, 0.9),
+    }
     return recipe_for(folder, **{**settings, **changes})
 
 
@@ -92,9 +98,15 @@ def test_two_processes_walk_the_path_of_one(alone: Path) -> None:
 def test_processes_share_a_running_threshold_and_what_teachers_agree_on(tmp_path: Path) -> None:
     shared_recipe(tmp_path, "made")
     semi = semi_for(
-        tmp_path, stage1_steps=STAGE1, threshold="running", running_window=25, balanced=True, left_ratio=0.6,
-        teacher_crops=2, agreement_deg=30.0,
-    )  # fmt: skip
+        tmp_path,
+        stage1_steps=STAGE1,
+        threshold="running",
+        running_window=25,
+        balanced=True,
+        left_ratio=0.6,
+        teacher_crops=2,
+        agreement_deg=30.0,
+    )
     Trainer(shared_recipe(tmp_path, "alone", semi=semi), progress=False).train()
     both = shared_recipe(tmp_path, "both", semi=semi)
     assert run_ranks(2, train_and_compare, both) == [0, 0]

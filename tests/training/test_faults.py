@@ -74,8 +74,14 @@ def test_a_loss_that_is_no_number_ends_the_run_before_anything_of_it_is_kept(goe
         patches.setattr(trainer.losses, "see", lambda value, step: loss(value * (1 if step < 7 else torch.nan), step))
         with pytest.raises(TrainingError) as error:
             trainer.train()
-    says(error, "step 7: the loss is not finite", r"lower --optimizer.lr \(now 0.001\)", "optimizer.clip",
-         r"--initial_weights \S+best.safetensors", "goes on from step 4")  # fmt: skip
+    says(
+        error,
+        "step 7: the loss is not finite",
+        r"lower --optimizer.lr \(now 0.001\)",
+        "optimizer.clip",
+        r"--initial_weights \S+best.safetensors",
+        "goes on from step 4",
+    )
     run = trainer.folder.path
     assert load_checkpoint(run / "last.safetensors")[1]["step"] == 4
     assert max(steps_logged(run)) == 6

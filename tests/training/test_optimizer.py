@@ -45,8 +45,11 @@ def test_torchvisions_stages_are_its_features() -> None:
     features = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     named = nn.ModuleDict({"features": features})
     assert stage_numbers(named) == {
-        "features.0.weight": 0, "features.0.bias": 0, "features.1.weight": 1, "features.1.bias": 1
-    }  # fmt: skip
+        "features.0.weight": 0,
+        "features.0.bias": 0,
+        "features.1.weight": 1,
+        "features.1.bias": 1,
+    }
     with pytest.raises(RecipeError, match=r"optimizer\.layer_decay"):
         stage_numbers(nn.Linear(2, 2))
 

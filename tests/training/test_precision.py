@@ -25,10 +25,17 @@ TINY = ModelRecipe(
 def tiny_recipe(folder: Path, run: str, **changes: Any) -> Recipe:
     """Two steps of stage 1, two of stage 2."""
     settings: dict[str, Any] = {
-        "run": str(folder / run), "steps": 4, "batch_size": 4, "warm_steps": 0, "validate_every": 4, "model": TINY,
+        "run": str(folder / run),
+        "steps": 4,
+        "batch_size": 4,
+        "warm_steps": 0,
+        "validate_every": 4,
+        "model": TINY,
         "semi": semi_for(folder, stage1_steps=2, dynamic_threshold=False, conf_thres=0.0),
-        "optimizer": OptimizerRecipe(lr=3e-4, warmup_steps=2), "ema": EmaRecipe(0.9, 0.9), "checkpoint_every": 2,
-    }  # fmt: skip
+        "optimizer": OptimizerRecipe(lr=3e-4, warmup_steps=2),
+        "ema": EmaRecipe(0.9, 0.9),
+        "checkpoint_every": 2,
+    }
     return recipe_for(folder, **{**settings, **changes})
 
 
@@ -127,9 +134,18 @@ def test_a_gpu_is_faster_than_the_processor(tmp_path: Path) -> None:
     for device in ("cpu", "cuda"):
         model = ModelRecipe("efficientnet_lite0", pretrained=False, image_size=112)
         recipe = recipe_for(
-            tmp_path, run=str(tmp_path / device), device=device, model=model, batch_size=32, steps=20, log_every=20,
-            validate_every=20, checkpoint_every=20, warm_steps=0, workers=1,
-        )  # fmt: skip
+            tmp_path,
+            run=str(tmp_path / device),
+            device=device,
+            model=model,
+            batch_size=32,
+            steps=20,
+            log_every=20,
+            validate_every=20,
+            checkpoint_every=20,
+            warm_steps=0,
+            workers=1,
+        )
         Trainer(recipe, progress=False).train()
         lines = [json.loads(line) for line in (tmp_path / device / "metrics.jsonl").read_text().splitlines()]
         speeds[device] = next(line["images_per_s"] for line in lines if "nll" in line)

@@ -31,14 +31,25 @@ class Chromium:
             os.dup2(high[1], 4)
 
         flags = [
-            "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-            f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank",
-        ]  # fmt: skip
+            "--headless=new",
+            "--remote-debugging-pipe",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--user-data-dir={profile}",
+            f"--window-size={width},{height}",
+            "about:blank",
+        ]
         self._process = subprocess.Popen(
-            [str(EXECUTABLE), *flags], close_fds=False, preexec_fn=at_three_and_four,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [str(EXECUTABLE), *flags],
+            close_fds=False,
+            preexec_fn=at_three_and_four,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for fd in (read_commands, write_answers, *high):
             os.close(fd)
         self._buffer, self._number, self._session, self.log = b"", 0, None, list[str]()
@@ -129,8 +140,11 @@ class Chromium:
         """Be a window of that size; one narrower than 500 pixels is a phone's. sharpness: screen pixels to one of the page."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=sharpness, mobile=width < 500,
-        )  # fmt: skip
+            width=width,
+            height=height,
+            deviceScaleFactor=sharpness,
+            mobile=width < 500,
+        )
 
     def press(self, key: str) -> None:
         """One key, down and up, as a keyboard sends it."""

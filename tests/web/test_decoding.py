@@ -85,13 +85,20 @@ main()
 
 
 def test_a_decoder_that_crashes_takes_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_PROGRAM", decoding._PROGRAM.replace("main()", """
+    monkeypatch.setattr(
+        decoding,
+        "_PROGRAM",
+        decoding._PROGRAM.replace(
+            "main()",
+            """
 import os
 import semiuhpe.web.decode_worker as worker
 read = worker.load_image
 worker.load_image = lambda body, max_pixels: os.abort() if body == b"crash" else read(body, max_pixels=max_pixels)
 main()
-"""))  # fmt: skip
+""",
+        ),
+    )
     with Decoders(20, count=1) as decode:
         for _ in range(2):
             with pytest.raises(ImageError, match="its decoder crashed"):

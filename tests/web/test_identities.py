@@ -13,9 +13,13 @@ def at(*lefts: float) -> HeadPoses:
     count = len(lefts)
     box = [[left, 0.0, left + 20, 20.0] for left in lefts]
     return HeadPoses(
-        rotation=np.tile(np.eye(3), (count, 1, 1)), box=box, detection_score=np.ones(count),
-        expected_error_deg=np.full(count, 5.0), error_90_deg=np.full(count, 9.0), entropy=np.ones(count),
-    )  # fmt: skip
+        rotation=np.tile(np.eye(3), (count, 1, 1)),
+        box=box,
+        detection_score=np.ones(count),
+        expected_error_deg=np.full(count, 5.0),
+        error_90_deg=np.full(count, 9.0),
+        entropy=np.ones(count),
+    )
 
 
 def test_whoever_moves_on_keeps_the_identity_whatever_the_order_of_the_list() -> None:

@@ -30,9 +30,13 @@ SCREENS = {360: (740, 2.0), 1440: (900, 1.0), 3840: (2160, 1.0)}
 def heads(count: int, boxes: np.ndarray = BOXES) -> HeadPoses:
     rotation = from_azimuth_elevation_tilt(*np.radians([[60, -150, -40], [20, 0, -30], [0, 10, -15]]))
     return HeadPoses(
-        rotation=rotation[:count], box=boxes[:count], detection_score=SCORES[:count], expected_error_deg=ERRORS[:count],
-        error_90_deg=[15.0, 90.0, 35.0][:count], entropy=[4.0, 1.0, 3.0][:count],
-    )  # fmt: skip
+        rotation=rotation[:count],
+        box=boxes[:count],
+        detection_score=SCORES[:count],
+        expected_error_deg=ERRORS[:count],
+        error_90_deg=[15.0, 90.0, 35.0][:count],
+        entropy=[4.0, 1.0, 3.0][:count],
+    )
 
 
 def estimator(image: np.ndarray) -> HeadPoses:

@@ -44,9 +44,13 @@ Answer = tuple[int, dict[str, str], Any]
 def one_head(image: np.ndarray) -> HeadPoses:
     height, width = image.shape[:2]
     return HeadPoses(
-        rotation=np.eye(3)[None], box=[[0, 0, width, height]], detection_score=[0.9], expected_error_deg=[5.0],
-        error_90_deg=[9.0], entropy=[-4.0],
-    )  # fmt: skip
+        rotation=np.eye(3)[None],
+        box=[[0, 0, width, height]],
+        detection_score=[0.9],
+        expected_error_deg=[5.0],
+        error_90_deg=[9.0],
+        entropy=[-4.0],
+    )
 
 
 @contextlib.contextmanager
@@ -153,7 +157,7 @@ def test_every_answer_is_as_the_document_says(server: RestServer) -> None:
         ("/etc/passwd", None, {}, 404, "not_found"),
         ("/health", photo(), {}, 405, "method"),
     ],
-)  # fmt: skip
+)
 def test_refusals_are_typed(
     server: RestServer, path: str, body: bytes | None, headers: dict[str, str], status: int, kind: str
 ) -> None:
@@ -305,9 +309,12 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     options = [*write_weight_options(tmp_path, [[10.0, 10, 50, 50]], [0.9]), "--port", "0", "--threads", "1"]
     environment = {**os.environ, "PYTHONPATH": str(Path(semiuhpe.__file__).parents[1]), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "semiuhpe", "serve", *options], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "semiuhpe", "serve", *options],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert process.stdout is not None
         url = process.stdout.readline().split()[4].rstrip("/")

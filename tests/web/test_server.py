@@ -105,8 +105,12 @@ def test_page_and_files(server: Server) -> None:
         served.add(name)
         named |= set(re.findall(rb'from "\./([^"]+)"', content))
     assert {f"/{name.decode()}" for name in served} == set(server.static) - {
-        "/", "/index.html", "/api/mesh", "/api/info", "/health",
-    }  # fmt: skip
+        "/",
+        "/index.html",
+        "/api/mesh",
+        "/api/info",
+        "/health",
+    }
     mesh = json.loads(ask(server, "/api/mesh")[2])
     assert len(mesh["triangles"]) == len(mesh["normals"]) == 3 * len(mesh["tone"])
     assert max(mesh["triangles"]) < len(mesh["vertices"]) / 3
@@ -133,8 +137,19 @@ def test_heads_keep_their_identities_over_the_frames_of_a_stream(server: Server)
     assert "track_id" not in json.loads(ask(server, "/api/estimate", photo())[2])["heads"][0]
 
 
-@pytest.mark.parametrize("query", ["stream=a", "time_s=1", "stream=a&time_s=nan", "stream=a&time_s=-1", "stream=%2e%2e&time_s=1",
-                                   "stream=&time_s=1", f"stream={'a' * 65}&time_s=1", "stream=a&time_s="])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        "stream=a",
+        "time_s=1",
+        "stream=a&time_s=nan",
+        "stream=a&time_s=-1",
+        "stream=%2e%2e&time_s=1",
+        "stream=&time_s=1",
+        f"stream={'a' * 65}&time_s=1",
+        "stream=a&time_s=",
+    ],
+)
 def test_a_frame_without_a_good_name_and_time_is_refused(server: Server, query: str) -> None:
     refused(ask(server, f"/api/estimate?{query}", photo()), 400, "bad_request")
 
@@ -147,9 +162,22 @@ def test_formats_that_browsers_cannot_show_are_converted(server: Server) -> None
 
 @pytest.mark.parametrize(
     "path",
-    ["/../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "//etc/passwd", "/page/app.js", "/app.js/", "/./app.js",
-     "/app.js%00.css", "/\\..\\server.py", "/api/../../server.py", "/etc/passwd", "/server.py", "/api"],
-)  # fmt: skip
+    [
+        "/../server.py",
+        "/%2e%2e/server.py",
+        "/..%2fserver.py",
+        "//etc/passwd",
+        "/page/app.js",
+        "/app.js/",
+        "/./app.js",
+        "/app.js%00.css",
+        "/\\..\\server.py",
+        "/api/../../server.py",
+        "/etc/passwd",
+        "/server.py",
+        "/api",
+    ],
+)
 def test_no_path_leads_anywhere_else(server: Server, path: str) -> None:
     connection = http.client.HTTPConnection(*address_of(server), timeout=within(20))
     connection.putrequest("GET", path, skip_host=True)
@@ -408,7 +436,12 @@ def test_requests_may_follow_each_other(server: Server) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the clock of a process")
 def test_a_hostile_upload_is_ended_and_an_honest_one_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_PROGRAM", decoding._PROGRAM.replace("main()", """
+    monkeypatch.setattr(
+        decoding,
+        "_PROGRAM",
+        decoding._PROGRAM.replace(
+            "main()",
+            """
 import semiuhpe.web.decode_worker as worker
 read = worker.load_image
 def hostile(body, max_pixels):
@@ -416,7 +449,9 @@ def hostile(body, max_pixels):
     return read(body, max_pixels=max_pixels)
 worker.load_image = hostile
 main()
-"""))  # fmt: skip
+""",
+        ),
+    )
     with serving(decode_seconds=30, waiting=5, seconds=300) as server:
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(ask(server, "/api/estimate", b"hostile")))

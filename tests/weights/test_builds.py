@@ -105,8 +105,11 @@ def test_half_a_library_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime" / "__init__.py").write_text("")
     done = subprocess.run(
         [sys.executable, "-m", "semiuhpe", "predict", str(ROOT / "docs" / "demo"), "-o", str(tmp_path / "out")],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert re.fullmatch(
         r"semiuhpe: error: onnxruntime cannot be imported.*pip install --force-reinstall .*\n", done.stderr

@@ -74,13 +74,15 @@ PLACES: dict[str, Callable[[], onnx.ModelProto]] = {
     "sparse initializer": lambda: model(graph(sparse_initializer=[sparse(elsewhere())])),
     "attribute": lambda: model(graph([constant(elsewhere())])),
     "list of tensors": lambda: model(graph([helper.make_node("X", [], ["y"], many=[elsewhere()])])),
-    "sparse attribute": lambda: model(graph([helper.make_node("Constant", [], ["c"], sparse_value=sparse(elsewhere()))])),
+    "sparse attribute": lambda: model(
+        graph([helper.make_node("Constant", [], ["c"], sparse_value=sparse(elsewhere()))])
+    ),
     "branch": lambda: in_branch(1),
     "deep branch": lambda: in_branch(20),
     "function": in_function,
     "training": in_training,
     "memory": lambda: model(graph(initializer=[elsewhere("*/_ORT_MEM_ADDR_/*")])),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("place", PLACES)

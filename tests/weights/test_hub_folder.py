@@ -38,8 +38,12 @@ def names(folder: Path) -> set[str]:
 def run_example(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, str(folder / "example.py"), str(PHOTO)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=within(120), check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=within(120),
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -85,9 +85,12 @@ class HeadDetector:
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            **self._arguments, "score_threshold": self._own_threshold, "overlap_threshold": self.overlap_threshold,
-            "max_side": self.max_side, "max_tiles": self.max_tiles,
-        }  # fmt: skip
+            **self._arguments,
+            "score_threshold": self._own_threshold,
+            "overlap_threshold": self.overlap_threshold,
+            "max_side": self.max_side,
+            "max_tiles": self.max_tiles,
+        }
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         HeadDetector.__init__(self, **arguments)  # a pickled detector is opened anew

@@ -75,8 +75,10 @@ class ForeignDetector:
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            **self._arguments, "score_threshold": self.score_threshold, "overlap_threshold": self.overlap_threshold,
-        }  # fmt: skip
+            **self._arguments,
+            "score_threshold": self.score_threshold,
+            "overlap_threshold": self.overlap_threshold,
+        }
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         ForeignDetector.__init__(self, **arguments)  # a pickled detector is opened anew

@@ -98,9 +98,14 @@ def _tiles(height: int, width: int, max_side: int, max_tiles: int) -> list[View]
     w, h = min(side, width), min(side, height)
     return [
         View(
-            float(x), float(y), w, h, scale,
+            float(x),
+            float(y),
+            w,
+            h,
+            scale,
             cuts=(bool(x > 0), bool(y > 0), bool(x + w < width - 0.5), bool(y + h < height - 0.5)),
             largest=OVERLAP * max_side * 1.5,
         )
-        for y in ys for x in xs
-    ]  # fmt: skip
+        for y in ys
+        for x in xs
+    ]

@@ -13,11 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 _VIRIDIS = np.array(
     [
-        (253, 231, 37), (180, 222, 44), (109, 205, 89), (53, 183, 121), (31, 158, 137), (38, 130, 142), (49, 104, 142),
+        (253, 231, 37),
+        (180, 222, 44),
+        (109, 205, 89),
+        (53, 183, 121),
+        (31, 158, 137),
+        (38, 130, 142),
+        (49, 104, 142),
         (62, 74, 137),
     ],
     dtype=np.float64,
-)  # fmt: skip
+)
 
 
 def error_colours(expected_error_deg: ArrayLike, worst_deg: float = 40.0) -> NDArray[np.uint8]:

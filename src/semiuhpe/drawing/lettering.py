@@ -36,9 +36,14 @@ def text(canvas: Image, line: str, left: int, top: int, size: int, *, rim: int |
     picture = Pillow.fromarray(region)
     around = _rim(size) if rim is None else rim
     ImageDraw.Draw(picture).text(
-        (around, around), line, fill=(255, 255, 255), font=_font(size), stroke_width=around, stroke_fill=OUTLINE,
+        (around, around),
+        line,
+        fill=(255, 255, 255),
+        font=_font(size),
+        stroke_width=around,
+        stroke_fill=OUTLINE,
         anchor="la",
-    )  # fmt: skip
+    )
     region[:] = np.asarray(picture)
 
 

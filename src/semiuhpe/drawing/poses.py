@@ -52,9 +52,16 @@ def draw_poses(
     coloured = style in _BY_COLOUR
     told = _legend(coloured, readable, worst_deg, legend, count=len(np.reshape(np.asarray(box), (-1, 4))))
     return draw_heads(
-        image, rotation, box, _PAINTERS[style], readable=readable, labels=labels,
-        expected_error_deg=expected_error_deg if coloured else None, worst_deg=worst_deg, legend=told,
-    )  # fmt: skip
+        image,
+        rotation,
+        box,
+        _PAINTERS[style],
+        readable=readable,
+        labels=labels,
+        expected_error_deg=expected_error_deg if coloured else None,
+        worst_deg=worst_deg,
+        legend=told,
+    )
 
 
 def _legend(

@@ -187,8 +187,11 @@ def test_command_keeps_student_and_teacher(
     assert main(["import-weights", str(path), str(out)]) == 0
     assert "ResNet18" in capsys.readouterr().out
     assert sorted(p.name for p in out.iterdir()) == [
-        "best.json", "best.safetensors", "teacher.json", "teacher.safetensors"
-    ]  # fmt: skip
+        "best.json",
+        "best.safetensors",
+        "teacher.json",
+        "teacher.safetensors",
+    ]
     for name, state in (("best", student), ("teacher", teacher)):
         tensors, header = load_checkpoint(out / f"{name}.safetensors")
         torch.testing.assert_close(tensors["averaged/backbone.conv1.weight"], state["module.backbone.conv1.weight"])

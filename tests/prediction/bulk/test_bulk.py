@@ -93,8 +93,10 @@ def test_a_folder_parquet_and_shards(tmp_path: Path, settings: Settings) -> None
     assert {"in/s.tar#0.jpg", "in/s.tar#1.jpg", "in/s.tar#0.jpg(2)"} <= names
     failed = {os.path.relpath(row["input"], tmp_path) for row in rows if row["error"]}
     assert {"in/p 2#.jpg", "in/a.parquet#0/1", "in/a.parquet#0/2", "in/s.tar#1.jpg"} <= failed
-    assert all(name.startswith("in/cut.tar#") for name in failed - {"in/p 2#.jpg", "in/a.parquet#0/1",
-               "in/a.parquet#0/2", "in/s.tar#1.jpg"})  # fmt: skip
+    assert all(
+        name.startswith("in/cut.tar#")
+        for name in failed - {"in/p 2#.jpg", "in/a.parquet#0/1", "in/a.parquet#0/2", "in/s.tar#1.jpg"}
+    )
     assert any(name.startswith("in/cut.tar#") for name in failed)
     assert total["inputs"] == len(rows)
     assert total["errors"] == len(failed)
@@ -235,8 +237,9 @@ def test_object_storage_by_fsspec(settings: Settings) -> None:
     total = run_bulk(["memory://bucket/in"], output, settings, here, files=2)
     assert (total["units"], total["inputs"], total["errors"]) == (2, 3, 0)
     assert sorted(name for name in output.names() if name.startswith("part")) == [
-        "part-00000000.parquet", "part-00000001.parquet",
-    ]  # fmt: skip
+        "part-00000000.parquet",
+        "part-00000001.parquet",
+    ]
     assert run_bulk(["memory://bucket/in/"], output, settings, here, files=2)["units"] == 0
     keys = [key for unit in extend_plan(output, [], "image") for key, _ in read_unit(unit)]
     assert keys == [f"memory://bucket/in/sub/{number}.jpg" for number in range(3)]

@@ -158,9 +158,19 @@ def test_scenes_repeat_for_a_generator_and_stay_in_the_frame() -> None:
 
 def recipe_for(folder: Path, **changes: object) -> DetectorRecipe:
     values: dict[str, object] = {
-        "run": str(folder), "channels": 16, "size": 64, "batch": 2, "steps": 6, "warmup": 2, "checkpoint_every": 2,
-        "paste_share": 0.0, "headless_share": 0.0, "learning_rate": 3e-3, "ema": 0.9, **changes,
-    }  # fmt: skip
+        "run": str(folder),
+        "channels": 16,
+        "size": 64,
+        "batch": 2,
+        "steps": 6,
+        "warmup": 2,
+        "checkpoint_every": 2,
+        "paste_share": 0.0,
+        "headless_share": 0.0,
+        "learning_rate": 3e-3,
+        "ema": 0.9,
+        **changes,
+    }
     return read_recipe(None, values)
 
 
@@ -244,9 +254,14 @@ def test_the_rate_warms_up_and_falls() -> None:
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"sise": 1}, "unknown setting 'sise'"), ({"size": 100}, "multiple of 32"), ({"batch": "x"}, "batch must be a int"),
-     ({"portraits": "x"}, "list of texts"), ({"steps": 0}, "at least 1")],
-)  # fmt: skip
+    [
+        ({"sise": 1}, "unknown setting 'sise'"),
+        ({"size": 100}, "multiple of 32"),
+        ({"batch": "x"}, "batch must be a int"),
+        ({"portraits": "x"}, "list of texts"),
+        ({"steps": 0}, "at least 1"),
+    ],
+)
 def test_malformed_recipes_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         read_recipe(None, values)

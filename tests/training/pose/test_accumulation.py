@@ -73,8 +73,13 @@ def test_loss_and_gradient_are_those_of_the_whole_batch(count: int, unlabelled: 
         for part in parts_of(labeled, pool, parts, teacher, threshold):
             loss = step_loss(
                 lambda images: linear(images).reshape(-1, 3, 3),
-                part.teacher, part.labeled, part.unlabeled, part.threshold, stage, 3,
-            )  # fmt: skip
+                part.teacher,
+                part.labeled,
+                part.unlabeled,
+                part.threshold,
+                stage,
+                3,
+            )
             loss.total.backward()
             losses.append(loss)
         assert len(losses) == parts
@@ -100,14 +105,19 @@ def test_loss_and_gradient_are_those_of_the_whole_batch(count: int, unlabelled: 
 def shared_recipe(folder: Path, run: str, accumulate: int, **changes: Any) -> Recipe:
     """Both stages, a running threshold, and a network whose step does not depend on how it is cut."""
     settings: dict[str, Any] = {
-        "run": str(folder / run), "steps": 6, "batch_size": 8, "validate_every": 6, "checkpoint_every": 2, "warm_steps": 0,
+        "run": str(folder / run),
+        "steps": 6,
+        "batch_size": 8,
+        "validate_every": 6,
+        "checkpoint_every": 2,
+        "warm_steps": 0,
         "semi": semi_for(folder, stage1_steps=3, threshold="running", running_window=25, left_ratio=0.6),
         "model": ModelRecipe(
             "mobilenetv4_conv_small", pretrained=False, head="linear", dropout=0.0, frozen_norms=True, image_size=32
         ),
         "optimizer": OptimizerRecipe(lr=1e-3, warmup_steps=3, accumulate=accumulate, layer_decay=0.8),
         "ema": EmaRecipe(0.9, 0.9),
-    }  # fmt: skip
+    }
     return recipe_for(folder, **{**settings, **changes})
 
 

@@ -17,8 +17,10 @@ def test_series_flatten_and_drop_what_is_not_finite() -> None:
         {"step": 2, "nll": 1.0, "validation_averaged_deg": {"mean": 9.0, "store": 8.0}},
     ]
     assert series(lines) == {
-        "nll": [(1, 2.0), (2, 1.0)], "validation_averaged_deg/mean": [(2, 9.0)], "validation_averaged_deg/store": [(2, 8.0)],
-    }  # fmt: skip
+        "nll": [(1, 2.0), (2, 1.0)],
+        "validation_averaged_deg/mean": [(2, 9.0)],
+        "validation_averaged_deg/store": [(2, 8.0)],
+    }
 
 
 def test_a_picture_with_a_panel_for_each_kind(tmp_path: Path) -> None:

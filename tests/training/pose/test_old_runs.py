@@ -143,7 +143,8 @@ def write_as_before(path: Path) -> None:
     with safe_open(str(path), framework="pt") as file:
         state = json.loads(file.metadata()["state"])
         tensors = {
-            key.replace("optimizer/", "optimiser/"): file.get_tensor(key) for key in file.keys()  # noqa: SIM118
-        }  # fmt: skip
+            key.replace("optimizer/", "optimiser/"): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118
+        }
     state["recipe"] = as_before(state["recipe"])
     save_file(tensors, str(path), metadata={"state": json.dumps(state)})

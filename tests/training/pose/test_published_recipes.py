@@ -124,7 +124,12 @@ def test_hyper_parameters(name: str) -> None:
     assert (recipe.labelled[0].ss_ratio, semi.unlabelled[0].beyond_ss_ratio) == ((0.05, 0.05) if shared else (1.0, 0.0))
     model, optimizer, loss, ema = recipe.model, recipe.optimizer, recipe.loss, recipe.ema
     assert (model.backbone, model.image_size, model.head, model.dropout, model.pretrained) == (
-        "efficientnet_v2_s", 224, "reference", 0.2, True)  # fmt: skip
+        "efficientnet_v2_s",
+        224,
+        "reference",
+        0.2,
+        True,
+    )
     assert model.backbone in BACKBONES
     assert (optimizer.lr, optimizer.schedule, loss.overreg, semi.stage2_lr_ratio) == (1e-4, "constant", 1.025, 0.1)
     assert (optimizer.weight_decay, optimizer.clip, optimizer.warmup_steps) == (0, 0, 0)

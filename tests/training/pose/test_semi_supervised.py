@@ -105,8 +105,12 @@ def test_only_kept_heads_move_the_student_and_the_mean_is_over_all() -> None:
     loss.backward()
     assert student.grad is not None
     assert (student.grad[1:3] == 0).all()
-    each = [unsupervised_loss(student[i : i + 1].detach(), MatrixFisher(belief.parameter[i : i + 1]), keep[i : i + 1],
-            eye[:1]) for i in range(4)]  # fmt: skip
+    each = [
+        unsupervised_loss(
+            student[i : i + 1].detach(), MatrixFisher(belief.parameter[i : i + 1]), keep[i : i + 1], eye[:1]
+        )
+        for i in range(4)
+    ]
     assert float(loss) == pytest.approx(float(sum(each)) / 4)
     none = unsupervised_loss(student, belief, torch.zeros(4, dtype=torch.bool), eye)
     assert float(none) == 0.0
@@ -130,8 +134,11 @@ def test_the_target_turns_with_the_strong_view(tmp_path: Path) -> None:
     with HeadStoreWriter(store) as writer:
         writer.add(HeadRecord("h", "axes", "unlabelled", "", (39.4, 39.4, 88.6, 88.6), rotation), encoded)
     settings = SemiSupervisedRecipe(
-        unlabelled=[UnlabelledData(str(store))], strong_view=ViewRange(rotation=0.5), weak_view=ViewRange(flip=0.5), **PLAIN
-    )  # fmt: skip
+        unlabelled=[UnlabelledData(str(store))],
+        strong_view=ViewRange(rotation=0.5),
+        weak_view=ViewRange(flip=0.5),
+        **PLAIN,
+    )
     views = UnlabelledViews(unlabelled_sources(settings.unlabelled), settings, seed=0)
     flips = 0
     for epoch in range(6):
@@ -141,9 +148,12 @@ def test_the_target_turns_with_the_strong_view(tmp_path: Path) -> None:
         expected = cv2.resize(expected, (64, 64), interpolation=cv2.INTER_AREA)
         same = np.abs(strong.numpy().astype(float) - expected)[16:48, 16:48].mean()
         flips += int(not np.allclose(label.numpy(), rotation, atol=1e-6))
-        other = np.abs(strong.numpy().astype(float) - cv2.resize(
-            draw_axes((turn.mT @ label).double().numpy())[32:96, 32:96], (64, 64), interpolation=cv2.INTER_AREA
-        ))[16:48, 16:48].mean()  # fmt: skip
+        other = np.abs(
+            strong.numpy().astype(float)
+            - cv2.resize(
+                draw_axes((turn.mT @ label).double().numpy())[32:96, 32:96], (64, 64), interpolation=cv2.INTER_AREA
+            )
+        )[16:48, 16:48].mean()
         assert same < other
     assert 0 < flips < 6
 
@@ -223,9 +233,11 @@ def test_a_perfect_prediction_has_no_error_in_the_log() -> None:
     parameter = random_parameters(3, 7)
     belief = MatrixFisher(parameter)
     batch = UnlabeledBatch(
-        torch.zeros(3, 1, 1, 3), torch.zeros(3, 1, 1, 3), torch.eye(3).double().expand(3, 3, 3),
+        torch.zeros(3, 1, 1, 3),
+        torch.zeros(3, 1, 1, 3),
+        torch.eye(3).double().expand(3, 3, 3),
         torch.stack([belief.mode[0], belief.mode[1], torch.full((3, 3), torch.nan).double()]),
-    )  # fmt: skip
+    )
     values = describe(parameter, belief, torch.tensor([True, False, True]), batch, fixed(-5.0))
     assert values["disagreement_deg"] < 1e-4
     assert values["pseudo_label_error_deg"] < 1e-4
@@ -327,8 +339,9 @@ def test_stages_cover_the_steps(tmp_path: Path) -> None:
     semi = semi_for(tmp_path, stage2_lr_ratio=0.3)
     both = stages_of(recipe_for(tmp_path, ema=ema, semi=semi))
     assert [(s.first, s.end, s.ema_decay, s.lr_ratio, s.semi) for s in both] == [
-        (0, 5, 0.9, 1.0, None), (5, 14, 0.99, 0.3, semi),
-    ]  # fmt: skip
+        (0, 5, 0.9, 1.0, None),
+        (5, 14, 0.99, 0.3, semi),
+    ]
     assert [both.index(stage_at(both, step)) for step in (0, 4, 5, 13, 14)] == [0, 0, 1, 1, 1]
     assert [step for step in range(5, 14) if both[1].estimates_at(step)] == [5, 8, 11]
     assert not any(both[0].estimates_at(step) for step in range(5))

@@ -135,8 +135,9 @@ def test_runs_learn_from_fixed_weights(tmp_path: Path) -> None:
     run = {"step": 0, "recipe": to_dict(recipe_for(tmp_path, model=other))}
     save_checkpoint(tmp_path / "large.safetensors", with_prefix("averaged", large.state_dict()), run)
     for weights, size, share in (
-        (write_pose_weights(tmp_path, size=40), 40, 1.0), (tmp_path / "large.safetensors", 64, 0.5)
-    ):  # fmt: skip
+        (write_pose_weights(tmp_path, size=40), 40, 1.0),
+        (tmp_path / "large.safetensors", 64, 0.5),
+    ):
         semi = semi_for(
             tmp_path, stage1_steps=0, teacher_weights=str(weights), teacher_weights_share=share, teacher_crops=2
         )
@@ -186,8 +187,12 @@ def test_a_running_threshold_follows_every_step_and_keeps_its_share(tmp_path: Pa
 
 def test_a_run_with_everything_goes_on_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings: dict[str, Any] = {
-        "semi": semi_for(tmp_path, stage1_steps=2, **EVERYTHING), "loss": LossRecipe(lambda_ramp_steps=3), "checkpoint_every": 3, "steps": 7, "validate_every": 7
-    }  # fmt: skip
+        "semi": semi_for(tmp_path, stage1_steps=2, **EVERYTHING),
+        "loss": LossRecipe(lambda_ramp_steps=3),
+        "checkpoint_every": 3,
+        "steps": 7,
+        "validate_every": 7,
+    }
     Trainer(recipe_for(tmp_path, run=str(tmp_path / "whole"), **settings), progress=False).train()
     recipe = recipe_for(tmp_path, run=str(tmp_path / "cut"), **settings)
     first = Trainer(recipe, progress=False)

@@ -186,9 +186,14 @@ class DetectorTraining:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise faults.diverged(
-                self.folder, self.step + 1, "loss or its gradient is", kept=self.saved_step, best=None,
-                lr=f"learning_rate (now {self.recipe.learning_rate:g})", clip=f"box_weight (now {self.recipe.box_weight:g})",
-            )  # fmt: skip
+                self.folder,
+                self.step + 1,
+                "loss or its gradient is",
+                kept=self.saved_step,
+                best=None,
+                lr=f"learning_rate (now {self.recipe.learning_rate:g})",
+                clip=f"box_weight (now {self.recipe.box_weight:g})",
+            )
         self.optimizer.step()
         self.average.update(self.network)
         self.step += 1

@@ -25,9 +25,19 @@ from semiuhpe.views.photometric import Photometric, apply
 Float = NDArray[np.float64]
 
 EFFECTS = Photometric(
-    brightness=0.25, contrast=0.3, saturation=0.5, gamma=0.35, tint=0.1, grey=0.1,
-    low_resolution=0.08, smallest=96, blur=0.04, motion_blur=0.03, noise=0.12, jpeg=0.2,
-)  # fmt: skip
+    brightness=0.25,
+    contrast=0.3,
+    saturation=0.5,
+    gamma=0.35,
+    tint=0.1,
+    grey=0.1,
+    low_resolution=0.08,
+    smallest=96,
+    blur=0.04,
+    motion_blur=0.03,
+    noise=0.12,
+    jpeg=0.2,
+)
 
 SMALLEST = 5.5
 """Heads smaller than this (square root of the area, pixels of the scene) are neither taught nor counted wrong."""

@@ -221,9 +221,19 @@ def _labelled_view() -> ViewRange:
 
 def _labelled_photometric() -> Photometric:
     return Photometric(
-        brightness=0.3, contrast=0.35, saturation=0.5, gamma=0.4, tint=0.12, grey=0.1, low_resolution=0.4, smallest=22,
-        blur=0.2, motion_blur=0.06, noise=0.2, jpeg=0.25,
-    )  # fmt: skip
+        brightness=0.3,
+        contrast=0.35,
+        saturation=0.5,
+        gamma=0.4,
+        tint=0.12,
+        grey=0.1,
+        low_resolution=0.4,
+        smallest=22,
+        blur=0.2,
+        motion_blur=0.06,
+        noise=0.2,
+        jpeg=0.25,
+    )
 
 
 @dataclass
