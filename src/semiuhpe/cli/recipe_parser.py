@@ -10,16 +10,9 @@ from jsonargparse import ArgumentParser
 
 from semiuhpe.cli.parser import CommandParser, near
 from semiuhpe.training.pose.recipe import Recipe
+from semiuhpe.training.recipe_io import plain
 
 _NOT_ACCEPTED = re.compile(r"""Parser key "([^"]+)".*?Option '([^']+)' is not accepted""", re.DOTALL)
-_PLAINER = (
-    (r"""Parser key "([^"]+)":\s*""", r"\1: "),
-    (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
-    (r"Expected an? (?:typing\.)?Literal\[([^\]]*)\]", r"expected one of \1"),
-    (r"Expected an? ", "expected "),
-    (r"\. Got value: ", ", got "),
-)
-"""What jsonargparse says in terms of Python, and the same in plain words."""
 
 
 class RecipeParser(ArgumentParser):  # type: ignore[misc, unused-ignore]
@@ -42,9 +35,7 @@ class RecipeParser(ArgumentParser):  # type: ignore[misc, unused-ignore]
                 name.removeprefix(f"--{key}.") for name in self.command().options() if name.startswith(f"--{key}.")
             ]
             return f"{key} has no key {option!r}{near(option, known)}"
-        for pattern, plain in _PLAINER:
-            message = re.sub(pattern, plain, message)
-        return message
+        return plain(message)
 
 
 def recipe_parser(command: Callable[[], CommandParser], words: Sequence[str]) -> RecipeParser:

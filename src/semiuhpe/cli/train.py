@@ -157,10 +157,11 @@ def read_recipe(argv: list[str]) -> tuple[Recipe, bool]:
         build_parser().parse_args(["--help"])
     words = _today(argv)
     parser = _recipe_parser(words)
-    from semiuhpe.training.pose.recipe_file import recipe_of
+    from semiuhpe.training.pose.recipe import Recipe
+    from semiuhpe.training.recipe_io import instantiated
 
     values = parser.parse_args(words)
-    return recipe_of(parser, values), bool(values.quiet)
+    return instantiated(Recipe, parser, values), bool(values.quiet)
 
 
 def main(argv: list[str]) -> int:

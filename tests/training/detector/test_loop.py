@@ -255,10 +255,11 @@ def test_the_rate_warms_up_and_falls() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sise": 1}, "unknown setting 'sise'"),
+        ({"sise": 1}, "unknown key 'sise'"),
         ({"size": 100}, "multiple of 32"),
-        ({"batch": "x"}, "batch must be a int"),
-        ({"portraits": "x"}, "list of texts"),
+        ({"batch": "x"}, "batch: expected int, got x"),
+        ({"batch": 2.5}, "batch: expected int"),
+        ({"portraits": "x"}, "portraits: expected list"),
         ({"steps": 0}, "at least 1"),
     ],
 )

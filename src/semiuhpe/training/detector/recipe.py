@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.sources.split_by import SplitBy
@@ -94,23 +93,7 @@ def read_recipe(path: str | None, overrides: Mapping[str, Any]) -> DetectorRecip
 
     values = {} if path is None else recipe_io.read_recipe(path)
     values.update({key: value for key, value in overrides.items() if value is not None})
-    types = get_type_hints(DetectorRecipe)
-    unknown = sorted(set(values) - set(types))
-    if unknown:
-        raise RecipeError(f"unknown setting {unknown[0]!r}; known are {', '.join(types)}")
-    return DetectorRecipe(**{key: _typed(key, types[key], value) for key, value in values.items()})
-
-
-def _typed(key: str, kind: Any, value: Any) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind == list[str]:
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
-            return value
-    elif isinstance(value, kind) and not isinstance(value, bool):
-        return value
-    name = "list of texts" if kind == list[str] else kind.__name__
-    raise RecipeError(f"{key} must be a {name}, got {json.dumps(value, default=str)}")
+    return recipe_io.typed(DetectorRecipe, values, "the recipe" if path is None else str(path))
 
 
 def to_dict(recipe: DetectorRecipe) -> dict[str, Any]:
