@@ -71,9 +71,14 @@ class HeadPoseEstimator:
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise InputError(f"score_threshold is between 0 and 1, got {score_threshold}")
         self._arguments = {
-            "weights": weights, "device": device, "detector": detector, "score_threshold": score_threshold,
-            "mirrored": mirrored, "threads": threads, "batch_size": batch_size,
-        }  # fmt: skip
+            "weights": weights,
+            "device": device,
+            "detector": detector,
+            "score_threshold": score_threshold,
+            "mirrored": mirrored,
+            "threads": threads,
+            "batch_size": batch_size,
+        }
         self.weights: WeightsFile = open_weights(weights)
         self._session, self.size = _pose_session(self.weights, device, threads)
         self._error = ErrorModel(self.weights.card)
