@@ -14,6 +14,7 @@ import enum
 import importlib
 import inspect
 import io
+import itertools
 import os
 import re
 import sys
@@ -27,12 +28,17 @@ DOCS = Path(__file__).parent
 API = {
     "Estimating": [
         "semiuhpe.estimator:HeadPoseEstimator", "semiuhpe.poses.head_poses:HeadPoses", "semiuhpe.tracking.stream:Frame",
-        "semiuhpe.prediction.run:predict", "semiuhpe.prediction.options:PredictOptions",
+        "semiuhpe.prediction.run:predict", "semiuhpe.prediction.run:PredictResult",
+        "semiuhpe.prediction.options:PredictOptions",
         "semiuhpe.detection.detector:HeadDetector", "semiuhpe.detection.foreign:ForeignDetector",
-        "semiuhpe.images.load:load_image", "semiuhpe.images.load:list_images",
+        "semiuhpe.images.load:load_image", "semiuhpe.images.load:list_images", "semiuhpe.prediction.rerun_log:RerunLog",
     ],
     "Where heads are, and what they look at": [
         "semiuhpe.poses.camera", "semiuhpe.poses.position", "semiuhpe.poses.looking",
+    ],
+    "Attention over time": [
+        "semiuhpe.attention.sightings", "semiuhpe.attention.zones", "semiuhpe.attention.zones_file",
+        "semiuhpe.attention.summary", "semiuhpe.attention.report:write_report",
     ],
     "Drawing": ["semiuhpe.drawing.poses", "semiuhpe.drawing.colour"],
     "Rotations and Euler angles": ["semiuhpe.geometry.rotation", "semiuhpe.geometry.euler"],
@@ -42,8 +48,26 @@ API = {
         "semiuhpe.distributions.rotation_laplace:RotationLaplace",
     ],
     "Heads at rest": ["semiuhpe.heads.record:HeadRecord", "semiuhpe.heads.store:HeadStore", "semiuhpe.heads.store:HeadStoreWriter"],
+    "Augmentation": ["semiuhpe.views.warp", "semiuhpe.views.photometric", "semiuhpe.views.occlusion"],
+    "Evaluation": [
+        "semiuhpe.evaluation.metrics", "semiuhpe.evaluation.models:open_model",
+        "semiuhpe.evaluation.benchmarks:Protocol", "semiuhpe.evaluation.benchmarks:protocol",
+        "semiuhpe.evaluation.run", "semiuhpe.evaluation.measure", "semiuhpe.evaluation.submit",
+        "semiuhpe.evaluation.weights_calibration",
+    ],
     "The semi-supervised step": ["semiuhpe.training.pose.step", "semiuhpe.training.pose.stage", "semiuhpe.training.pose.threshold"],
-    "Labelling": ["semiuhpe.labelling.committee", "semiuhpe.labelling.teachers"],
+    "Training the pose network": [
+        "semiuhpe.training.pose.recipe_file:read_recipe", "semiuhpe.training.pose.recipe",
+        "semiuhpe.training.pose.trainer:Trainer", "semiuhpe.models.pose_net:PoseNet",
+        "semiuhpe.training.ema:AveragedNetwork", "semiuhpe.training.pose.teachers:Teachers",
+        "semiuhpe.training.pose.teachers:TeacherAnswer", "semiuhpe.training.pose.batches",
+        "semiuhpe.training.pose.data:HeadSubset", "semiuhpe.training.pose.data:LabelledViews",
+        "semiuhpe.training.pose.data:labelled_heads", "semiuhpe.training.pose.data:training_sources",
+        "semiuhpe.training.pose.data:canonical_crops", "semiuhpe.training.pose.data:rotations_of",
+        "semiuhpe.training.pose.unlabelled:UnlabelledViews", "semiuhpe.training.pose.unlabelled:unlabelled_sources",
+        "semiuhpe.training.pose.unlabelled:as_batch",
+    ],
+    "Labelling": ["semiuhpe.labelling.committee", "semiuhpe.labelling.teachers", "semiuhpe.labelling.run"],
     "Errors": ["semiuhpe.errors"],
 }  # fmt: skip
 """Headings → modules, all of whose public names are listed, or single names in one."""
@@ -73,18 +97,64 @@ def public_names(module: ModuleType) -> Iterator[str]:
 def entry(title: str, value: Any) -> list[str]:
     """One name: its signature, its docstring, and of a class its public methods."""
     name = title.rpartition(".")[2]
-    lines = [f"### `{title}`", "", "```python", signature(name, value), "```", "", inspect.getdoc(value) or "", ""]
+    lines = [f"### `{title}`", "", "```python", signature(name, value), "```", "", *markdown(value)]
     if not inspect.isclass(value):
         return lines
-    for method, member in vars(value).items():
+    for method, member in members(value):
         function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
-        if method.startswith("_") or not inspect.getdoc(member):
-            continue
         if isinstance(member, property):
             lines += [f"**`{method}`**: {inspect.getdoc(member)}", ""]
         elif inspect.isfunction(function):
-            lines += ["```python", signature(method, function), "```", "", inspect.getdoc(function) or "", ""]
+            lines += ["```python", signature(method, function), "```", "", *markdown(function)]
     return lines
+
+
+def members(kind: type) -> Iterator[tuple[str, Any]]:
+    """The public methods and properties of a class, and its `__call__`; those too of bases that have no entry of their own."""
+    listed = {name for names in API.values() for name in names}
+    bases = [base for base in kind.__mro__[1:] if base.__module__.startswith("semiuhpe.")]
+    unlisted = [base for base in bases if not {base.__module__, f"{base.__module__}:{base.__name__}"} & listed]
+    for owner in (kind, *unlisted):
+        for name, member in vars(owner).items():
+            kinds = property, classmethod, staticmethod
+            if (isinstance(member, kinds) or inspect.isfunction(member)) and (name[0] != "_" or name == "__call__"):
+                yield name, member
+
+
+def markdown(value: Any) -> list[str]:
+    """A docstring as Markdown: each of its sections is a bold line and what it says, of parameters a list."""
+    lines: list[str] = []
+    text = inspect.getdoc(value) or ""
+    for about, section, content in split_sections(text):
+        lines += [*about, ""] if about else []
+        if section in ("Returns", "Yields"):
+            lines += [f"**{section}**: {content['']}", ""]
+        elif section:
+            lines += [f"**{section}**:", "", *(f"- `{name}`: {told}" for name, told in content.items()), ""]
+    return lines
+
+
+SECTIONS = ("Args", "Returns", "Yields", "Raises", "Attributes")
+"""The headings of a docstring's sections, those of Google's style."""
+
+
+def split_sections(text: str) -> Iterator[tuple[list[str], str, dict[str, str]]]:
+    """The parts of a docstring: its free text, with no section; then each section with its entries, name → what is said.
+
+    Of `Returns` and `Yields` the one entry has no name.
+    """
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if line.endswith(":") and line[:-1] in SECTIONS]
+    free = lines[: heads[0]] if heads else lines
+    yield "\n".join(free).rstrip().splitlines(), "", {}
+    for start, end in itertools.pairwise([*heads, len(lines)]):
+        section = lines[start][:-1]
+        own = "\n".join(line.removeprefix("    ") for line in lines[start + 1 : end]).strip("\n")
+        if section in ("Returns", "Yields"):
+            yield [], section, {"": " ".join(own.split())}
+            continue
+        found = (entry.partition(":") for entry in re.split(r"\n(?! )", own))
+        yield [], section, {name: " ".join(told.split()) for name, _, told in found}
 
 
 def signature(name: str, value: Callable[..., Any]) -> str:
@@ -106,7 +176,9 @@ def signature(name: str, value: Callable[..., Any]) -> str:
 
 
 def plain(parameter: str) -> str:
-    """A parameter whose annotation is not in quotes."""
+    """A parameter whose annotation is not in quotes, and whose default is a function's or a class's name."""
+    parameter = re.sub(r"<function (\S+) at 0x\w+>|<class '[\w.]*\b(\w+)'>", r"\1\2", parameter)
+    parameter = re.sub(r"^(self|cls): .*", r"\1", parameter)
     return re.sub(r"^(\*{0,2}\w+): '(.*?)'(?= = |$)", r"\1: \2", parameter)
 
 
@@ -132,6 +204,7 @@ def commands_page() -> str:
 
 def recipes_page() -> str:
     """The keys of the recipes of both trainings, with their defaults and what their dataclasses say of them."""
+    from semiuhpe.cli.recipe_options import key_texts
     from semiuhpe.training.detector.recipe import DetectorRecipe
     from semiuhpe.training.pose.recipe import Recipe
 
@@ -139,16 +212,13 @@ def recipes_page() -> str:
     for heading, root in (("semiuhpe train", Recipe), ("semiuhpe train-detector", DetectorRecipe)):
         lines += [f"## {heading}", ""]
         for kind in nested(root):
+            about, _, _ = next(split_sections(inspect.getdoc(kind) or ""))
+            texts = key_texts(kind)
+            flowing = "\nAttributes:\n" not in (kind.__doc__ or "")
+            lines += [f"### {kind.__name__}", "", *([texts[""]] if flowing else about), ""]
+            lines += ["| key | type | default | what it is |", "|---|---|---|---|"]
             lines += [
-                f"### {kind.__name__}",
-                "",
-                inspect.getdoc(kind) or "",
-                "",
-                "| key | type | default |",
-                "|---|---|---|",
-            ]
-            lines += [
-                f"| `{field.name}` | {cell(str(field.type))} | {cell(default_of(field))} |"
+                f"| `{field.name}` | {cell(str(field.type))} | {cell(default_of(field))} | {cell(texts.get(field.name, ''))} |"
                 for field in dataclasses.fields(kind)
             ]
             lines.append("")

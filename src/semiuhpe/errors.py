@@ -10,7 +10,12 @@ class SemiUHPEError(Exception):
 
 
 class MissingExtraError(SemiUHPEError):
-    """A feature needs an optional dependency that is not installed."""
+    """A feature needs an optional dependency that is not installed.
+
+    Args:
+        feature: what needs it.
+        extra: of the package, that installs it.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an optional dependency; install it with: pip install 'semiuhpe[{extra}]'")
@@ -53,7 +58,12 @@ class TrainingError(SemiUHPEError):
 
 
 class RankLostError(SemiUHPEError):
-    """Another process of a training on many has ended, or does not answer any more."""
+    """Another process of a training on many has ended, or does not answer any more.
+
+    Args:
+        rank: number of the process that tells.
+        count: processes in all.
+    """
 
     def __init__(self, rank: int, count: int) -> None:
         super().__init__(
@@ -72,7 +82,12 @@ class RenderingError(SemiUHPEError):
 
 
 class ConventionError(SemiUHPEError, ValueError):
-    """An Euler or matrix convention was asked for by a name that does not exist."""
+    """An Euler or matrix convention was asked for by a name that does not exist.
+
+    Args:
+        name: that name.
+        valid: those that exist.
+    """
 
     def __init__(self, name: object, valid: Iterable[str]) -> None:
         super().__init__(f"unknown rotation convention {name!r}; choose one of: {', '.join(valid)}")
@@ -87,7 +102,12 @@ class ProtocolError(SemiUHPEError, ValueError):
 
 
 class Rejected(SourceError):
-    """One head that is left out. kind: a word to count by; the message names the file and the reason."""
+    """One head that is left out.
+
+    Args:
+        kind: a word to count by.
+        message: names the file and the reason.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -95,4 +115,9 @@ class Rejected(SourceError):
 
 
 class FilteredOut(Rejected):
-    """A sound head that the import was told to leave out (too small, a depiction, ...): counted, but not listed."""
+    """A sound head that the import was told to leave out (too small, a depiction, ...): counted, but not listed.
+
+    Args:
+        kind: a word to count by.
+        message: names the file and the reason.
+    """

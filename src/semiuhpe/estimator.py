@@ -35,22 +35,24 @@ Detector = Callable[[Image], Any]
 
 
 class HeadPoseEstimator:
-    """Estimates the pose of heads in photos.
+    """Estimates the pose of heads in photos. It can be pickled: it is opened anew from its arguments.
 
-    weights: "default" or "open" for embedded ones, or the path of an .onnx file that `semiuhpe export` wrote. device:
-    of this network and of a detector that is opened here: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or
-    "auto", which is CUDA where it is there. detector: anything that maps an RGB image (H, W, 3) uint8 to boxes
-    (n, 4), or to a tuple of boxes (n, 4) and scores (n,); the path of detector weights; or None for the embedded
-    detector (opened when first needed). score_threshold: detections that score less are left out, in [0, 1]; None = as the
-    detector has it.
-    mirrored: estimate the mirror image too and average both beliefs: twice the time, lower error. None = as the weights'
-    card says, for which their error bars were calibrated; the embedded ones say yes. threads: of
-    onnxruntime, at most one a core; None = as many as there are cores. batch_size: pictures in one pass of the network, mirror images too.
+    Args:
+        weights: "default" or "open" for embedded ones, or the path of an .onnx file that `semiuhpe export` wrote.
+        device: of this network and of a detector that is opened here: "cpu", "cuda" or "cuda:1" (these need
+            onnxruntime-gpu), or "auto", which is CUDA where it is there.
+        detector: maps an RGB image (H, W, 3) uint8 to boxes (n, 4), or to a tuple of boxes (n, 4) and scores (n,); or
+            the path of detector weights; None = the embedded detector (opened when first needed).
+        score_threshold: detections that score less are left out, in [0, 1]; None = as the detector has it.
+        mirrored: estimate the mirror image too and average both beliefs: twice the time, lower error. None = as the
+            weights' card says, for which their error bars were calibrated; the embedded ones say yes.
+        threads: of onnxruntime, at most one per core; None = as many as there are cores.
+        batch_size: pictures in one pass of the network, mirror images too.
 
-    Raises WeightsError for weights that are missing, damaged or not a pose network's, DeviceError for a device that is
-    unknown or not there, InputError for other wrong settings.
-
-    An estimator can be pickled: it is opened anew from its arguments.
+    Raises:
+        WeightsError: weights that are missing, damaged or not a pose network's.
+        DeviceError: a device that is unknown or not there.
+        InputError: other wrong settings.
     """
 
     def __init__(
@@ -109,9 +111,15 @@ class HeadPoseEstimator:
     def __call__(self, image: Any) -> Any:
         """Find every head and estimate its pose.
 
-        image: a path, the http or https URL of a photo, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file: →
-        HeadPoses. Or a list or tuple of these, a folder, a glob pattern or a .txt list: → a list of HeadPoses, one for
-        each picture, in order, as of `each`. Raises ImageError where one of them cannot be read.
+        Args:
+            image: a path, the http or https URL of a photo, (H, W, 3) uint8 RGB, a PIL image or the bytes of a file; or
+                a list or tuple of these, a folder, a glob pattern or a .txt list.
+
+        Returns:
+            A `HeadPoses` for one picture; a list of them for many, one per picture, in order, as of `each`.
+
+        Raises:
+            ImageError: one of the pictures cannot be read.
         """
         if not (isinstance(image, list | tuple) or is_collection(image)):
             return self.estimate_batch([load_photo(image)])[0]
@@ -123,23 +131,37 @@ class HeadPoseEstimator:
         return found
 
     def each(self, sources: Any, *, recursive: bool = False) -> Iterator[tuple[Any, HeadPoses | Exception]]:
-        """The heads of many photos, one photo after the other, of any number: pairs of a photo and its heads.
+        """Yield the heads of many photos, of any number, one photo after the other.
 
-        sources: an iterable of what `__call__` takes, or one folder, glob pattern or .txt list. Folders, patterns and lists
-        among many are replaced by the photos in them. recursive: look into sub-folders. The first of a pair is a Path,
-        or what was given where that is no path. The second is the exception where a photo cannot be read: it costs no
-        other one. Photos go through detector and pose network in batches of at most 16, 16 megapixels in all, and no
-        more than these are held.
+        Photos go through detector and pose network in batches of at most 16, 16 megapixels in all; no more than these
+        are held.
+
+        Args:
+            sources: an iterable of what `__call__` takes, or one folder, glob pattern or .txt list. Folders, patterns
+                and lists among many are replaced by the photos in them.
+            recursive: look into sub-folders.
+
+        Yields:
+            Pairs of a photo (a Path, or what was given where that is no path) and its `HeadPoses`, or the exception
+            where a photo cannot be read: it costs no other one.
         """
         for batch in batches((name, outcome(load_photo, photo)) for name, photo in _photos(sources, recursive)):
             for name, _, heads in each_together(lambda some: self.estimate_batch(photo for _, photo in some), batch):
                 yield name, heads
 
     def detect(self, image: Image) -> tuple[Float, Float]:
-        """The heads in a picture: boxes (n, 4) with area, and scores (n,).
+        """Find the heads in a picture, without their poses.
 
-        image: (H, W, 3) uint8 RGB. They are what the detector in use finds; of a detector whose card tells how the pose
-        network's answer counts (`head_probability`), what both take for heads. Raises InputError for a detector that answers anything but boxes.
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Boxes (n, 4) float64 with area, x1, y1, x2, y2 pixels, and scores (n,) float64, as the detector in use finds
+            them; of a detector whose card tells how the pose network's answer counts (`head_probability`), what both
+            take for heads.
+
+        Raises:
+            InputError: the detector answers anything but boxes.
         """
         if self.head_probability is None:
             return self._usable(self.detector(image))
@@ -193,19 +215,31 @@ class HeadPoseEstimator:
         fps: float = 30.0,
         policy: ReadPolicy | None = None,
     ) -> Iterator[Frame]:
-        """The heads of everything that comes in time, frame by frame, with identities.
-
-        source: a video file, camera number, or URL of a stream (rtsp, http, ...); an iterable of pictures or of pairs
-        (time_s, picture); or a photo, folder, glob pattern or .txt list, whose photos come one by one, untracked.
-        every: the detector runs on each k-th frame; None: five times a second of a file or an iterable, and of a live
-        source as often as the work keeps up with the frame rate.
-        track: keep identities, by `tracker` (None: `tracking.MotionTracker`). smooth_s: time constant of smoothing the
-        rotations, 0 for none; a head that turns steadily is then shown where it was about so many seconds ago. fps: of
-        an iterable of pictures without times. policy: queue, deadlines and reconnection.
+        """Yield the heads of everything that comes in time, frame by frame, with identities.
 
         Files are lossless. A live source drops frames that come faster than they are worked on and is opened again when
-        it fails; `frame.gaps` tells. Raises VideoError for a source that cannot be read or has gone for good,
-        InputError for settings that do not go together, ImageError for a photo that cannot be read.
+        it fails; `frame.gaps` tells.
+
+        Args:
+            source: a video file, camera number, or URL of a stream (rtsp, http, ...); an iterable of pictures or of
+                pairs (time_s, picture); or a photo, folder, glob pattern or .txt list, whose photos come one by one,
+                untracked.
+            every: the detector runs on each k-th frame; None = five times a second of a file or an iterable, and of a
+                live source as often as the work keeps up with the frame rate.
+            track: keep identities.
+            tracker: keeps them; None = `tracking.MotionTracker`.
+            smooth_s: time constant of smoothing the rotations, seconds, 0 for none; a head that turns steadily is then
+                shown where it was about so many seconds ago.
+            fps: frames per second of an iterable of pictures without times.
+            policy: queue, deadlines and reconnection.
+
+        Yields:
+            A `Frame` per frame or photo.
+
+        Raises:
+            VideoError: a source that cannot be read or has gone for good.
+            InputError: settings that do not go together.
+            ImageError: a photo that cannot be read.
         """
         from semiuhpe.tracking.stream import stream
 
@@ -214,22 +248,39 @@ class HeadPoseEstimator:
         )
 
     def estimate(self, image: Any, boxes: ArrayLike, scores: ArrayLike | None = None) -> HeadPoses:
-        """The pose of heads whose boxes are known.
+        """Estimate the pose of heads whose boxes are known.
 
-        image: as of `__call__`. boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image, or (n, 5) with
-        the score; they may reach outside of it, and a box of which nothing is inside gets the widest error bar. scores:
-        (n,) kept as detection_score (1 where none are given). Raises InputError for malformed boxes.
+        Args:
+            image: one picture, as of `__call__`.
+            boxes: (n, 4) x1, y1, x2, y2 of whole heads, pixels of the upright image, or (n, 5) with the score; they may
+                reach outside of it, and a box of which nothing is inside gets the widest error bar.
+            scores: (n,) kept as detection_score; None = 1 where none are given.
+
+        Returns:
+            A `HeadPoses` of length n, in the order of the boxes.
+
+        Raises:
+            InputError: malformed boxes.
         """
         (heads,) = self._estimate_known([load_photo(image)], [_known(boxes, scores)])
         return heads
 
     def estimate_batch(self, images: Iterable[Any], boxes: Iterable[ArrayLike] | None = None) -> list[HeadPoses]:
-        """As calling it with each image, or `estimate` with each image and its boxes, but together.
+        """Do as `__call__` with each image, or `estimate` with each image and its boxes, but together.
 
         Photos of like size go through the detector together, where it has a method `batch` (as `HeadDetector`), and the
-        heads of all through the pose network. images: as of `__call__`; all are held, so hand over a few dozen at a time,
-        or use `each`. boxes: for each image (n, 4) or (n, 5), as of `estimate`; None: detect. Raises InputError where
-        there are not as many as images, ImageError for a picture that cannot be read.
+        heads of all through the pose network. All images are held: hand over a few dozen at a time, or use `each`.
+
+        Args:
+            images: each as of `__call__`.
+            boxes: for each image (n, 4) or (n, 5), as of `estimate`; None = detect.
+
+        Returns:
+            A `HeadPoses` per image, in order.
+
+        Raises:
+            InputError: there are not as many boxes as images.
+            ImageError: a picture that cannot be read.
         """
         photos = [load_photo(image) for image in images]
         known = self._detect_batch(photos) if boxes is None else [_known(own, None) for own in boxes]
@@ -247,10 +298,16 @@ class HeadPoseEstimator:
         return [self._poses(part, boxes, scores) for part, (boxes, scores) in zip(parts, known, strict=False)]
 
     def estimate_crops(self, crops: Iterable[Any]) -> HeadPoses:
-        """The pose of heads that are already cropped, each anything that `__call__` takes, any size.
+        """Estimate the pose of heads that are already cropped.
 
         A crop is taken to be the square that training sees, 1.3 × the head box; one that is not square is centred in
-        one of its mean side, so the aspect ratio stays. The boxes that come back are those heads' within each crop.
+        one of its mean side, so the aspect ratio stays.
+
+        Args:
+            crops: each anything that `load_image` takes, any size.
+
+        Returns:
+            A `HeadPoses` of one head per crop; its boxes are those heads' within each crop, pixels.
         """
         boxes: list[list[float]] = []
 

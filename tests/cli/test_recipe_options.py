@@ -30,6 +30,22 @@ class Small:
     fourth: str = ""
 
 
+@dataclasses.dataclass
+class Sections:
+    """What it is.
+
+    More of it; first: is no key here.
+
+    Attributes:
+        first: one thing. That is
+            all; second: not here.
+        second: another thing, see `first`.
+    """
+
+    first: int = 1
+    second: float = 0.5
+
+
 def test_docstrings_tell_of_keys() -> None:
     two = "two things, of which the sum counts"
     assert key_texts(Small) == {
@@ -37,6 +53,11 @@ def test_docstrings_tell_of_keys() -> None:
         "first": "one thing; see `second: no`",
         "second": two,
         "third": two,
+    }
+    assert key_texts(Sections) == {
+        "": "What it is.",
+        "first": "one thing. That is all; second: not here",
+        "second": "another thing, see `first`",
     }
     assert option_help("100 %", bool, True) == "100 %% (default: true)"
     assert option_help("", str, "") == "(default: none)"

@@ -119,7 +119,7 @@ of the published head, our backbone."""
 
 
 class Published(nn.Module):
-    """A library's network and the published head (method §3) on normalised pictures (n, 3, S, S) → (n, 9)."""
+    """A library's network and the published head on normalised pictures (n, 3, S, S) → (n, 9)."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

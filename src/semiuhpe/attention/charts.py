@@ -1,4 +1,4 @@
-"""Charts of attention as SVG text: a strip of time, a bar a minute, a rose of directions. Pure functions; no plotting package."""
+"""Charts of attention as SVG text: a strip of time, a bar per minute, a rose of directions. No plotting package."""
 
 from __future__ import annotations
 

@@ -34,9 +34,19 @@ _STYLE = (
 
 
 def write_report(folder: Path, attention: Attention, source: str, minute_s: float) -> list[Path]:
-    """Write the page, the tables and the JSON; each is replaced as a whole. Raises InputError where that cannot be.
+    """Write the page, the tables and the JSON; each is replaced as a whole.
 
-    A report of another source that lies there already is left alone, with an InputError.
+    Args:
+        folder: where to.
+        attention: the figures.
+        source: what the report is of; a report of another source that lies there already is left alone.
+        minute_s: length of what is called a minute, seconds.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: the folder cannot be written, or holds another source's report.
     """
     earlier = _source_of(folder / RESULT)
     if earlier not in (None, source):

@@ -24,7 +24,13 @@ _USUAL_FRAME_S = 1 / 30
 
 @dataclass(frozen=True)
 class RecordingGap:
-    """A time in which the recording itself has nothing. reason: as of `video.frames.Gap`."""
+    """A time in which the recording itself has nothing.
+
+    Attributes:
+        start_s: when it begins, seconds from the first frame.
+        end_s: when it ends, seconds.
+        reason: as of `video.frames.Gap`.
+    """
 
     start_s: float
     end_s: float
@@ -35,9 +41,17 @@ class RecordingGap:
 class Sightings:
     """n sightings of heads, ordered by track, then by time.
 
-    track_id: (n,) identities, −1 left out. time_s: (n,) of the frame; seconds: (n,) how long it stands for. rotation:
-    (n, 3, 3); box: (n, 4); expected_error_deg: (n,). gaps: of the recording. start_s, end_s: of the recording. untracked:
-    heads without an identity, which are in none of the figures.
+    Attributes:
+        track_id: (n,) identities, −1 left out.
+        time_s: (n,) of the frame, seconds.
+        seconds: (n,) how long a sighting stands for.
+        rotation: (n, 3, 3) relative to the ray through the head, as estimates are.
+        box: (n, 4) x1, y1, x2, y2 pixels.
+        expected_error_deg: (n,) degrees.
+        gaps: of the recording.
+        start_s: of the recording, seconds.
+        end_s: of the recording, seconds.
+        untracked: heads without an identity, which are in none of the figures.
     """
 
     track_id: Int
@@ -61,7 +75,17 @@ class Sightings:
 
 
 def read_sightings(path: Path) -> Sightings:
-    """A `frames.jsonl`, also of a run that is not finished. Raises InputError that names the file, and the line."""
+    """Read the sightings of a `frames.jsonl`, also of a run that is not finished.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The sightings.
+
+    Raises:
+        InputError: a file that cannot be read or is no such list; the message names the file, and the line.
+    """
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             return sightings_of(lines, str(path))
@@ -70,7 +94,18 @@ def read_sightings(path: Path) -> Sightings:
 
 
 def sightings_of(lines: Iterable[str], name: str = "frames") -> Sightings:
-    """Of the lines of a `frames.jsonl`; a last line that a kill cut short is left out. Raises InputError."""
+    """Gather the sightings of the lines of a `frames.jsonl`; a last line that a kill cut short is left out.
+
+    Args:
+        lines: one JSON object per frame or gap.
+        name: what errors call the file.
+
+    Returns:
+        The sightings.
+
+    Raises:
+        InputError: a line that is no frame, or heads without identities.
+    """
     times: list[float] = []
     rows: list[tuple[int, float, Any, Any, float]] = []
     gaps: list[RecordingGap] = []

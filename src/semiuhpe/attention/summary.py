@@ -31,7 +31,14 @@ _CHUNK = 2000
 
 @dataclass(frozen=True)
 class Dwell:
-    """One head's attention stayed with one zone."""
+    """One head's attention stayed with one zone.
+
+    Attributes:
+        track_id: whose.
+        zone: name of the zone.
+        start_s: when it began, seconds.
+        end_s: when it ended, seconds.
+    """
 
     track_id: int
     zone: str
@@ -40,7 +47,7 @@ class Dwell:
 
     @property
     def seconds(self) -> float:
-        """How long."""
+        """How long, seconds."""
         return self.end_s - self.start_s
 
 
@@ -48,9 +55,17 @@ class Dwell:
 class Share:
     """What is known of one person in a stretch of time.
 
-    seen_s: seen; absent_s: not seen, though they were before and after; gap_s: the recording has nothing. expected_s: zone →
-    seconds, `ELSEWHERE` included, which add up to seen_s where zones do not overlap. azimuth, elevation: radians, weighted by
-    time and error bars.
+    Attributes:
+        track_id: whose.
+        start_s: begin of the stretch, seconds.
+        end_s: its end, seconds.
+        seen_s: seen, seconds.
+        absent_s: not seen, though they were before and after, seconds.
+        gap_s: the recording has nothing, seconds.
+        expected_s: zone → seconds, `ELSEWHERE` included, which add up to seen_s where zones do not overlap.
+        azimuth: statistics, radians, weighted by time and error bars.
+        elevation: statistics, radians, weighted by time and error bars.
+        expected_error_deg: mean error bar, weighted by time, degrees; NaN where they were not seen.
     """
 
     track_id: int
@@ -67,7 +82,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of one label: a zone, `ELSEWHERE` or `UNSURE`."""
+    """A stretch of one label.
+
+    Attributes:
+        label: a zone, `ELSEWHERE` or `UNSURE`.
+        start_s: begin, seconds.
+        end_s: end, seconds.
+    """
 
     label: str
     start_s: float
@@ -76,7 +97,16 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Attention:
-    """All figures. persons: one `Share` each, over the whole recording; minutes: one for each minute they were there in."""
+    """All figures of a recording.
+
+    Attributes:
+        names: of the zones, and last `ELSEWHERE`.
+        persons: one `Share` each, over the whole recording.
+        minutes: one `Share` for each minute that each person was there in.
+        dwells: of all persons.
+        stretches: track_id → the person's time as stretches of one label, in order.
+        sightings: what the figures are made of.
+    """
 
     names: tuple[str, ...]
     persons: tuple[Share, ...]
@@ -86,12 +116,29 @@ class Attention:
     sightings: Sightings
 
     def dwells_of(self, track_id: int, zone: str) -> list[Dwell]:
-        """Of one person with one zone."""
+        """The dwells of one person with one zone.
+
+        Args:
+            track_id: the person.
+            zone: name of the zone.
+
+        Returns:
+            The dwells, in order of time.
+        """
         return [dwell for dwell in self.dwells if dwell.track_id == track_id and dwell.zone == zone]
 
 
 def attention_of(sightings: Sightings, scene: Scene, *, minute_s: float = MINUTE_S) -> Attention:
-    """The figures of a recording. minute_s: length of what is called a minute."""
+    """Work out the figures of a recording.
+
+    Args:
+        sightings: who was seen when, facing where.
+        scene: what they may look at.
+        minute_s: length of what is called a minute, seconds.
+
+    Returns:
+        All figures.
+    """
     probability = zone_probabilities(sightings, scene)
     persons: list[Share] = []
     minutes: list[Share] = []
@@ -117,7 +164,17 @@ def attention_of(sightings: Sightings, scene: Scene, *, minute_s: float = MINUTE
 
 
 def zone_probabilities(sightings: Sightings, scene: Scene) -> Float:
-    """(n, zones + 1), a part at a time: the lines of sight of a long video would not fit."""
+    """How probable it is that heads look at each zone.
+
+    It is computed a part at a time: the lines of sight of a long video would not fit into memory.
+
+    Args:
+        sightings: n sightings.
+        scene: the zones, and the camera.
+
+    Returns:
+        (n, zones + 1) in [0, 1], the last for no zone.
+    """
     parts = [np.zeros((0, len(scene.names)))]
     for start in range(0, len(sightings), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -166,7 +223,17 @@ def _share(
 
 
 def stretches_of(time_s: Float, seconds: Float, probability: Float, names: Sequence[str]) -> list[Stretch]:
-    """One head's time as stretches of one label, in order; absences lie between them."""
+    """One head's time as stretches of one label, in order; absences lie between them.
+
+    Args:
+        time_s: (n,) of each sighting, growing, seconds.
+        seconds: (n,) how long it stands for.
+        probability: (n, zones + 1) of `zone_probabilities`.
+        names: of the zones, and last `ELSEWHERE`.
+
+    Returns:
+        The stretches; interruptions of up to `BRIDGE_S` between two of one label count as that label.
+    """
     best = probability.argmax(axis=1)
     labels = [names[b] if probability[i, b] > 0.5 else UNSURE for i, b in enumerate(best)]
     runs: list[Stretch] = []

@@ -36,12 +36,26 @@ class Zone(Protocol):
         """Whether directions alone do not tell."""
 
     def met(self, sights: Sights, camera: Camera | None) -> Bool:
-        """Which lines of sight meet it. → (n, k)."""
+        """Tell which lines of sight meet the zone.
+
+        Args:
+            sights: k lines of sight for each of n heads.
+            camera: that took the picture, or None.
+
+        Returns:
+            (n, k) bool.
+        """
 
 
 @dataclass(frozen=True)
 class DirectionZone:
-    """A range of azimuths (from the first, through growing ones, to the second) and of elevations, degrees."""
+    """A range of azimuths and of elevations, those of `semiuhpe predict`: 0 faces the lens.
+
+    Attributes:
+        name: unique among zones.
+        azimuth_deg: from the first, through growing ones, to the second, degrees.
+        elevation_deg: from the lower to the upper, degrees.
+    """
 
     name: str
     azimuth_deg: tuple[float, float] = (-180.0, 180.0)
@@ -49,7 +63,15 @@ class DirectionZone:
     needs_camera = False
 
     def met(self, sights: Sights, camera: Camera | None) -> Bool:
-        """See `Zone`."""
+        """See `Zone`.
+
+        Args:
+            sights: k lines of sight for each of n heads.
+            camera: not asked.
+
+        Returns:
+            (n, k) bool.
+        """
         x, y, z = np.moveaxis(sights.relative, -1, 0)
         azimuth, elevation = np.degrees(np.arctan2(-x, -z)), np.degrees(np.arcsin(np.clip(-y, -1, 1)))
         first, last = self.azimuth_deg
@@ -60,11 +82,16 @@ class DirectionZone:
 
 @dataclass(frozen=True)
 class PictureZone:
-    """A box `x1, y1, x2, y2` of the picture, pixels.
+    """A box of the picture.
 
-    With depth_m it stands so far before the camera, facing it, and a line of sight either meets it or not. Without, how far
-    away it is is not known: a head looks at it if, as seen in the picture, the box lies in the direction of the face; heads
-    inside the box, and faces within 20° of the camera's ray, towards it or away, do not look at it.
+    With depth_m it stands so far before the camera, facing it, and a line of sight either meets it or not. Without, how
+    far away it is is not known: a head looks at it if, as seen in the picture, the box lies in the direction of the
+    face; heads inside the box, and faces within 20° of the camera's ray, towards it or away, do not look at it.
+
+    Attributes:
+        name: unique among zones.
+        box: x1, y1, x2, y2 pixels.
+        depth_m: its distance before the camera, metres, or None.
     """
 
     name: str
@@ -73,11 +100,22 @@ class PictureZone:
 
     @property
     def needs_camera(self) -> bool:
-        """With a depth it is a place."""
+        """Whether it has a depth, and so is a place in space."""
         return self.depth_m is not None
 
     def met(self, sights: Sights, camera: Camera | None) -> Bool:
-        """See `Zone`."""
+        """See `Zone`.
+
+        Args:
+            sights: k lines of sight for each of n heads.
+            camera: that took the picture; None will do without a depth.
+
+        Returns:
+            (n, k) bool.
+
+        Raises:
+            ValueError: a depth without a camera.
+        """
         if self.depth_m is None:
             return self._met_in_the_picture(sights)
         direction, origin = _in_space(sights)
@@ -103,7 +141,14 @@ class PictureZone:
 
 @dataclass(frozen=True)
 class PointZone:
-    """A point in space, metres, camera frame; met by a line of sight that passes within an angle of it, or a distance."""
+    """A point in space; met by a line of sight that passes within an angle of it, or a distance.
+
+    Attributes:
+        name: unique among zones.
+        point_m: x, y, z in metres, camera frame.
+        within_deg: the angle, degrees.
+        radius_m: the distance, metres, which then counts instead of the angle; or None.
+    """
 
     name: str
     point_m: tuple[float, float, float]
@@ -112,7 +157,18 @@ class PointZone:
     needs_camera = True
 
     def met(self, sights: Sights, camera: Camera | None) -> Bool:
-        """See `Zone`."""
+        """See `Zone`.
+
+        Args:
+            sights: k lines of sight for each of n heads, with their places in space.
+            camera: not asked.
+
+        Returns:
+            (n, k) bool.
+
+        Raises:
+            ValueError: lines of sight that were made without a camera.
+        """
         direction, origin = _in_space(sights)
         to_point = np.asarray(self.point_m) - origin
         along = np.sum(to_point * direction, axis=-1)
@@ -131,7 +187,12 @@ def _in_space(sights: Sights) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Scene:
-    """Zones, and the camera where it is known."""
+    """Zones, and the camera where it is known.
+
+    Attributes:
+        zones: what may be looked at; they may overlap.
+        camera: that took the pictures, or None.
+    """
 
     zones: tuple[Zone, ...]
     camera: Camera | None = None
@@ -142,7 +203,14 @@ class Scene:
         return (*(zone.name for zone in self.zones), ELSEWHERE)
 
     def probabilities(self, sights: Sights) -> NDArray[np.float64]:
-        """How probable it is that heads look at each zone, and at none of them (last). Zones may overlap. → (n, zones + 1)."""
+        """How probable it is that heads look at each zone, and at none of them. Zones may overlap.
+
+        Args:
+            sights: lines of sight of n heads.
+
+        Returns:
+            (n, zones + 1) in [0, 1], the last for no zone.
+        """
         if not self.zones:
             return np.ones((len(sights.centre), 1))
         met = np.stack([zone.met(sights, self.camera) for zone in self.zones], axis=1)

@@ -23,7 +23,18 @@ from semiuhpe.poses.camera import Camera
 
 
 def read_scene(path: Path, size: tuple[int, int] | None = None) -> Scene:
-    """A zones file. size: width and height of the pictures, where they are known. Raises InputError that names the file."""
+    """Read a zones file.
+
+    Args:
+        path: of the JSON file.
+        size: width and height of the pictures, pixels, where they are known.
+
+    Returns:
+        Its zones and its camera.
+
+    Raises:
+        InputError: a file that cannot be read or is no such file; the message names it.
+    """
     try:
         content = json_value(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -37,7 +48,18 @@ def read_scene(path: Path, size: tuple[int, int] | None = None) -> Scene:
 
 
 def scene_of(content: Any, size: tuple[int, int] | None = None) -> Scene:
-    """The scene of a zones file's content. Raises InputError."""
+    """Make the scene of a zones file's content.
+
+    Args:
+        content: what the JSON holds.
+        size: width and height of the pictures, pixels, where they are known.
+
+    Returns:
+        Its zones and its camera.
+
+    Raises:
+        InputError: malformed content.
+    """
     if not isinstance(content, dict) or not isinstance(content.get("zones"), list) or not content["zones"]:
         raise InputError('expected {"zones": [...], "camera": {...}} with at least one zone')
     _only(content, {"zones", "camera"}, "the file")

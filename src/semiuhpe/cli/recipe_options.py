@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from itertools import zip_longest
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -11,6 +12,7 @@ from semiuhpe.cli.importer_options import not_none
 from semiuhpe.cli.parser import CommandParser
 
 _METAVARS = {str: "TEXT", int: "N", float: "X", bool: "{true,false}"}
+_ENTRIES = re.compile(r"(?m)^ {4}(\w+): (.*(?:\n {8}.*)*)")
 _KEYS = re.compile(r"(?:(?<=[.;)] )|^)(\w+(?:(?:, | … )\w+)*): ")
 
 
@@ -56,10 +58,18 @@ def metavar_of(kind: Any) -> str:
 
 
 def key_texts(recipe: type) -> dict[str, str]:
-    """What a dataclass's docstring says of its fields, as `name, name: text.`; under "" what it says before any of them."""
+    """What a dataclass's docstring says of its fields; under "" what it says before any of them.
+
+    It says it in a section `Attributes:`, one entry per field, or in flowing text, as `name, name: text.`
+    """
+    about, section, entries = inspect.cleandoc(recipe.__doc__ or "").partition("\nAttributes:\n")
+    if section:
+        told = _ENTRIES.findall(entries.split("\n\n")[0])
+        summary = " ".join(about.split("\n\n")[0].split())
+        return {"": summary} | {name: " ".join(text.split()).rstrip(".;") for name, text in told}
     known = {entry.name for entry in dataclasses.fields(recipe)}
     texts = {"": ""}
-    for paragraph in re.split(r"\n\s*\n", recipe.__doc__ or ""):
+    for paragraph in re.split(r"\n\s*\n", about):
         line = " ".join(paragraph.split())
         found = [match for match in _KEYS.finditer(line) if set(re.split(r", | … ", match[1])) <= known]
         if not texts[""]:

@@ -37,16 +37,21 @@ _Found = tuple[NDArray[np.float64], NDArray[np.float64]]
 class HeadDetector:
     """Finds heads, faces and backs of heads alike.
 
-    weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
-    score_threshold: boxes below it are left out, in [0, 1]; None = 0.5, and where a
-    pose network confirms the heads, as in `HeadPoseEstimator`, what the model card says. max_side: pixels of the longer side at which a photo is
-    seen whole. max_tiles: at most this many closer views of a large photo; 0 for none. overlap_threshold: of two boxes
-    with a larger IoU, the better one stays (on validation photos 0.45 is best). device: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or "auto",
-    which is CUDA where it is there. threads: of onnxruntime, at most one a core; None = as many as there are cores.
-    calibration: from the network's score to a probability; None = the model card's.
+    Args:
+        weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
+        score_threshold: boxes below it are left out, in [0, 1]; None = 0.5, and where a pose network confirms the
+            heads, as in `HeadPoseEstimator`, what the model card says.
+        max_side: pixels of the longer side at which a photo is seen whole.
+        max_tiles: at most this many closer views of a large photo; 0 for none.
+        overlap_threshold: of two boxes with a larger IoU, the better one stays; 0.45 is best on validation photos.
+        device: "cpu", "cuda" or "cuda:1" (these need onnxruntime-gpu), or "auto", which is CUDA where it is there.
+        threads: of onnxruntime, at most one per core; None = as many as there are cores.
+        calibration: from the network's score to a probability; None = the model card's.
 
-    Raises WeightsError if the weights are missing, damaged or not a head detector's, DeviceError for a device that is
-    not there, InputError for other wrong settings.
+    Raises:
+        WeightsError: weights that are missing, damaged or not a head detector's.
+        DeviceError: a device that is not there.
+        InputError: other wrong settings.
     """
 
     def __init__(
@@ -73,8 +78,7 @@ class HeadDetector:
         self.overlap_threshold = overlap_threshold
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
-        self.score_threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
-        self._own_threshold = score_threshold
+        self._own_threshold: float | None = score_threshold
         self._probabilities = probabilities_of_card(self.weights.card, str(self.weights.path))
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration
         self._arguments = {"weights": weights, "device": device, "threads": threads, "calibration": calibration}
@@ -82,6 +86,15 @@ class HeadDetector:
         single = self._session.get_inputs()[0].shape[0] == 1  # as older exports
         most = _PIXELS_AT_ONCE if self._session.get_providers()[0].startswith("CPU") else _ON_CARDS
         self._pixels_at_once = 0 if single else most
+
+    @property
+    def score_threshold(self) -> float:
+        """Boxes that score less are left out of what this detector finds by itself."""
+        return SCORE_THRESHOLD if self._own_threshold is None else self._own_threshold
+
+    @score_threshold.setter
+    def score_threshold(self, value: float) -> None:
+        self._own_threshold = value
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -98,20 +111,41 @@ class HeadDetector:
     def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the heads of a photo.
 
-        image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, inside the frame, best first;
-        scores (n,) float32 in [0, 1]. Without heads the shapes are (0, 4) and (0,). Raises InputError otherwise.
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, inside the frame, best first; and scores (n,) float32 in
+            [0, 1]. Without heads the shapes are (0, 4) and (0,).
+
+        Raises:
+            InputError: anything but such an image.
         """
         (found,) = self.batch([image])
         return found
 
     def batch(self, images: Iterable[NDArray[np.uint8]]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """As calling it with each image; what is of like size goes through the network together. Holds all images."""
+        """Do as `__call__` with each image; what is of like size goes through the network together.
+
+        Args:
+            images: each (H, W, 3) uint8 RGB; all are held.
+
+        Returns:
+            Boxes and scores of each image, as of `__call__`.
+
+        Raises:
+            InputError: anything but such images.
+        """
         return self._batch(images, self.score_threshold)
 
     def head_probability(self, pose_weights: str) -> HeadProbability | None:
         """How the answer of a pose network joins the score, with the threshold that this detector was given.
 
-        pose_weights: SHA-256 of its file. None where the card has no curve for it: the score then stands alone.
+        Args:
+            pose_weights: SHA-256 of its file.
+
+        Returns:
+            The curve; None where the card has none for it: the score then stands alone.
         """
         found = self._probabilities.get(pose_weights)
         if found is None or self._own_threshold is None:
@@ -121,7 +155,15 @@ class HeadDetector:
     def candidates(
         self, images: Iterable[NDArray[np.uint8]], least: float
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """As `batch`, with the boxes scored from `least` on, which only a pose network's answer can make heads."""
+        """Do as `batch`, with the boxes scored from `least` on, which only a pose network's answer can make heads.
+
+        Args:
+            images: each (H, W, 3) uint8 RGB.
+            least: lowest score, in [0, 1].
+
+        Returns:
+            Boxes and scores of each image, as of `__call__`.
+        """
         return self._batch(images, min(self.score_threshold, least))
 
     def _batch(
@@ -146,7 +188,15 @@ class HeadDetector:
         return boxes[kept].astype(np.float32), scores[kept].astype(np.float32)
 
     def look(self, image: NDArray[np.uint8], view: View) -> _Found:
-        """What one view of a photo shows: boxes (n, 4) float64 in the photo's pixels, best first, and scores (n,)."""
+        """What one view of a photo shows.
+
+        Args:
+            image: the photo, (H, W, 3) uint8 RGB.
+            view: the part of it, and its scale.
+
+        Returns:
+            Boxes (n, 4) float64 in the photo's pixels, best first, and scores (n,) float64.
+        """
         (found,) = self._seen([(image, view)], self.score_threshold)
         return found
 

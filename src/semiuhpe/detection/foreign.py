@@ -25,14 +25,21 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 class ForeignDetector:
     """Finds heads with another project's exported detector.
 
-    weights: path of an .onnx file; it needs no model card. layout: what its outputs are, a name of
-    `detector_layouts.LAYOUTS`. head_class: the number of the class of heads; None = the one that the file's own list of
-    names calls "head", or the only one. score_threshold: boxes below it are left out, in [0, 1].
-    overlap_threshold: of two boxes with a larger IoU, the better one stays. side: pixels of the longer side at which a
-    photo is seen, where the file leaves it open; None = the layout's. device, threads: as of `HeadDetector`.
+    Args:
+        weights: path of an .onnx file; it needs no model card.
+        layout: what its outputs are, a name of `detection.layouts.LAYOUTS`.
+        head_class: the number of the class of heads; None = the one that the file's own list of names calls "head", or
+            the only one.
+        score_threshold: boxes below it are left out, in [0, 1].
+        overlap_threshold: of two boxes with a larger IoU, the better one stays.
+        side: pixels of the longer side at which a photo is seen, where the file leaves it open; None = the layout's.
+        device: as of `HeadDetector`.
+        threads: as of `HeadDetector`.
 
-    Raises WeightsError if the file is missing, damaged or does not fit the layout (some of that only when the first
-    photo is seen), InputError for wrong settings.
+    Raises:
+        WeightsError: the file is missing, damaged or does not fit the layout (some of that only when the first photo is
+            seen).
+        InputError: wrong settings.
     """
 
     def __init__(
@@ -86,8 +93,16 @@ class ForeignDetector:
     def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the heads of a photo.
 
-        image: (H, W, 3) uint8 RGB. → boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, best first; scores (n,) float32,
-        as the network gives them. Raises InputError, or WeightsError where outputs do not fit the layout.
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Boxes (n, 4) float32 x1, y1, x2, y2 in its pixels, best first; and scores (n,) float32, as the network gives
+            them.
+
+        Raises:
+            InputError: anything but such an image.
+            WeightsError: outputs that do not fit the layout.
         """
         height, width = image_size(image)
         rows, columns, matrix = letterbox(height, width, self._size, self._side, self.layout)

@@ -64,11 +64,15 @@ class ProperSVD:
 class RotationDistribution(ABC):
     """A batch of distributions on rotations.
 
-    parameter: (..., 3, 3) floating point, any device; row-major network outputs reshaped to 3×3, camera←head like the
-    rotations it is a belief about. Raises ValueError for another shape or dtype.
+    `log_normalizer`, `log_prob(R)`, `nll(R)`, `cross_entropy(other)` and `kl(other)` are differentiable once (the
+    latter two in `other` only: this distribution is then a fixed target). Everything else is detached.
 
-    `log_normalizer`, `log_prob(R)`, `nll(R)`, `cross_entropy(other)` and `kl(other)` are differentiable once (the latter two in
-    `other` only: this distribution is then a fixed target). Everything else is detached.
+    Args:
+        parameter: (..., 3, 3) floating point, any device; row-major network outputs reshaped to 3×3, camera←head like
+            the rotations it is a belief about.
+
+    Raises:
+        ValueError: another shape or dtype.
     """
 
     def __init__(self, parameter: Tensor) -> None:
@@ -143,49 +147,99 @@ class RotationDistribution(ABC):
 
     @abstractmethod
     def nll(self, rotation: Tensor, overreg: float = 1.0) -> Tensor:
-        """Supervised loss, one value a head: the negative log-likelihood with `overreg` (ω) as the weight of log c.
+        """Supervised loss, one value per head: the negative log-likelihood with `overreg` (ω) as the weight of log c.
 
-        rotation: broadcasts with (..., 3, 3), camera←head. → (...,); its gradient is finite for every A.
+        Args:
+            rotation: camera←head, broadcasts with (..., 3, 3).
+            overreg: ω.
+
+        Returns:
+            (...,) nats; its gradient is finite for every A.
         """
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Independent draws. → (count, ..., 3, 3). generator: a CPU generator, the source of all randomness."""
+        """Independent draws.
+
+        Args:
+            count: how many of each distribution of the batch.
+            generator: a CPU generator, the source of all randomness.
+
+        Returns:
+            (count, ..., 3, 3) camera←head.
+        """
 
     @abstractmethod
     def _log_density(self, distance: Tensor) -> Tensor:
         """Log density without its normaliser, as a function of r² = Σs − tr(AᵀR) > 0, elementwise."""
 
     def log_prob(self, rotation: Tensor) -> Tensor:
-        """Log density, differentiable. rotation: broadcasts with (..., 3, 3) → (...,)."""
+        """Log density with respect to the Haar measure, differentiable.
+
+        Args:
+            rotation: camera←head, broadcasts with (..., 3, 3).
+
+        Returns:
+            (...,) nats.
+        """
         return -self.nll(rotation)
 
     def cross_entropy(self, other: RotationDistribution) -> Tensor:
-        """`−E_self[log p_other]`, (...,), differentiable in `other`.
+        """Cross-entropy `−E_self[log p_other]`, differentiable in `other`.
 
         By quadrature over all rotations: to about 1e-3 where the belief's singular values are within a factor of 50.
+
+        Args:
+            other: a batch of the same shape.
+
+        Returns:
+            (...,) nats.
         """
         rotations, weights = self._quadrature()
         each = other.log_prob(rotations.to(working_device(other.parameter)))
         return -torch.sum(weights.to(each.device, each.dtype) * each, 0)
 
     def kl(self, other: RotationDistribution) -> Tensor:
-        """`KL(self ‖ other) ≥ 0`, (...,) nats, differentiable in `other`; same gradient as `cross_entropy`."""
+        """Kullback–Leibler divergence `KL(self ‖ other) ≥ 0`, differentiable in `other`.
+
+        Args:
+            other: a batch of the same shape.
+
+        Returns:
+            (...,) nats; with the same gradient as `cross_entropy`.
+        """
         return self.cross_entropy(other) - self.entropy.to(other.parameter.device)
 
     def rotated(self, turn: Tensor) -> Self:
-        """The belief about `Q·R`: A → QA. turn: (..., 3, 3) Q, a rotation, e.g. of the camera.
+        """The belief about `Q·R`: A → QA.
 
         What has been solved is turned and not solved again, mode and mean with the precision that Q has.
+
+        Args:
+            turn: (..., 3, 3) Q, a rotation, e.g. of the camera.
+
+        Returns:
+            The turned batch.
         """
         return self._moved(turn @ self.parameter, self._svd.rotated(turn), lambda mean: _turned(turn, mean))
 
     def mirrored(self) -> Self:
-        """The belief about the mirror image: `R → MRM`, A → MAM."""
+        """The belief about the mirror image: `R → MRM`, A → MAM, with `M = diag(−1, 1, 1)`.
+
+        Returns:
+            The mirrored batch.
+        """
         return self._moved(mirrored_matrix(self.parameter), self._svd.mirrored(), mirrored_matrix)
 
     def sharpened(self, factor: float) -> Self:
-        """The belief with the parameter `factor·A`, factor > 0: the same mode and axes, another certainty."""
+        """The belief with the parameter `factor·A`: the same mode and axes, another certainty.
+
+        Args:
+            factor: > 0.
+
+        Returns:
+            The sharpened batch.
+        """
         if factor == 1:
             return self
         sharper = type(self)(factor * self.parameter)

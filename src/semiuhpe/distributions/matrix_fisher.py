@@ -47,7 +47,16 @@ class _Spectrum:
 
 
 class MatrixFisher(RotationDistribution):
-    """A batch of matrix Fisher distributions, see the base class. log c(0) = 0, and every gradient has a closed form."""
+    """A batch of matrix Fisher distributions, see the base class. log c(0) = 0, and every gradient has a closed form.
+
+    Source: Downs 1972; Mohlin et al. 2020.
+
+    Args:
+        parameter: A, (..., 3, 3) floating point, any device, camera←head.
+
+    Raises:
+        ValueError: another shape or dtype.
+    """
 
     @cached_property
     def _spectrum(self) -> _Spectrum:
@@ -82,17 +91,30 @@ class MatrixFisher(RotationDistribution):
         return self._like_parameter(expected_angle(s.reshape(-1, 3)).reshape(s.shape[:-1]))
 
     def nll(self, rotation: Tensor, overreg: float = 1.0) -> Tensor:
-        """`ω·log c(A) − tr(AᵀR)`, (...,). rotation: a label, or `E[R]` of the belief that a label is; broadcasts.
+        """Supervised loss `ω·log c(A) − tr(AᵀR)`; its gradient `ω·E[R] − R` is exact and bounded for every A.
 
-        The gradient `ω·E[R] − R` is exact and bounded for every A.
+        Source: Mohlin et al. 2020; ω, the weight of log c, in its §5.
+
+        Args:
+            rotation: a label, or `E[R]` of the belief that a label is, camera←head; broadcasts with (..., 3, 3).
+            overreg: ω, 1 for the likelihood itself.
+
+        Returns:
+            (...,) nats.
         """
         return self._linear_loss(rotation, overreg)
 
     def cross_entropy(self, other: RotationDistribution) -> Tensor:
-        """`−E_self[log p_other]`, (...,), differentiable in `other`.
+        """Cross-entropy `−E_self[log p_other]`, differentiable in `other`.
 
-        Of another matrix Fisher it is `log c(A_other) − tr(A_otherᵀ·E_self[R])`, exact, with the gradient
-        `E_other[R] − E_self[R]`; of anything else by quadrature.
+        Of another matrix Fisher it is `log c(A_other) − tr(A_otherᵀ·E_self[R])`, exact, with the gradient `E_other[R] −
+        E_self[R]`; of anything else by quadrature.
+
+        Args:
+            other: a batch of the same shape.
+
+        Returns:
+            (...,) nats.
         """
         if not isinstance(other, MatrixFisher):
             return super().cross_entropy(other)
@@ -100,7 +122,17 @@ class MatrixFisher(RotationDistribution):
         return other._linear_loss(self._mean.to(working_device(other.parameter)), 1.0)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Exact independent draws. → (count, ..., 3, 3). generator: a CPU generator, the source of all randomness."""
+        """Exact independent draws.
+
+        Source: a quadratic form of the quaternion, Prentice 1986.
+
+        Args:
+            count: how many of each distribution of the batch.
+            generator: a CPU generator, the source of all randomness.
+
+        Returns:
+            (count, ..., 3, 3) camera←head.
+        """
         svd = self._svd
         s1, s2, s3 = svd.s.reshape(-1, 3).cpu().unbind(-1)
         # In the frame of the mode tr(S·R) is a quadratic form of the quaternion (w, x, y, z), see Prentice 1986.

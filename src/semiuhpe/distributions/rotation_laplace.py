@@ -1,4 +1,4 @@
-"""The rotation Laplace distribution: a heavier-tailed belief for supervised losses (Yin et al. 2023; method §1).
+"""The rotation Laplace distribution: a heavier-tailed belief for supervised losses (Yin et al. 2023).
 
 With the matrix Fisher's parameter A, its proper singular values s and
 
@@ -34,7 +34,7 @@ from semiuhpe.distributions.matrix_fisher import MatrixFisher
 from semiuhpe.distributions.normalizer import expected_angle, log_normalizer_and_slack
 
 SMALLEST = 1e-8
-"""Under the root of r, so that the loss and its gradient stay finite at a perfect prediction (method §1)."""
+"""Under the root of r, so that the loss and its gradient stay finite at a perfect prediction."""
 
 _EULER = 0.5772156649015329
 _FIRST, _LAST, _STEP = -4.75, 18.5, 0.25  # of v; u beyond e^18.5 ≈ 1/SMALLEST is what the clamp cuts off
@@ -79,7 +79,16 @@ def log_normalizer_and_slope(s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RotationLaplace(RotationDistribution):
-    """A batch of rotation Laplace distributions, see the base class."""
+    """A batch of rotation Laplace distributions, see the base class.
+
+    Source: Yin et al. 2023.
+
+    Args:
+        parameter: A, (..., 3, 3) floating point, any device, camera←head.
+
+    Raises:
+        ValueError: another shape or dtype.
+    """
 
     @cached_property
     def _spectrum(self) -> _Spectrum:
@@ -118,15 +127,30 @@ class RotationLaplace(RotationDistribution):
         return self._like_parameter(torch.sum(spectrum.weight * each, -1).reshape(self.batch_shape))
 
     def nll(self, rotation: Tensor, overreg: float = 1.0) -> Tensor:
-        """Supervised loss `r + log r + ω·log c`, (...,). rotation: a label, (..., 3, 3); broadcasts.
+        """Supervised loss `r + log r + ω·log c`, with `r = √(Σ sᵢ − tr(AᵀR))`.
 
         Its gradient is finite everywhere; near a perfect prediction it is that of the clamped r.
+
+        Args:
+            rotation: a label, camera←head; broadcasts with (..., 3, 3).
+            overreg: ω, the weight of log c.
+
+        Returns:
+            (...,) nats.
         """
         result: Tensor = _NegativeLogLikelihood.apply(self.parameter, rotation, overreg, self)
         return result
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Independent draws, of a component and then from it. → (count, ..., 3, 3). generator: a CPU generator."""
+        """Independent draws, of a component of the mixture and then from it.
+
+        Args:
+            count: how many of each distribution of the batch.
+            generator: a CPU generator, the source of all randomness.
+
+        Returns:
+            (count, ..., 3, 3) camera←head.
+        """
         weight = self._spectrum.weight.cpu()
         if not len(weight):
             return self.parameter.new_zeros((count, *self.parameter.shape))

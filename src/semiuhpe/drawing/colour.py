@@ -27,9 +27,14 @@ _VIRIDIS = np.array(
 
 
 def error_colours(expected_error_deg: ArrayLike, worst_deg: float = 40.0) -> NDArray[np.uint8]:
-    """Colours of expected errors: yellow at 0, green, then blue, indigo from `worst_deg` on. (n,) degrees → (n, 3) uint8 RGB.
+    """Colours of expected errors: yellow at 0, green, then blue, indigo from `worst_deg` on.
 
-    An error that is not a number counts as the worst.
+    Args:
+        expected_error_deg: (n,) degrees; one that is not a number counts as the worst.
+        worst_deg: where the range of colours ends, degrees.
+
+    Returns:
+        (n, 3) uint8 RGB.
     """
     error = np.nan_to_num(np.asarray(expected_error_deg, dtype=np.float64), nan=worst_deg, posinf=worst_deg)
     place = np.clip(error / worst_deg, 0, 1) * (len(_VIRIDIS) - 1)

@@ -1,4 +1,4 @@
-"""The styles of drawing by name."""
+"""Drawing of poses: the styles by name."""
 
 from __future__ import annotations
 
@@ -41,13 +41,23 @@ def draw_poses(
     worst_deg: float = 40.0,
     legend: bool | None = False,
 ) -> Image:
-    """A copy of the image with each head drawn in that style.
+    """Draw each head in a style on a copy of the image.
 
-    image: (H, W, 3) uint8 RGB. rotation: (n, 3, 3) camera←head. box: (n, 4) x1, y1, x2, y2. expected_error_deg: (n,),
-    the colour of boxes, cones and meshes, whose range ends at worst_deg. readable: (n,) bool, the others are drawn grey.
-    labels: n texts, "" for none, each a line or several or a list of forms from the fullest to the shortest; they stand
-    near their heads, never on each other, and on another head only where nothing else is free. legend: whether what the
-    colours mean is written into a corner; None: where any head has such a colour or is grey, and a corner is free.
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        rotation: (n, 3, 3) camera←head.
+        box: (n, 4) x1, y1, x2, y2 pixels.
+        style: one of `STYLES`.
+        expected_error_deg: (n,) degrees, the colour of boxes, cones and meshes, whose range ends at worst_deg.
+        readable: (n,) bool, the others are drawn grey.
+        labels: n texts, "" for none, each a line or several or a list of forms from the fullest to the shortest; they
+            stand near their heads, never on each other, and on another head only where nothing else is free.
+        worst_deg: expected error at which the range of colours ends, degrees.
+        legend: whether what the colours mean is written into a corner; None = where any head has such a colour or is
+            grey, and a corner is free.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
     """
     coloured = style in _BY_COLOUR
     told = _legend(coloured, readable, worst_deg, legend, count=len(np.reshape(np.asarray(box), (-1, 4))))

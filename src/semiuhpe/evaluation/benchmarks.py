@@ -50,10 +50,13 @@ def yaw_below(limit_deg: float) -> Callable[[Labels], Mask]:
 class Protocol:
     """One way of measuring one set.
 
-    summary: one line. split: of the records that are measured, unless the caller names another. measure: labels and
-    predictions of heads that all are labelled and found → figures. subsets: measured one by one. kind: the label that
-    heads must have; None = the most that any has. official_split: of the set's authors, asked for instead of `split` where
-    the store knows it.
+    Attributes:
+        summary: one line.
+        split: of the records that are measured, unless the caller names another.
+        measure: labels and predictions of heads that all are labelled and found → figures.
+        subsets: measured one by one.
+        kind: the label that heads must have; None = the most that any has.
+        official_split: of the set's authors, asked for instead of `split` where the store knows it.
     """
 
     summary: str
@@ -64,10 +67,17 @@ class Protocol:
     official_split: str = ""
 
     def __call__(self, labels: Labels, predictions: Predictions) -> dict[str, Any]:
-        """The figures of every subset, by its name.
+        """Measure every subset. Heads without the label are dropped, missed ones counted.
 
-        labels, predictions: of the same n heads. Heads without the label are dropped, missed ones counted. Raises
-        StoreError if no head has a label of the kind.
+        Args:
+            labels: of n heads.
+            predictions: of the same n heads.
+
+        Returns:
+            Name of the subset → its figures, JSON-ready.
+
+        Raises:
+            StoreError: no head has a label of the kind.
         """
         kind = self.kind_of(labels)
         usable = self.usable(labels)
@@ -90,11 +100,28 @@ class Protocol:
         return results
 
     def kind_of(self, labels: Labels) -> Kind:
-        """The kind of label that is measured."""
+        """The kind of label that is measured.
+
+        Args:
+            labels: of the heads.
+
+        Returns:
+            "rotation", "direction" or "azimuth".
+        """
         return labels.best_kind() if self.kind is None else self.kind
 
     def usable(self, labels: Labels) -> Mask:
-        """Heads that have the label. → (n,) bool. Raises StoreError if none has."""
+        """Which heads have the label.
+
+        Args:
+            labels: of n heads.
+
+        Returns:
+            (n,) bool.
+
+        Raises:
+            StoreError: none has.
+        """
         kind = self.kind_of(labels)
         usable = labels.known(kind)
         if not usable.any():
@@ -102,7 +129,17 @@ class Protocol:
         return usable
 
     def widest(self, labels: Labels) -> Mask:
-        """Heads that any subset keeps. → (n,) bool"""
+        """Which heads any subset keeps.
+
+        Args:
+            labels: of n heads.
+
+        Returns:
+            (n,) bool.
+
+        Raises:
+            StoreError: no head has a label of the kind.
+        """
         kept = np.any([subset.keeps(labels) for subset in self.subsets], axis=0)
         return np.asarray(kept & self.usable(labels))
 
@@ -145,7 +182,17 @@ PROTOCOLS = {
 
 
 def protocol(name: str) -> Protocol:
-    """A protocol by its name. Raises ProtocolError."""
+    """Find a protocol by its name.
+
+    Args:
+        name: a key of `PROTOCOLS`.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ProtocolError: an unknown name.
+    """
     if name not in PROTOCOLS:
         raise ProtocolError(f"no protocol {name!r}; choose from {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

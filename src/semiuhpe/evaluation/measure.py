@@ -16,7 +16,13 @@ from semiuhpe.heads.store import HeadStore
 
 @dataclass(frozen=True)
 class Detection:
-    """Boxes from a detector instead of from the labels. iou: overlap from which one is the head. name: for the document."""
+    """Boxes from a detector instead of from the labels.
+
+    Attributes:
+        detector: RGB picture (H, W, 3) uint8 → boxes (n, 4) and scores (n,).
+        iou: overlap from which one is the head.
+        name: for the document.
+    """
 
     detector: Detector
     iou: float = IOU
@@ -25,7 +31,13 @@ class Detection:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What was measured. document: JSON-ready, the figures under "results". report: files that were written."""
+    """What was measured.
+
+    Attributes:
+        evaluation: figures, labels and predictions.
+        document: JSON-ready, the figures under "results".
+        report: files that were written.
+    """
 
     evaluation: Evaluation
     document: dict[str, Any]
@@ -47,12 +59,25 @@ def measure(
 ) -> Measurement:
     """Measure a model by a protocol; what `semiuhpe evaluate` does.
 
-    protocol: a name of `benchmarks.PROTOCOLS`. model: of `models.open_model`, or a peer's. store: a folder of heads.
-    split: "" = the protocol's. limit: heads at most, evenly spread (0 = all). margin: crop side over head box side.
-    detection: None = boxes as labelled. report: an .html to write, with its JSON beside it.
+    Args:
+        protocol: a name of `benchmarks.PROTOCOLS`.
+        model: of `models.open_model`, or a peer's.
+        store: a folder of heads.
+        split: "" = the protocol's.
+        limit: heads at most, evenly spread (0 = all).
+        batch_size: crops in one pass of the model.
+        margin: crop side over head box side.
+        detection: None = boxes as labelled.
+        report: an .html to write, with its JSON beside it.
+        progress: wraps the numbers of heads that are gone through.
 
-    Raises ProtocolError for an unknown name, StoreError for a store that is missing or has no such heads,
-    MissingExtraError for a report without matplotlib, before any work.
+    Returns:
+        Figures, and the document about them.
+
+    Raises:
+        ProtocolError: an unknown name.
+        StoreError: a store that is missing or has no such heads.
+        MissingExtraError: a report without matplotlib, before any work.
     """
     if report is not None:
         from semiuhpe.evaluation.figures import require_matplotlib

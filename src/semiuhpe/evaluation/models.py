@@ -61,10 +61,22 @@ def open_model(
     threads: int | None = None,
     batch_size: int = 64,
 ) -> PoseModel:
-    """The model of a name ("default", "open"), an .onnx with its card, a run folder or a .safetensors of one.
+    """Open weights of this package as a model that can be evaluated.
 
-    student: of a run, which weights. Raises WeightsError for what is none of these, and MissingExtraError where a run is
-    to be opened without torch.
+    Args:
+        weights: a name ("default", "open"), an .onnx with its card, a run folder or a .safetensors of one.
+        student: of a run, which weights.
+        device: as of `HeadPoseEstimator`.
+        mirrored: as of `HeadPoseEstimator`.
+        threads: as of `HeadPoseEstimator`.
+        batch_size: as of `HeadPoseEstimator`; for exported weights.
+
+    Returns:
+        The model: crops (n, size, size, 3) uint8 RGB → `Predictions`.
+
+    Raises:
+        WeightsError: what is none of these.
+        MissingExtraError: a run is to be opened without torch.
     """
     path = Path(weights)
     if path.is_dir() or path.suffix == ".safetensors":

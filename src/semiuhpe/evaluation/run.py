@@ -36,8 +36,14 @@ Progress = Callable[[Iterable[int]], Iterable[int]]
 class Evaluation:
     """What one evaluation found.
 
-    results: the protocol's figures. labels, predictions: of n heads. kind: what is labelled. measured: (n,) bool, heads
-    that are labelled, kept by some subset and found. numbers: (n,) of each in `heads`.
+    Attributes:
+        results: the protocol's figures.
+        labels: of n heads.
+        predictions: of n heads.
+        kind: what is labelled.
+        measured: (n,) bool, heads that are labelled, kept by some subset and found.
+        numbers: (n,) int64, number of each in `heads`.
+        heads: where they are from.
     """
 
     results: dict[str, Any]
@@ -64,7 +70,22 @@ def predict_heads(
     batch_size: int = 64,
     margin: float = MARGIN,
 ) -> Predictions:
-    """Poses of some heads, by their labelled boxes, or by a detector's that match these. Errors of a store pass through."""
+    """Predict poses of some heads, by their labelled boxes, or by a detector's that match these.
+
+    Errors of a store pass through.
+
+    Args:
+        model: the model.
+        heads: a store.
+        numbers: of the heads.
+        detector: None = boxes as labelled.
+        iou: overlap from which a detection is of the labelled head.
+        batch_size: crops in one pass of the model.
+        margin: crop side over head box side.
+
+    Returns:
+        Poses, in the order of the numbers.
+    """
     if detector is None:
         return predict(model, _pictures(heads, numbers), batch_size=batch_size, margin=margin)
     boxes: list[tuple[int, NDArray[np.float64] | None]] = [
@@ -88,10 +109,25 @@ def evaluate(
     margin: float = MARGIN,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model.
+    """Measure a model by a protocol.
 
-    split: of the records, "" = the protocol's. limit: heads at most, evenly spread (0 = all). detector: boxes come from
-    it instead of from the labels. Raises StoreError where the store has no such heads or labels.
+    Args:
+        protocol: which heads, labels and figures.
+        model: the model.
+        heads: a store.
+        split: of the records, "" = the protocol's.
+        limit: heads at most, evenly spread (0 = all).
+        detector: boxes come from it instead of from the labels.
+        iou: overlap from which a detection is of the labelled head.
+        batch_size: crops in one pass of the model.
+        margin: crop side over head box side.
+        progress: wraps the numbers of heads that are gone through.
+
+    Returns:
+        Figures, and what a report needs.
+
+    Raises:
+        StoreError: the store has no such heads or labels.
     """
     official = "" if split else protocol.official_split
     numbers = choose(heads, split or protocol.split, limit, official=official)
@@ -119,7 +155,16 @@ def _pictures(heads: Heads, numbers: Iterable[int]) -> Iterator[tuple[Image, Arr
 
 
 def best_match(boxes: ArrayLike, label: ArrayLike, iou: float = IOU) -> Float | None:
-    """The box that overlaps the labelled one most, or None if none reaches `iou`. (n, 4), (4,) → (4,)."""
+    """The box that overlaps the labelled one most.
+
+    Args:
+        boxes: (n, 4) x1, y1, x2, y2 pixels.
+        label: (4,) x1, y1, x2, y2 pixels.
+        iou: the least overlap.
+
+    Returns:
+        (4,), or None if no box reaches `iou`.
+    """
     found = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     overlap = box_math.iou(found, np.asarray(label, dtype=np.float64)[None])[:, 0]
     if not len(found) or overlap.max() < iou:

@@ -17,7 +17,14 @@ from semiuhpe.heads.store import HeadStore
 
 @dataclass(frozen=True)
 class Submission:
-    """What was written. path: the file. split: whose heads. heads: how many. score: `dad3dheads.score`, where asked for."""
+    """What was written.
+
+    Attributes:
+        path: the file.
+        split: whose heads.
+        heads: how many.
+        score: `dad3dheads.score`, where asked for.
+    """
 
     path: Path
     split: str
@@ -36,8 +43,19 @@ def submit_dad3dheads(
 ) -> Submission:
     """Write a submission to DAD-3DHeads; what `semiuhpe submit dad-3dheads` does.
 
-    store: the data set's heads. output: the .json. score: of the val split, whose labels are public, instead of the test
-    split, and score it here. Raises StoreError for a store without that split.
+    Args:
+        model: of `models.open_model`, or a peer's.
+        store: folder of the data set's heads.
+        output: the .json.
+        score: of the val split, whose labels are public, instead of the test split, and score it here.
+        batch_size: crops in one pass of the model.
+        progress: wraps the numbers of heads that are gone through.
+
+    Returns:
+        What was written, and its score.
+
+    Raises:
+        StoreError: a store without that split.
     """
     heads, split = HeadStore(store), "val" if score else "test"
     numbers: Iterable[int] = choose(heads, split, official=split)

@@ -1,4 +1,4 @@
-"""Honest error bars for weights: fitted on heads whose poses are known, and written into the file and its card."""
+"""Calibration: honest error bars for weights, fitted on heads of known pose, written into the file and its card."""
 
 from __future__ import annotations
 
@@ -32,8 +32,13 @@ LEAST = 200
 class WeightsCalibration:
     """What a calibration found.
 
-    card: the model card's path. heads: on how many it is fitted. mean_error_deg: of these. coverage_before, coverage_now:
-    share of heads within their 90 % radius. aurc_deg: area under the risk-coverage curve.
+    Attributes:
+        card: the model card's path.
+        heads: on how many it is fitted.
+        mean_error_deg: of these, degrees.
+        coverage_before: share of heads within their 90 % radius before.
+        coverage_now: share of heads within their 90 % radius now.
+        aurc_deg: area under the risk-coverage curve, degrees.
     """
 
     card: Path
@@ -55,13 +60,23 @@ def calibrate_weights(
 ) -> WeightsCalibration:
     """Fit what turns a belief into an expected error and a 90 % radius, and write it into the weights and their card.
 
-    weights: an .onnx with its card, both are replaced. stores: of heads with rotations that were not trained on. split:
-    which of them. limit: heads of each store at most, evenly spread (0 = all). sigma_scale: factor on the noise that a store
-    states of its labels (`label_sigma_deg`). An error is measured against the truth, of which a noisy label is a draw: each
-    label is turned by a draw of its noise, for an estimate that agrees with a label is as far from the truth as the label. mirrored: estimate mirror images too, from
-    now on and by default; None = as the card says.
+    An error is measured against the truth, of which a noisy label is a draw: each label is turned by a draw of its
+    noise, for an estimate that agrees with a label is as far from the truth as the label.
 
-    Raises StoreError for stores without enough labelled heads, WeightsError for weights that cannot be opened.
+    Args:
+        weights: an .onnx with its card, both are replaced.
+        stores: of heads with rotations that were not trained on.
+        split: which of them.
+        limit: heads of each store at most, evenly spread (0 = all).
+        sigma_scale: factor on the noise that a store states of its labels (`label_sigma_deg`).
+        mirrored: estimate mirror images too, from now on and by default; None = as the card says.
+
+    Returns:
+        What was found.
+
+    Raises:
+        StoreError: stores without enough labelled heads.
+        WeightsError: weights that cannot be opened.
     """
     path = Path(weights)
     estimator = HeadPoseEstimator(path, mirrored=mirrored)
@@ -105,9 +120,17 @@ def _estimated(
 
 
 def drawn_truths(labels: Float, sigmas_deg: Float) -> Float:
-    """Labels, each turned about a random axis by a random angle whose root mean square is its sigma. (n, 3, 3), (n,).
+    """Labels, each turned about a random axis by a random angle whose root mean square is its sigma.
 
-    Normal in the rotation vector, sigma / √3 for each axis; of sigma 0 the label itself. The same draws for the same input.
+    Normal in the rotation vector, sigma / √3 for each axis; of sigma 0 the label itself. The same draws for the same
+    input.
+
+    Args:
+        labels: (n, 3, 3) camera←head.
+        sigmas_deg: (n,) degrees.
+
+    Returns:
+        (n, 3, 3) camera←head.
     """
     vectors = np.random.default_rng(0).normal(size=(len(labels), 3)) * np.radians(sigmas_deg)[:, None] / np.sqrt(3)
     return np.asarray(labels @ rotation_of_vector(vectors))

@@ -81,8 +81,16 @@ CONVENTIONS: tuple[str, ...] = tuple(_TABLE)
 def euler(rotation: ArrayLike, convention: str) -> Float:
     """Euler angles of a pose, by named convention (see the module's table).
 
-    rotation: (..., 3, 3) camera←head. Returns (..., 3) radians: pitch, yaw, roll.
-    Raises ConventionError for an unknown name.
+    Args:
+        rotation: (..., 3, 3) camera←head.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3) radians: pitch, yaw, roll.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
     """
     definition = _definition(convention)
     angles = _rx_ry_rz(_as_matrix(rotation)) * definition.signs
@@ -96,8 +104,16 @@ def euler(rotation: ArrayLike, convention: str) -> Float:
 def from_euler(angles: ArrayLike, convention: str) -> Float:
     """Pose of Euler angles, by named convention; any real angles, folded or not.
 
-    angles: (..., 3) radians: pitch, yaw, roll. Returns (..., 3, 3) camera←head.
-    Raises ConventionError for an unknown name, ValueError for another shape.
+    Args:
+        angles: (..., 3) radians: pitch, yaw, roll.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3, 3) camera←head.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
     """
     definition = _definition(convention)
     angles = np.asarray(angles, dtype=np.float64)
@@ -108,19 +124,52 @@ def from_euler(angles: ArrayLike, convention: str) -> Float:
 
 
 def euler_deg(rotation: ArrayLike, convention: str) -> Float:
-    """`euler` in degrees. rotation: (..., 3, 3) camera←head → (..., 3) degrees: pitch, yaw, roll."""
+    """`euler` in degrees.
+
+    Args:
+        rotation: (..., 3, 3) camera←head.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3) degrees: pitch, yaw, roll.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
+    """
     return np.asarray(np.rad2deg(euler(rotation, convention)))
 
 
 def from_euler_deg(angles_deg: ArrayLike, convention: str) -> Float:
-    """`from_euler` in degrees. angles_deg: (..., 3) pitch, yaw, roll → (..., 3, 3) camera←head."""
+    """`from_euler` in degrees.
+
+    Args:
+        angles_deg: (..., 3) degrees: pitch, yaw, roll.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3, 3) camera←head.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
+    """
     return from_euler(np.deg2rad(np.asarray(angles_deg, dtype=np.float64)), convention)
 
 
 def to_matrix(rotation: ArrayLike, convention: str) -> Float:
     """The matrix with which another project states a pose (see the module's table).
 
-    rotation: (..., 3, 3) camera←head → (..., 3, 3) in that project's own axes. Raises ConventionError.
+    Args:
+        rotation: (..., 3, 3) camera←head.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3, 3) in that project's own axes.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
     """
     definition = _definition(convention)
     # Both diagonals are their own inverses.
@@ -131,7 +180,16 @@ def to_matrix(rotation: ArrayLike, convention: str) -> Float:
 def from_matrix(matrix: ArrayLike, convention: str) -> Float:
     """The pose that another project's matrix states: the inverse of `to_matrix`.
 
-    matrix: (..., 3, 3) in that project's own axes → (..., 3, 3) camera←head. Raises ConventionError.
+    Args:
+        matrix: (..., 3, 3) in that project's own axes.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        (..., 3, 3) camera←head.
+
+    Raises:
+        ConventionError: an unknown name.
+        ValueError: another shape.
     """
     definition = _definition(convention)
     matrix = _as_matrix(matrix)

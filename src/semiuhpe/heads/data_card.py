@@ -1,6 +1,6 @@
 """The data card of an export: what the heads are, where they come from, how they are turned, how to read them.
 
-Its YAML head is what the Hugging Face Hub reads; it is written as one JSON value a line, which is YAML too.
+Its YAML head is what the Hugging Face Hub reads; it is written as one JSON value per line, which is YAML too.
 """
 
 from __future__ import annotations

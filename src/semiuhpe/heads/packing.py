@@ -41,7 +41,7 @@ COLUMNS = pa.schema(
         ("extras", pa.string()),
     ]
 )
-"""One head a row. rotation: nine numbers by rows, camera←head, or null; extras: JSON."""
+"""One head per row. rotation: nine numbers by rows, camera←head, or null; extras: JSON."""
 
 
 def export_heads(

@@ -1,4 +1,4 @@
-"""One head at rest: everything that is known of it, besides its picture."""
+"""One head of a dataset at rest: everything that is known of it, besides its picture."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ square angle between the label and the truth, degrees."""
 class HeadRecord:
     """What a store knows of one head.
 
-    id: unique within its store. source: name of the data set. split: one of `SPLITS`. subject: who it is, so
-    that splits can keep people apart ("" = unknown). box: `x1, y1, x2, y2` of the head in the pixels of the
-    stored context crop. rotation: (3, 3) float64 camera←head, or None where there is no label. extras: JSON
-    scalars that belong to the source (landmarks' fit error, rendering parameters, ...).
+    Attributes:
+        id: unique within its store.
+        source: name of the data set.
+        split: one of `SPLITS`.
+        subject: who it is, so that splits can keep people apart ("" = unknown).
+        box: `x1, y1, x2, y2` of the head in the pixels of the stored context crop.
+        rotation: (3, 3) float64 camera←head, or None where there is no label.
+        extras: JSON scalars that belong to the source (landmarks' fit error, rendering parameters, ...).
 
-    Raises StoreError where a field is out of its range.
+    Raises:
+        StoreError: a field that is out of its range.
     """
 
     id: str
@@ -56,7 +61,11 @@ class HeadRecord:
             object.__setattr__(self, "rotation", rotation)
 
     def to_json(self) -> str:
-        """Compact JSON, exact for every float (repr round-trips)."""
+        """Write compact JSON, exact for every float (repr round-trips).
+
+        Returns:
+            The text.
+        """
         return json_text(
             {
                 "id": self.id,
@@ -75,7 +84,15 @@ class HeadRecord:
     def from_fields(cls, raw: Mapping[str, Any]) -> HeadRecord:
         """A record of its fields by name, box and rotation in nested lists or flat ones.
 
-        Raises StoreError for values that no record has, KeyError, TypeError or ValueError for what is none at all.
+        Args:
+            raw: every field by its name.
+
+        Returns:
+            The record.
+
+        Raises:
+            StoreError: values that no record has.
+            KeyError, TypeError, ValueError: what is no record at all.
         """
         rotation = raw["rotation"]
         return cls(
@@ -90,7 +107,17 @@ class HeadRecord:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> HeadRecord:
-        """Inverse of `to_json`. Raises StoreError for anything else."""
+        """Inverse of `to_json`.
+
+        Args:
+            text: JSON.
+
+        Returns:
+            The record.
+
+        Raises:
+            StoreError: anything else.
+        """
         try:
             return cls.from_fields(json_value(text))
         except (KeyError, TypeError, ValueError) as error:

@@ -1,9 +1,9 @@
-"""Heads at rest: one folder on disk for every source.
+"""The head store: a dataset of heads at rest, one folder on disk for every source.
 
 `heads.lmdb` is the truth: under each number it holds the record and the encoded context crop, written in one
-transaction, so a kill at any moment loses at most the batch that was being written and never leaves half a
-head. `heads.parquet` is the same records as a table that any tool opens, rebuilt from the LMDB whenever a
-writer closes (and lazily by a reader, should a kill have come before that).
+transaction, so a kill at any moment loses at most the batch that was being written and never leaves half a head.
+`heads.parquet` is the same records as a table that any tool opens, rebuilt from the LMDB whenever a writer closes (and
+lazily by a reader, should a kill have come before that).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _check_version(store: Path, version: bytes) -> None:
 
 
 def table_of(records: Iterable[HeadRecord]) -> pa.Table:
-    """The records as a pyarrow table, one row a head; `extras` is JSON text."""
+    """The records as a pyarrow table, one row per head; `extras` is JSON text."""
     rows = list(records)
     return pa.table(
         {
@@ -153,10 +153,15 @@ def _records(txn: Any, db: _Environment) -> list[HeadRecord]:
 
 
 class HeadStoreWriter:
-    """Adds heads to a store; opening an existing store continues it.
+    """Adds heads to a store; opening an existing store continues it. A context manager.
 
-    meta: JSON object kept with the store (how it was made). Opening an existing store with a different meta
-    raises StoreError, so that a resumed job cannot mix two recipes. A context manager.
+    Args:
+        path: folder of the store.
+        meta: JSON object kept with the store (how it was made); None = that of the store.
+
+    Raises:
+        StoreError: an existing store has a different meta, so that a resumed job cannot mix two recipes; or the folder
+            holds something else, or a store that is damaged, open for reading in this process or of another format.
     """
 
     def __init__(self, path: str | os.PathLike[str], meta: dict[str, Any] | None = None) -> None:
@@ -196,11 +201,26 @@ class HeadStoreWriter:
             return int(txn.stat(self._db.records)["entries"])
 
     def add(self, record: HeadRecord, encoded: bytes) -> bool:
-        """Add one head with its context crop as JPEG or PNG bytes; False if its id was already there."""
+        """Add one head.
+
+        Args:
+            record: what is known of it.
+            encoded: its context crop as JPEG or PNG bytes.
+
+        Returns:
+            False if its id was already there.
+        """
         return self.add_many([(record, encoded)]) == 1
 
     def add_many(self, heads: Iterable[tuple[HeadRecord, bytes]]) -> int:
-        """Add heads in one transaction: after a kill either all of them are there or none. Returns how many were new."""
+        """Add heads in one transaction: after a kill either all of them are there or none.
+
+        Args:
+            heads: records, each with its context crop as JPEG or PNG bytes.
+
+        Returns:
+            How many were new.
+        """
         added = 0
         with _reading(self.path), self._db.env.begin(write=True) as txn:
             index = int(txn.stat(self._db.records)["entries"])
@@ -241,7 +261,11 @@ def _write_table(path: Path, records: list[HeadRecord]) -> None:
 class HeadStore:
     """Read access to a store by number; cheap to pickle, so loader workers reopen it for themselves.
 
-    Raises StoreError if the folder holds no store, or one of a newer format.
+    Args:
+        path: folder of the store.
+
+    Raises:
+        StoreError: the folder holds no store, a damaged one, or one of another format.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -275,11 +299,28 @@ class HeadStore:
         return iter(self.records)
 
     def record(self, index: int) -> HeadRecord:
-        """Record number `index`."""
+        """What is known of one head.
+
+        Args:
+            index: its number.
+
+        Returns:
+            The record.
+        """
         return self.records[index]
 
     def encoded(self, index: int) -> bytes:
-        """The context crop as it was stored (JPEG or PNG bytes)."""
+        """The context crop of one head as it was stored.
+
+        Args:
+            index: its number.
+
+        Returns:
+            JPEG or PNG bytes.
+
+        Raises:
+            StoreError: no such number, or a damaged store.
+        """
         if self._process != os.getpid():  # LMDB must not be used across a fork
             self._open()
         with _reading(self.path), self._db.env.begin(db=self._db.images) as txn:
@@ -289,13 +330,31 @@ class HeadStore:
         return bytes(value)
 
     def image(self, index: int) -> Image:
-        """The context crop. → (H, W, 3) uint8 RGB."""
+        """The context crop of one head.
+
+        Args:
+            index: its number.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            StoreError: no such number, or a damaged picture.
+        """
         return self._decoded(index, self.encoded(index), 1)
 
     def smaller_image(self, index: int, factor: int) -> tuple[Image, int]:
-        """The context crop decoded smaller by a factor of 1, 2, 4 or 8, where its format can: JPEG, half the time for 2.
+        """The context crop decoded smaller, where its format can: JPEG, half the time for 2.
 
-        → (⌈H/f⌉, ⌈W/f⌉, 3) uint8 RGB and f, which is the factor or 1. Pixel i covers [f·i, f·(i+1)) of the crop.
+        Args:
+            index: number of the head.
+            factor: 1, 2, 4 or 8.
+
+        Returns:
+            (⌈H/f⌉, ⌈W/f⌉, 3) uint8 RGB and f, which is the factor or 1. Pixel i covers [f·i, f·(i+1)) of the crop.
+
+        Raises:
+            StoreError: no such number, or a damaged picture.
         """
         encoded = self.encoded(index)
         factor = factor if encoded[:2] == b"\xff\xd8" else 1

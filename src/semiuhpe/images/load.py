@@ -69,11 +69,19 @@ _PILLOW_LIMIT = threading.Lock()
 def load_image(
     source: str | os.PathLike[str] | bytes | Any, *, max_pixels: int = MAX_PIXELS, name: str = "the picture"
 ) -> Image:
-    """An upright picture, (H, W, 3) uint8 RGB.
+    """Read an upright picture.
 
-    source: a path, the bytes of a file, a PIL image, or an array: (H, W, 3) uint8 is taken as RGB, (H, W) as grey.
-    name: what errors call one that has no path. Raises ImageError, in one line that names the file, for anything that
-    is no readable picture; of HEIC without pillow-heif it is a MissingExtraError too.
+    Args:
+        source: a path, the bytes of a file, a PIL image, or an array: (H, W, 3) uint8 is taken as RGB, (H, W) as grey.
+        max_pixels: files and PIL images of more pixels are refused.
+        name: what errors call a picture that has no path.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: anything that is no readable picture, in one line that names the file; of HEIC without pillow-heif
+            it is a MissingExtraError too.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -213,14 +221,22 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def list_images(sources: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[Path]:
-    """The picture files of SOURCEs, each once, in order; files of a folder in natural order (2 before 10).
+    """List the picture files of SOURCEs, each once, in order; files of a folder in natural order (2 before 10).
 
-    A source is a file (taken as it is, whatever its name), a folder (its pictures, with `recursive` those of its
-    sub-folders too; hidden ones are left out), a glob pattern, or a .txt file that lists files, folders and patterns
-    within one folder (`photos/*.jpg`, never `**`), one a line, relative to itself: lists come from strangers. What a
-    list names but is not there stays in the result, so that only it fails, when it is opened. Raises ImageError for a
-    source that does not exist or matches nothing, for a list with any other pattern, and where a pattern, or a list's
-    folders, hold more than `patterns.MAX_ENTRIES` files and folders.
+    What a list names but is not there stays in the result, so that only it fails, when it is opened.
+
+    Args:
+        sources: each a file (taken as it is, whatever its name), a folder (its pictures; hidden ones are left out), a
+            glob pattern, or a .txt file that lists files, folders and patterns within one folder (`photos/*.jpg`, never
+            `**`), one per line, relative to itself: lists come from strangers.
+        recursive: pictures of a folder's sub-folders too.
+
+    Returns:
+        Paths.
+
+    Raises:
+        ImageError: a source that does not exist or matches nothing, a list with any other pattern, or a pattern or a
+            list's folders that hold more than `patterns.MAX_ENTRIES` files and folders.
     """
     return list_files(sources, recursive=recursive)
 

@@ -1,10 +1,10 @@
-"""A committee's answer on one head: which teachers are trusted, whether they agree, and the belief that they make.
+"""Pseudo-labels by a committee of teachers: which are trusted, whether they agree, and the belief that they make.
 
-Each trusted teacher's rotation and covariance are a matrix Fisher density (`belief.parameter_of_covariance`); the product
-of densities is the density of the summed parameters, so precise teachers count for more, about each axis by itself. It
-is then widened twice. Teachers learn from the same data sets and err alike: n of them whose errors correlate by ρ are
-worth n / (1 + (n − 1)·ρ). And where they disagree by more than they state, the belief is as wide as they disagree
-(Birge's ratio √(χ²/(3(n − 1))), if above 1).
+Each trusted teacher's rotation and covariance are a matrix Fisher density (`uncertainty.parameter_of_covariance`); the
+product of densities is the density of the summed parameters, so precise teachers count for more, about each axis by
+itself. It is then widened twice. Teachers learn from the same data sets and err alike: n of them whose errors correlate
+by ρ are worth n / (1 + (n − 1)·ρ). And where they disagree by more than they state, the belief is as wide as they
+disagree (Birge's ratio √(χ²/(3(n − 1))), if above 1).
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ NOBODY, NO_WITNESS, TOO_FEW, APART, UNSURE = (
 class Limits:
     """How far a teacher is trusted.
 
-    azimuth_deg: largest |azimuth| of its own answer. own_deg: largest error that it states of itself (RMS angle).
-    assumed_deg: RMS angle of its errors where it states none. witness: whether it can tell that there is no face: by the
-    error it states, by finding none, or by knowing heads from all sides. One that cannot makes no label without one that can.
+    Attributes:
+        azimuth_deg: largest |azimuth| of its own answer, degrees.
+        own_deg: largest error that it states of itself, RMS angle in degrees.
+        assumed_deg: RMS angle of its errors where it states none, degrees.
+        witness: whether it can tell that there is no face: by the error it states, by finding none, or by knowing heads
+            from all sides. One that cannot makes no label without one that can.
     """
 
     azimuth_deg: float = 180.0
@@ -53,9 +56,12 @@ class Limits:
 class Rules:
     """How a committee decides.
 
-    spread_deg: largest RMS angle between a teacher's views. apart_deg: teachers within this angle of the one in their
-    middle agree, and more than half must. min_teachers: that many must agree. max_sigma_deg: of a label, RMS angle.
-    correlation: of the errors of two teachers, 0 to 1.
+    Attributes:
+        spread_deg: largest RMS angle between a teacher's views, degrees.
+        apart_deg: teachers within this angle, degrees, of the one in their middle agree, and more than half must.
+        min_teachers: that many must agree.
+        max_sigma_deg: largest RMS angle of a label, degrees.
+        correlation: of the errors of two teachers, 0 to 1.
     """
 
     spread_deg: float = 10.0
@@ -67,10 +73,13 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """On one head.
+    """What a committee says of one head.
 
-    parameter: (3, 3) matrix Fisher parameter, or None where there is no label, for the `reason`. distrust: of each
-    teacher, why it was not trusted ("" = it was). agree: of each, whether it is part of the answer.
+    Attributes:
+        parameter: (3, 3) matrix Fisher parameter, camera←head, or None where there is no label, for the `reason`.
+        reason: why there is no label; "" = there is one.
+        distrust: of each teacher, why it was not trusted ("" = it was).
+        agree: of each teacher, whether it is part of the answer.
     """
 
     parameter: Float | None
@@ -85,7 +94,16 @@ class Verdict:
 
 
 def distrust(opinion: Opinion, limits: Limits, spread_deg: float) -> NDArray[np.str_]:
-    """Why a teacher is not trusted with each of n heads, "" where it is. → (n,) str"""
+    """Why a teacher is not trusted with each of n heads.
+
+    Args:
+        opinion: the teacher's, of n heads.
+        limits: how far it is trusted.
+        spread_deg: largest RMS angle between its views, degrees.
+
+    Returns:
+        (n,) str, "" where it is trusted.
+    """
     azimuth = np.degrees(np.abs(azimuth_elevation_tilt(opinion.rotation)[:, 0]))
     return np.select(
         [
@@ -100,7 +118,16 @@ def distrust(opinion: Opinion, limits: Limits, spread_deg: float) -> NDArray[np.
 
 
 def verdicts(opinions: Sequence[Opinion], limits: Sequence[Limits], rules: Rules) -> list[Verdict]:
-    """What a committee of t teachers says of the same n heads."""
+    """What a committee says of heads.
+
+    Args:
+        opinions: of each of t teachers, of the same n heads.
+        limits: of each teacher.
+        rules: how they decide.
+
+    Returns:
+        n verdicts.
+    """
     reasons = np.stack(
         [distrust(opinion, limit, rules.spread_deg) for opinion, limit in zip(opinions, limits, strict=True)]
     )
@@ -135,9 +162,16 @@ def _verdict(
 
 
 def in_agreement(rotation: Float, apart_deg: float) -> NDArray[np.bool_]:
-    """Who is within an angle of the one in the middle, who has most others so near. (t, 3, 3) → (t,) bool.
+    """Who is within an angle of the one in the middle, who has most others so near.
 
     Of several such, the middle is who is nearest to those others. Of two teachers, both agree or only one is left.
+
+    Args:
+        rotation: (t, 3, 3) camera←head, one per teacher.
+        apart_deg: the angle, degrees.
+
+    Returns:
+        (t,) bool.
     """
     distance = np.degrees(geodesic_distance(rotation[:, None], rotation[None]))
     near = distance <= apart_deg
@@ -146,9 +180,15 @@ def in_agreement(rotation: Float, apart_deg: float) -> NDArray[np.bool_]:
 
 
 def fused(rotation: Float, covariance: Float, correlation: float) -> Float:
-    """The belief of t ≥ 1 teachers together, as the module says. (t, 3, 3) each → (3, 3) matrix Fisher parameter.
+    """The belief of t ≥ 1 teachers together, by the product of densities and the widening of the module.
 
-    covariance: radians², head frame of each teacher, positive definite.
+    Args:
+        rotation: (t, 3, 3) camera←head.
+        covariance: (t, 3, 3) radians², head frame of each teacher, positive definite.
+        correlation: of the errors of two teachers, 0 to 1.
+
+    Returns:
+        (3, 3) matrix Fisher parameter, camera←head.
     """
     count = len(rotation)
     parameter = parameter_of_covariance(rotation, covariance).sum(axis=0)

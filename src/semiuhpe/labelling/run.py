@@ -1,8 +1,8 @@
-"""The job: a store in, the same heads with labels out, in the same order with the same pictures.
+"""Pseudo-labelling of a store: heads in, the same heads with labels out, in the same order with the same pictures.
 
 Heads go through in groups of consecutive ones. A group is labelled by one thread and written in one transaction, in
-order, so a kill at any moment leaves whole groups; the same command then goes on behind them, and the store is the same for
-any number of threads.
+order, so a kill at any moment leaves whole groups; the same command then goes on behind them, and the store is the same
+for any number of threads.
 """
 
 from __future__ import annotations
@@ -33,8 +33,15 @@ _AHEAD = 3
 class LabelSettings:
     """How a store is labelled.
 
-    scales: crop sizes over the one that suits each teacher. mirrored: mirror images too. given: what becomes of labels
-    that the store has. val: share of subjects whose first label makes them `val`. Raises InputError for values out of range.
+    Attributes:
+        scales: crop sizes over the one that suits each teacher.
+        mirrored: mirror images too.
+        given: what becomes of labels that the store has.
+        val: share of subjects whose first label makes them `val`.
+        rules: how the committee decides.
+
+    Raises:
+        InputError: values out of range.
     """
 
     scales: tuple[float, ...] = SCALES
@@ -63,8 +70,16 @@ def label_store(
 ) -> None:
     """Label the heads of a store into another, or continue to.
 
-    workers: threads, default one a core and 8 at most. Raises StoreError if `out` is no store of this labelling,
-    InputError for settings that cannot be.
+    Args:
+        store: folder of the heads.
+        out: folder of the store that is written.
+        teachers: the committee.
+        settings: None = as they are by default.
+        workers: threads, default one per core and 8 at most.
+
+    Raises:
+        StoreError: `out` is no store of this labelling.
+        InputError: settings that cannot be.
     """
     settings = settings or LabelSettings()
     if workers is not None and workers < 1:

@@ -45,8 +45,13 @@ _RMS_OF_MEAN = 1.085  # RMS over mean angle of a small isotropic error, √(3π/
 class Teacher:
     """One member of a committee.
 
-    name: unique in its committee. size: pixels a side of its crops. margin: crop side over head-box side that suits it.
-    answer: crops (n, size, size, 3) uint8 RGB → `ViewAnswer`; may be called by several threads. description: JSON-ready.
+    Attributes:
+        name: unique in its committee.
+        size: pixels a side of its crops.
+        margin: crop side over head-box side that suits it.
+        answer: crops (n, size, size, 3) uint8 RGB → `ViewAnswer`; may be called by several threads.
+        limits: how far it is trusted.
+        description: JSON-ready.
     """
 
     name: str
@@ -62,9 +67,15 @@ class Teacher:
         return ",".join(digest[:12] for digest in str(self.description.get("sha256", "")).split(","))
 
     def opinion(self, heads: Sequence[tuple[Image, ArrayLike]], scales: Sequence[float], mirrored: bool) -> Opinion:
-        """Of n ≥ 1 heads, each a picture (H, W, 3) uint8 RGB with a box x1, y1, x2, y2.
+        """Ask the teacher about heads, in several views.
 
-        scales: crop sizes over its own. mirrored: the mirror image of each view too.
+        Args:
+            heads: n ≥ 1 pairs of a picture (H, W, 3) uint8 RGB and a box x1, y1, x2, y2 in its pixels.
+            scales: crop sizes over its own, one view each.
+            mirrored: the mirror image of each view too.
+
+        Returns:
+            Its opinion of the n heads.
         """
         views = []
         for scale in scales:
@@ -76,11 +87,20 @@ class Teacher:
 
 
 def open_teachers(named: Sequence[tuple[str, str]]) -> list[Teacher]:
-    """The committee of pairs of name and file, in that order; a second of one name is called NAME-2.
+    """Open the teachers of a committee, in the order given; a second of one name is called NAME-2.
 
-    Names are `weights` (file: default, open or an exported .onnx), those of `evaluation.peers.PRESETS` (file: an .onnx,
-    or several with commas between them, whose rotations are averaged) and `face-mesh` (no file). Raises InputError for
-    no teacher, an unknown name or a file too many or missing, WeightsError for files that do not fit, MissingExtraError.
+    Args:
+        named: pairs of name and file. Names are `weights` (file: default, open or an exported .onnx), those of
+            `evaluation.peers.PRESETS` (file: an .onnx, or several with commas between them, whose rotations are
+            averaged) and `face-mesh` (no file).
+
+    Returns:
+        The teachers.
+
+    Raises:
+        InputError: no teacher, an unknown name or a file too many or missing.
+        WeightsError: files that do not fit.
+        MissingExtraError: a teacher needs a package that is missing.
     """
     if not named:
         raise InputError(f"a committee needs a teacher; give --teacher NAME=FILE with a name of {_names()}")

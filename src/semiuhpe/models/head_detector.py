@@ -1,4 +1,4 @@
-"""A small single-class dense detector: EfficientNet-Lite0, a light feature pyramid, one box and one score a cell.
+"""A small single-class dense detector: EfficientNet-Lite0, a light feature pyramid, one box and one score per cell.
 
     pixels ─ stem, stages 0-4 of Lite0 ─┬ /4 ──────┐
                                         ├ /8 ──┐   │      each: 1×1 to 64 channels, added to the coarser

@@ -19,20 +19,26 @@ from semiuhpe.models.backbones import create_backbone, first_stages, plain_name
 HeadKind = Literal["reference", "linear"]
 
 HEAD_WIDTHS = {"resnet18": (128, 64), "tiny_vit_21m_224": (128, 64), "mobilenetv2_100": (256, 64)}
-"""Hidden widths of the reference's head where they are not 512 and 128 (method §3)."""
+"""Hidden widths of the reference's head where they are not 512 and 128."""
 
 
 class PoseNet(nn.Module):
-    """Backbone → head → A.
+    """The pose network: backbone → head → matrix Fisher parameter A.
 
-    backbone: a name that `semiuhpe.models.backbones.create_backbone` takes. fixed_size: pixels a side of the only
-    picture that it takes; 0 = any. head: "reference" is the paper's (method §3): dropout,
-    features→512→128→9 with batch norm and ReLU6 (narrower for some backbones, see `HEAD_WIDTHS`); "linear" is dropout and one layer. frozen_stages: the stem and
-    this many stages keep their pretrained weights and statistics. frozen_norms: the backbone's batch norms keep their
-    statistics; their scale and shift still train. channels_last: pixels lie together in memory, which is two to three
-    times as fast on a CPU with bfloat16; not for networks with grouped convolutions (RecipeError).
+    Its attribute fixed_size is pixels a side of the only picture that it takes; 0 = any.
 
-    forward: images (n, S, S, 3) uint8 RGB, or the same as float in 0..255 → (n, 3, 3) float32, camera←head.
+    Args:
+        backbone: a name that `semiuhpe.models.backbones.create_backbone` takes.
+        head: "reference" is the paper's: dropout, features→512→128→9 with batch norm and ReLU6 (narrower
+            for some backbones, see `HEAD_WIDTHS`); "linear" is dropout and one layer.
+        dropout: probability, of the head's first layer.
+        pretrained: begin with the backbone's ImageNet weights.
+        frozen_stages: the stem and this many stages keep their pretrained weights and statistics.
+        frozen_norms: the backbone's batch norms keep their statistics; their scale and shift still train.
+        channels_last: pixels lie together in memory, which is two to three times as fast on a CPU with bfloat16.
+
+    Raises:
+        RecipeError: `channels_last` with a network that has grouped convolutions, or an unknown head.
     """
 
     mean: Tensor
@@ -67,7 +73,14 @@ class PoseNet(nn.Module):
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def train(self, mode: bool = True) -> PoseNet:
-        """As `nn.Module.train`, but frozen stages and norms stay in evaluation mode."""
+        """Do as `nn.Module.train`, but frozen stages and norms stay in evaluation mode.
+
+        Args:
+            mode: training, else evaluation.
+
+        Returns:
+            The network.
+        """
         super().train(mode)
         for module in self._in_evaluation:
             module.eval()
@@ -84,6 +97,14 @@ class PoseNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         # A permuted picture is in channels_last order, whose training kernels corrupt memory for grouped 3×3
         # convolutions (RepVGG) on AVX2 in torch 2.14: so the order is always said.
+        """Answer about pictures of heads.
+
+        Args:
+            images: (n, S, S, 3) uint8 RGB, or the same as float in 0..255.
+
+        Returns:
+            (n, 3, 3) float32 matrix Fisher parameters, camera←head.
+        """
         pixels = images.permute(0, 3, 1, 2).to(self.mean.dtype, memory_format=self._memory_format)
         features = self.backbone((pixels - self.mean) / self.std)
         parameter: Tensor = self.head(features)
@@ -96,7 +117,7 @@ def _has_grouped_convolutions(module: nn.Module) -> bool:
 
 
 def build_head(features: int, kind: HeadKind, dropout: float, widths: tuple[int, int] | None = None) -> nn.Sequential:
-    """The layers after the backbone, (n, features) → (n, 9); weights N(0, 0.01), biases 0 (method §3).
+    """The layers after the backbone, (n, features) → (n, 9); weights N(0, 0.01), biases 0.
 
     widths: of the hidden layers of "reference"; None = 512 and 128 for more than 600 features, else 128 and 64.
     """

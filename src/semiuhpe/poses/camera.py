@@ -33,10 +33,12 @@ _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 class Camera:
     """A pinhole camera.
 
-    matrix: (3, 3) intrinsics in pixels of the upright picture, `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`, read-only.
-    size: width and height of the picture, pixels.
+    Attributes:
+        matrix: (3, 3) intrinsics in pixels of the upright picture, `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`, read-only.
+        size: width and height of the picture, pixels.
 
-    Raises InputError for a malformed matrix or size.
+    Raises:
+        InputError: a malformed matrix or size.
     """
 
     matrix: Float
@@ -52,7 +54,18 @@ class Camera:
 
     @classmethod
     def from_focal_length(cls, focal_px: float, size: tuple[int, int]) -> Camera:
-        """Square pixels, the axis through the middle. focal_px: in pixels. size: width, height. Raises InputError."""
+        """Make a camera with square pixels, its axis through the middle of the picture.
+
+        Args:
+            focal_px: focal length, pixels.
+            size: width and height of the picture, pixels.
+
+        Returns:
+            The camera.
+
+        Raises:
+            InputError: a length or size that is not positive.
+        """
         width, height = _checked_size(size)
         focal = _positive("a focal length in pixels", focal_px)
         return cls(np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]]), (width, height))
@@ -66,9 +79,19 @@ class Camera:
         vertical_deg: float | None = None,
         diagonal_deg: float | None = None,
     ) -> Camera:
-        """From the angle that the picture spans across its width, height or diagonal; exactly one of them.
+        """Make a camera from the angle that the picture spans across its width, height or diagonal.
 
-        Raises InputError unless it lies between 1° and 179°.
+        Args:
+            size: width and height of the picture, pixels.
+            horizontal_deg: angle across the width, degrees.
+            vertical_deg: angle across the height, degrees.
+            diagonal_deg: angle across the diagonal, degrees.
+
+        Returns:
+            The camera, its axis through the middle of the picture.
+
+        Raises:
+            InputError: not exactly one angle, or one that is not between 1° and 179°.
         """
         width, height = _checked_size(size)
         given = [
@@ -89,11 +112,20 @@ class Camera:
 
     @classmethod
     def from_photo(cls, photo: str | os.PathLike[str] | Any, *, sensor_width_mm: float | None = None) -> Camera:
-        """From what a photo's EXIF tells of its lens.
+        """Make a camera from what a photo's EXIF tells of its lens.
 
-        photo: path or PIL image, not cropped since it was taken. Taken in this order: the focal length and the sensor's
-        width where `sensor_width_mm` is given; the 35 mm equivalent, which is for the diagonal; the focal length and the
-        resolution of the focal plane. Raises InputError, with the remedy, where the photo tells none of them.
+        Taken in this order: the focal length and the sensor's width where `sensor_width_mm` is given; the 35 mm
+        equivalent, which is for the diagonal; the focal length and the resolution of the focal plane.
+
+        Args:
+            photo: path or PIL image, not cropped since it was taken.
+            sensor_width_mm: width of the sensor, its longer side, mm.
+
+        Returns:
+            The camera, its axis through the middle.
+
+        Raises:
+            InputError: the photo tells none of them; the message has the remedy.
         """
         name = (
             str(photo) if isinstance(photo, str | os.PathLike) else str(getattr(photo, "filename", "") or "the picture")
@@ -103,7 +135,7 @@ class Camera:
 
     @property
     def field_of_view_deg(self) -> tuple[float, float]:
-        """Across the width and across the height, as if the axis went through the middle."""
+        """Across the width and across the height, degrees, as if the axis went through the middle."""
         width, height = self.size
         return (
             math.degrees(2 * math.atan(width / 2 / self.matrix[0, 0])),
@@ -111,23 +143,49 @@ class Camera:
         )
 
     def on_plane(self, points: ArrayLike) -> Float:
-        """Image points (n, 2), pixels, on the plane z = 1. → (n, 2)."""
+        """Points of the image on the plane z = 1 of the camera's frame.
+
+        Args:
+            points: (n, 2) pixels.
+
+        Returns:
+            (n, 2) x and y of `(x, y, 1)`, camera frame.
+        """
         flat = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         y = (flat[:, 1] - self.matrix[1, 2]) / self.matrix[1, 1]
         x = (flat[:, 0] - self.matrix[0, 2] - self.matrix[0, 1] * y) / self.matrix[0, 0]
         return np.stack([x, y], axis=1)
 
     def project(self, points: ArrayLike) -> Float:
-        """Points (n, 3) of the camera's frame, any unit → (n, 2) pixels; NaN for those that are not before the camera."""
+        """Points of the camera's frame on the image.
+
+        Args:
+            points: (n, 3) camera frame, any unit.
+
+        Returns:
+            (n, 2) pixels; NaN for points that are not before the camera.
+        """
         flat = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         depth = np.where(flat[:, 2:] > 0, flat[:, 2:], np.nan)
         return np.asarray((flat / depth) @ self.matrix[:2].T)
 
 
 def focal_length_px(tags: Any, size: tuple[int, int], sensor_width_mm: float | None, name: str) -> float:
-    """Focal length in pixels from EXIF tags, number → value, as `Camera.from_photo` says; name: of the photo.
+    """Focal length from EXIF tags, as `Camera.from_photo` says.
 
-    size: width, height of the upright picture. Raises InputError.
+    Source: equal angles of view across the diagonal for the 35 mm equivalent (CIPA DCG-001); tags of EXIF 2.32.
+
+    Args:
+        tags: EXIF tags, number → value.
+        size: width and height of the upright picture, pixels.
+        sensor_width_mm: width of the sensor, mm, or None.
+        name: of the photo, for errors.
+
+    Returns:
+        Focal length in pixels.
+
+    Raises:
+        InputError: the tags do not tell it.
     """
     longer, shorter = max(size), min(size)
     focal_mm, equivalent = _number(tags.get(_FOCAL_MM)), _number(tags.get(_FOCAL_35_MM))

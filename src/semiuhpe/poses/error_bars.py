@@ -1,4 +1,4 @@
-"""From a belief to error bars in degrees, as a model card lays down."""
+"""From a belief to calibrated error bars in degrees, as a model card lays down."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ _RADIUS_90 = 1.4435
 
 @dataclass(frozen=True)
 class ErrorBars:
-    """Of n heads, each (n,): entropy in nats; expected error and the radius that holds the truth in 9 of 10 cases, degrees."""
+    """Error bars of n heads.
+
+    Attributes:
+        entropy: (n,) of the belief, nats relative to uniform.
+        expected_error_deg: (n,) how far off to expect the rotation, degrees.
+        error_90_deg: (n,) the radius that holds the truth in 9 of 10 cases, degrees.
+    """
 
     entropy: Float
     expected_error_deg: Float
@@ -35,12 +41,16 @@ class ErrorBars:
 class ErrorModel:
     """Error bars of matrix Fisher parameters.
 
-    A card with `"calibration": {"kind": "isotonic", "entropy": […], "expected_error_deg": […], "error_90_deg": […]}`, as
-    `semiuhpe calibrate` writes it, maps entropy to errors by linear interpolation in that table (entropies ascending,
-    constant beyond both ends). A card without one uses the formula of `belief.expected_error_deg` with the card's
-    `overreg` (1.025 where it has none), and the 90 % radius of a small isotropic error.
+    A card with `"calibration": {"kind": "isotonic", "entropy": […], "expected_error_deg": […], "error_90_deg": […]}`,
+    as `semiuhpe calibrate` writes it, maps entropy to errors by linear interpolation in that table (entropies
+    ascending, constant beyond both ends). A card without one uses the formula of `uncertainty.expected_error_deg` with
+    the card's `overreg` (1.025 where it has none), and the 90 % radius of a small isotropic error.
 
-    Raises WeightsError for a calibration that is malformed.
+    Args:
+        card: the model card of the weights.
+
+    Raises:
+        WeightsError: a calibration that is malformed.
     """
 
     def __init__(self, card: Mapping[str, Any]) -> None:
@@ -48,7 +58,14 @@ class ErrorModel:
         self._table = None if card.get(KEY) is None else _table(card[KEY])
 
     def __call__(self, parameter: NDArray[np.float64]) -> ErrorBars:
-        """Error bars of parameters (n, 3, 3), any values; one that is not finite has entropy 0 and bars of `UNKNOWN_DEG`."""
+        """Error bars of beliefs.
+
+        Args:
+            parameter: (n, 3, 3) matrix Fisher parameters, any values.
+
+        Returns:
+            Bars of n heads; a parameter that is not finite has entropy 0 and bars of `UNKNOWN_DEG`.
+        """
         finite = np.asarray(np.isfinite(parameter).all(axis=(-2, -1)))
         safe = np.where(finite[..., None, None], parameter, 0.0)
         amount = entropy(safe)

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.arrays import as_array
 from semiuhpe.errors import InputError
-from semiuhpe.files.atomic import json_text
 from semiuhpe.geometry import rotation as rotations
 from semiuhpe.geometry.euler import euler_deg
 from semiuhpe.geometry.ray import axis_to_ray
 from semiuhpe.poses import exchange
+from semiuhpe.poses.exchange_forms import ExchangeForms
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -32,22 +32,24 @@ Style = Literal["axes", "box", "cube", "cone", "mesh"]
 UNREADABLE_DEG = 40.0
 """Heads with a larger expected error are drawn grey: the direction is a guess."""
 
-_DEFAULT_CONVENTIONS = ("300w-lp",)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HeadPoses:
+class HeadPoses(ExchangeForms):
     """n heads (n may be 0): a plain value, which can be pickled and holds no picture.
 
     All arrays are read-only, and float64 but for track_id.
 
-    rotation: (n, 3, 3) camera←head, identity = faces the camera. box: (n, 4) x1, y1, x2, y2 pixels of the upright
-    image. detection_score: (n,) in [0, 1], 1 for boxes that were given. expected_error_deg: (n,) how far off, in
-    degrees, to expect the rotation. error_90_deg: (n,) the angle within which the true rotation lies in 9 of 10 cases.
-    entropy: (n,) of the belief, nats relative to uniform. track_id: (n,) int64, which head of a video it is, −1 for one
-    that is not tracked.
+    Attributes:
+        rotation: (n, 3, 3) camera←head, identity = faces the camera.
+        box: (n, 4) x1, y1, x2, y2 pixels of the upright image.
+        detection_score: (n,) in [0, 1], 1 for boxes that were given.
+        expected_error_deg: (n,) how far off, in degrees, to expect the rotation.
+        error_90_deg: (n,) the angle within which the true rotation lies in 9 of 10 cases, degrees.
+        entropy: (n,) of the belief, nats relative to uniform.
+        track_id: (n,) int64, which head of a video it is, −1 for one that is not tracked.
 
-    Raises InputError where lengths or shapes do not match or a number is not finite.
+    Raises:
+        InputError: lengths or shapes do not match, or a number is not finite.
     """
 
     rotation: Float
@@ -103,18 +105,33 @@ class HeadPoses:
     __hash__ = None  # type: ignore[assignment]
 
     def arrays(self) -> dict[str, Any]:
-        """All that is stored, by name: what `HeadPoses(**...)` takes."""
+        """All that is stored, by name.
+
+        Returns:
+            Name → array: what `HeadPoses(**...)` takes.
+        """
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
     @classmethod
     def empty(cls) -> HeadPoses:
-        """No heads."""
+        """No heads.
+
+        Returns:
+            A `HeadPoses` of length 0.
+        """
         none: dict[str, Any] = {stored.name: np.zeros((0, *stored.shape)) for stored in exchange.STORED}
         return cls(**none)
 
     @classmethod
     def concatenate(cls, parts: Sequence[HeadPoses]) -> HeadPoses:
-        """The heads of several containers, one after the other."""
+        """Join the heads of several containers, one after the other.
+
+        Args:
+            parts: any number of them, perhaps none.
+
+        Returns:
+            A `HeadPoses` as long as all parts together.
+        """
         if not parts:
             return cls.empty()
         arrays = [part.arrays() for part in parts]
@@ -167,23 +184,50 @@ class HeadPoses:
         return rotations.to_quaternion(self.rotation)
 
     def euler(self, convention: str = "300w-lp") -> Float:
-        """(n, 3) pitch, yaw, roll in degrees by a named convention; see docs/conventions.md for their folds."""
+        """Euler angles by a named convention; see docs/conventions.md for their folds.
+
+        Args:
+            convention: one of `geometry.euler.CONVENTIONS`.
+
+        Returns:
+            (n, 3) pitch, yaw, roll in degrees.
+
+        Raises:
+            ConventionError: an unknown name.
+        """
         return np.asarray(euler_deg(self.rotation, convention))
 
     def relative_to_camera(self, camera_matrix: ArrayLike) -> HeadPoses:
-        """The same heads turned as the camera's own axes see them, so that heads of one photo can be compared.
+        """Turn the same heads as the camera's own axes see them, so that heads of one photo can be compared.
 
         An estimate describes a head as seen along the ray through it: identity faces the lens, wherever in the photo
         the head is. With C the smallest rotation that takes the optical axis to that ray, the pose in the camera's
-        frame is `C·R`; a head at the right edge that faces the lens is there turned to the image left.
+        frame is `C·R`; a head at the right edge that faces the lens is there turned to the image left. The ray is that
+        of the box's centre; lens distortion is not undone.
 
-        camera_matrix: (3, 3) intrinsics, pixels: `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`. The ray is that of the box's
-        centre; lens distortion is not undone. Raises InputError for a malformed matrix.
+        Args:
+            camera_matrix: (3, 3) intrinsics, pixels: `[[fx, s, cx], [0, fy, cy], [0, 0, 1]]`.
+
+        Returns:
+            The heads with rotation `C·R`, camera←head.
+
+        Raises:
+            InputError: a malformed matrix.
         """
         return replace(self, rotation=self._rays(camera_matrix) @ self.rotation)
 
     def relative_to_ray(self, camera_matrix: ArrayLike) -> HeadPoses:
-        """Inverse of `relative_to_camera`, `Cᵀ·R`: from poses in the camera's frame (labels, say) to the ray's."""
+        """Inverse of `relative_to_camera`, `Cᵀ·R`: from poses in the camera's frame (labels, say) to the ray's.
+
+        Args:
+            camera_matrix: (3, 3) intrinsics, pixels, as of `relative_to_camera`.
+
+        Returns:
+            The heads with rotation `Cᵀ·R`, ray←head.
+
+        Raises:
+            InputError: a malformed matrix.
+        """
         return replace(self, rotation=np.swapaxes(self._rays(camera_matrix), 1, 2) @ self.rotation)
 
     def _rays(self, camera_matrix: ArrayLike) -> Float:
@@ -194,7 +238,15 @@ class HeadPoses:
         return axis_to_ray((self.box[:, :2] + self.box[:, 2:]) / 2, matrix)
 
     def position(self, camera: Camera, head: MeanHead | None = None) -> HeadPositions:
-        """Where the heads are, in metres, with errors; see `position.head_positions`. head: by default `MEAN_HEAD`."""
+        """Where the heads are, in metres, with errors; see `position.head_positions`.
+
+        Args:
+            camera: that took the picture.
+            head: how large heads are; None = `MEAN_HEAD`.
+
+        Returns:
+            `HeadPositions` of the n heads, metres, camera frame.
+        """
         from semiuhpe.poses.position import MEAN_HEAD, head_positions
 
         return head_positions(
@@ -204,10 +256,19 @@ class HeadPoses:
     def looks_at(
         self, target: ArrayLike | HeadPoses, camera: Camera, *, within_deg: float = 15.0, head: MeanHead | None = None
     ) -> Float:
-        """How probable it is that each head looks at a target: (n,) for a point, (n, m) for the m heads of a HeadPoses.
+        """How probable it is that each head looks at a target.
 
-        target: x, y, z in metres, camera frame, or heads of the same picture. within_deg: half angle of the cone around the
-        target that a face has to point into; see `looking`. Raises InputError.
+        Args:
+            target: x, y, z in metres, camera frame, or the m heads of a `HeadPoses` of the same picture.
+            camera: that took the picture.
+            within_deg: half angle of the cone around the target that a face has to point into, degrees; see `looking`.
+            head: how large heads are; None = `MEAN_HEAD`.
+
+        Returns:
+            Probabilities, (n,) for a point, (n, m) for heads.
+
+        Raises:
+            InputError: a malformed target or angle.
         """
         from semiuhpe.poses.looking import looks_at, looks_at_point
 
@@ -215,69 +276,6 @@ class HeadPoses:
         if isinstance(target, HeadPoses):
             return looks_at(facing, self.expected_error_deg, own, target.position(camera, head), within_deg)
         return looks_at_point(facing, self.expected_error_deg, own, target, within_deg)
-
-    def to_dict(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> list[dict[str, Any]]:
-        """One JSON-ready dict for each head."""
-        return exchange.to_dicts(self, conventions)
-
-    @classmethod
-    def from_dict(cls, heads: Sequence[dict[str, Any]]) -> HeadPoses:
-        """Inverse of `to_dict`, up to its rounding. Raises InputError for anything else."""
-        return cls(**exchange.arrays_of_dicts(heads))
-
-    def to_json(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> str:
-        """`to_dict` as JSON text."""
-        return json_text(self.to_dict(conventions), indent=2)
-
-    @classmethod
-    def from_json(cls, text: str) -> HeadPoses:
-        """Inverse of `to_json`, up to its rounding. Raises InputError for anything else."""
-        return cls.from_dict(exchange.dicts_of_json(text))
-
-    def to_csv(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> str:
-        """A table with a header, one row for each head; with a column track_id where any head is tracked."""
-        return exchange.rows_to_csv(self.to_rows(conventions), conventions, self._first_columns())
-
-    @classmethod
-    def from_csv(cls, text: str) -> HeadPoses:
-        """Inverse of `to_csv`, up to its rounding; also of a predictions.csv of one photo.
-
-        Raises InputError for anything else, above all a table of several photos or frames: see `from_csv_by_picture`.
-        """
-        return cls.from_dict(exchange.of_one_picture(exchange.dicts_of_csv(text)))
-
-    @classmethod
-    def from_csv_by_picture(cls, text: str) -> dict[str | int | None, HeadPoses]:
-        """The heads of a predictions.csv or a video's heads.csv, by file name or number of the frame.
-
-        Pictures without heads are not in such a table. The key is None for what `to_csv` wrote. Raises InputError for
-        anything else.
-        """
-        return {picture: cls.from_dict(heads) for picture, heads in exchange.dicts_of_csv(text).items()}
-
-    def to_pandas(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> Any:
-        """`to_csv` as a pandas DataFrame. Raises MissingExtraError without that package."""
-        columns = [*self._first_columns(), *exchange.csv_columns(conventions)]
-        return exchange.to_pandas(self.to_rows(conventions), columns)
-
-    def to_rows(self, conventions: Sequence[str] = _DEFAULT_CONVENTIONS) -> list[dict[str, Any]]:
-        """One flat dict for each head, the columns of `exchange.csv_columns` and, where a head is tracked, track_id."""
-        return [exchange.row_of(head) for head in self.to_dict(conventions)]
-
-    def _first_columns(self) -> list[str]:
-        return ["track_id"] if (self.track_id >= 0).any() else []
-
-    def to_supervision(self) -> Any:
-        """A `supervision.Detections` with the angles in its data. Raises MissingExtraError without that package."""
-        return exchange.to_supervision(self)
-
-    @classmethod
-    def from_supervision(cls, detections: Any) -> HeadPoses:
-        """Inverse of `to_supervision`, also of what trackers and filters of `supervision` made of it.
-
-        Raises InputError for detections that did not come from there.
-        """
-        return cls(**exchange.arrays_of_supervision(detections))
 
     @overload
     def draw(
@@ -313,17 +311,25 @@ class HeadPoses:
         numbers: bool | None = None,
         legend: bool | None = None,
     ) -> Any:
-        """A copy of the picture with the poses drawn.
+        """Draw the poses on a copy of the picture.
 
-        image: the picture that the heads are of: (H, W, 3) uint8 RGB, or a path, which is opened; the answer is an
-        array (H, W, 3) uint8 RGB. Of a PIL image it is a PIL image, which a notebook shows. style: "axes", "box",
-        "cube", "cone" or "mesh"; box, cone and mesh are coloured by the expected error, bright where it is small.
-        labels: write azimuth, elevation, tilt and the error bar, in degrees, at each head. unreadable_deg: a head with a
-        larger expected error is grey, with its error bar where there is room. numbers: write which head it is, from 1 as
-        in the tables of `semiuhpe predict`, or its track_id where heads are tracked; None: where there are several. legend: write into a free
-        corner what colours and grey mean; None: where there is such a head.
+        Args:
+            image: the picture that the heads are of: (H, W, 3) uint8 RGB, a path, which is opened, or a PIL image.
+            style: "axes", "box", "cube", "cone" or "mesh"; box, cone and mesh are coloured by the expected error,
+                bright where it is small.
+            labels: write azimuth, elevation, tilt and the error bar, in degrees, at each head.
+            unreadable_deg: a head with a larger expected error, degrees, is grey, with its error bar where there is
+                room.
+            numbers: write which head it is, from 1 as in the tables of `semiuhpe predict`, or its track_id where heads
+                are tracked; None = where there are several.
+            legend: write into a free corner what colours and grey mean; None = where there is such a head.
 
-        Raises InputError for an unknown style or where there is no picture, ImageError for one that cannot be read.
+        Returns:
+            (H, W, 3) uint8 RGB; for a PIL image a PIL image, which a notebook shows.
+
+        Raises:
+            InputError: an unknown style, or no picture.
+            ImageError: a picture that cannot be read.
         """
         from PIL import Image as Pillow
 

@@ -35,10 +35,15 @@ _SHARES = _SHARES / _SHARES.sum()
 
 
 def facing_within(kappa: ArrayLike, off: ArrayLike, within: ArrayLike) -> Float:
-    """Probability that a facing direction lies within a cone.
+    """Probability that a facing direction lies within a cone; for the formula see the module.
 
-    kappa: κ ≥ 0 of the isotropic belief. off: γ, angle between the estimated facing direction and the cone's axis; within:
-    α, the cone's half angle; radians in [0, π]. All broadcast → (...,) in [0, 1], to 1e-5.
+    Args:
+        kappa: κ ≥ 0 of the isotropic matrix Fisher belief.
+        off: γ, angle between the estimated facing direction and the cone's axis, radians in [0, π].
+        within: α, the cone's half angle, radians in [0, π].
+
+    Returns:
+        (...,) in [0, 1], to 1e-5; all arguments broadcast.
     """
     k, gamma, alpha = (np.asarray(v, dtype=np.float64) for v in np.broadcast_arrays(kappa, off, within))
     # Near the mode the density falls as exp(−κθ²): by then nothing is left to integrate.
@@ -59,7 +64,12 @@ def facing_within(kappa: ArrayLike, off: ArrayLike, within: ArrayLike) -> Float:
 def facing_angle_quantiles(kappa: ArrayLike, levels: ArrayLike) -> Float:
     """Angles between a facing direction and its estimate that are not exceeded with given probabilities.
 
-    kappa: (n,) κ ≥ 0; levels: (k,) in [0, 1]. → (n, k) radians, by trapezoids over 400 angles.
+    Args:
+        kappa: (n,) κ ≥ 0 of the isotropic matrix Fisher belief.
+        levels: (k,) probabilities in [0, 1].
+
+    Returns:
+        (n, k) radians, by trapezoids over 400 angles.
     """
     k = np.atleast_1d(np.asarray(kappa, dtype=np.float64))
     share = np.linspace(0.0, 1.0, 400)
@@ -96,8 +106,18 @@ def looks_at_point(
 ) -> Float:
     """Probability that heads look at a point.
 
-    facing: (n, 3) unit vectors, camera frame (not relative to each head's ray). expected_error_deg: (n,). positions: of the
-    n heads. target: (3,) metres, camera frame. within_deg: half angle of the cone. → (n,). Raises InputError.
+    Args:
+        facing: (n, 3) unit vectors, camera frame (not relative to each head's ray).
+        expected_error_deg: (n,) of the rotations, degrees.
+        positions: of the n heads.
+        target: (3,) metres, camera frame.
+        within_deg: half angle of the cone around the target, degrees.
+
+    Returns:
+        (n,) in [0, 1].
+
+    Raises:
+        InputError: a malformed target or angle.
     """
     point = as_array("target", target, (3,))
     if not np.isfinite(point).all():
@@ -114,7 +134,18 @@ def looks_at(
 ) -> Float:
     """Probability that each of n heads looks at each of m others, whose places are as uncertain as its own.
 
-    As `looks_at_point` → (n, m); 0 where head and target are at one place, as each head is with itself.
+    Args:
+        facing: (n, 3) unit vectors, camera frame (not relative to each head's ray).
+        expected_error_deg: (n,) of the rotations, degrees.
+        positions: of the n heads.
+        targets: of the m others.
+        within_deg: half angle of the cone around a target, degrees.
+
+    Returns:
+        (n, m) in [0, 1]; 0 where head and target are at one place, as each head is with itself.
+
+    Raises:
+        InputError: a half angle that is not in (0°, 180°], or malformed directions.
     """
     if not 0 < within_deg <= 180:
         raise InputError(f"within_deg is a half angle of more than 0° up to 180°, got {within_deg:g}")

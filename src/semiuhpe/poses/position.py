@@ -1,13 +1,15 @@
-"""Where a head is: metres in the camera's frame, from its box, its rotation and the size that heads have.
+"""Where a head is: its position, metres in the camera's frame, from its box, its rotation and the size that heads have.
 
 A box is as wide and high as the head's outline, and the outline depends on how the head is turned: a head in profile is
-longer than it is wide, one seen from below is shorter than one that faces the camera. An ellipsoid with second moments Σ
-has, at distance 1, an outline of `2·√(rᵀΣr)`, r being the first (for the width) or second (for the height) row of the
-rotation. The mean ellipsoid, and how much heads differ from it, are fitted to rendered persons (`benchmarks/head_size.py`);
-given the rotation, the box of one person then tells the distance to 4 %, but which size that person has nobody knows.
+longer than it is wide, one seen from below is shorter than one that faces the camera. An ellipsoid with second moments
+Σ has, at distance 1, an outline of `2·√(rᵀΣr)`, r being the first (for the width) or second (for the height) row of the
+rotation. The mean ellipsoid, and how much heads differ from it, are fitted to rendered persons
+(`benchmarks/head_size.py`); given the rotation, the box of one person then tells the distance to 4 %, but which size
+that person has nobody knows.
 
-So the distance is uncertain in proportion to itself: its logarithm is normal with a deviation that adds up from the size of
-heads, the noise of the box and the error of the rotation. Across the line of sight the error is that of the box's middle.
+So the distance is uncertain in proportion to itself: its logarithm is normal with a deviation that adds up from the
+size of heads, the noise of the box and the error of the rotation. Across the line of sight the error is that of the
+box's middle.
 """
 
 from __future__ import annotations
@@ -34,9 +36,11 @@ _WIDEST_TURN = np.radians(45.0)
 class MeanHead:
     """The outline of a head with its hair or hat, and how much people differ from it.
 
-    moments: xx, yy, zz and yz of Σ, m², in the head's frame (docs/conventions.md); offset: y and z of the box's middle from
-    the middle of the bare head, m. log_sigma: deviation of the logarithm of people's sizes; offset_sigma: of the box's
-    middle, m.
+    Attributes:
+        moments: xx, yy, zz and yz of the second moments Σ, m², in the head's frame (docs/conventions.md).
+        offset: y and z of the box's middle from the middle of the bare head, m, head frame.
+        log_sigma: standard deviation of the logarithm of people's sizes.
+        offset_sigma: standard deviation of the box's middle, m.
     """
 
     moments: tuple[float, float, float, float]
@@ -45,7 +49,17 @@ class MeanHead:
     offset_sigma: float
 
     def scaled(self, factor: float) -> MeanHead:
-        """A head `factor` times as large. Raises InputError unless it is positive."""
+        """A head `factor` times as large.
+
+        Args:
+            factor: a positive number.
+
+        Returns:
+            The larger or smaller head.
+
+        Raises:
+            InputError: a factor that is not positive.
+        """
         if not (np.isfinite(factor) and factor > 0):
             raise InputError(f"a head's scale is a positive number, got {factor}")
         xx, yy, zz, yz = (m * factor**2 for m in self.moments)
@@ -53,7 +67,14 @@ class MeanHead:
         return MeanHead((xx, yy, zz, yz), (y, z), self.log_sigma, self.offset_sigma * factor)
 
     def size(self, rotation: ArrayLike) -> Float:
-        """√(width·height) of the outline, metres. rotation: (..., 3, 3) relative to the ray → (...,)."""
+        """Size of the outline, √(width·height), by `2·√(rᵀΣr)` for either side.
+
+        Args:
+            rotation: (..., 3, 3) relative to the ray through the head.
+
+        Returns:
+            (...,) metres.
+        """
         rows = np.asarray(rotation, dtype=np.float64)[..., :2, :]
         xx, yy, zz, yz = self.moments
         sigma = np.array([[xx, 0, 0], [0, yy, yz], [0, yz, zz]])
@@ -69,8 +90,11 @@ ADULT_HEAD = MeanHead((0.00970, 0.01639, 0.01355, -0.00163), (-0.0091, 0.0109), 
 
 @dataclass(frozen=True)
 class BoxNoise:
-    """How far boxes are from the outlines of heads. log_size: deviation of the logarithm of √(width·height); centre: of
-    the middle, in shares of that size, each of x and y. The defaults are the detector's on renders.
+    """How far boxes are from the outlines of heads; the defaults are the detector's on renders.
+
+    Attributes:
+        log_size: standard deviation of the logarithm of √(width·height).
+        centre: standard deviation of the middle, in shares of that size, each of x and y.
     """
 
     log_size: float = 0.09
@@ -85,8 +109,11 @@ EXACT_BOX = BoxNoise(0.0, 0.0)
 class HeadPositions:
     """Where n heads are, and how sure that is.
 
-    point: (n, 3) middle of the bare head, metres, camera frame. ray: (n, 3) unit vectors from the camera to it. log_sigma:
-    (n,) deviation of the logarithm of the distance. across_sigma_m: (n,) deviation in each of the two directions across.
+    Attributes:
+        point: (n, 3) middle of the bare head, metres, camera frame.
+        ray: (n, 3) unit vectors from the camera to it, camera frame.
+        log_sigma: (n,) standard deviation of the logarithm of the distance.
+        across_sigma_m: (n,) standard deviation in each of the two directions across, metres.
     """
 
     point: Float
@@ -96,18 +123,18 @@ class HeadPositions:
 
     @property
     def distance_m(self) -> Float:
-        """(n,) from the camera."""
+        """(n,) distance from the camera, metres."""
         return np.asarray(np.linalg.norm(self.point, axis=1))
 
     @property
     def interval_90_m(self) -> Float:
-        """(n, 2) between which the distance lies in 9 of 10 cases."""
+        """(n, 2) between which the distance lies in 9 of 10 cases, metres."""
         factor = np.exp(_NORMAL_90 * self.log_sigma)
         return np.stack([self.distance_m / factor, self.distance_m * factor], axis=1)
 
     @property
     def error_90_m(self) -> Float:
-        """(n,) how far, in any direction, the true position is away at most in 9 of 10 cases."""
+        """(n,) how far, in any direction, the true position is away at most in 9 of 10 cases, metres."""
         along = self.log_sigma * self.distance_m
         return np.asarray(np.sqrt((_NORMAL_90 * along) ** 2 + 2 * self.across_sigma_m**2))
 
@@ -130,11 +157,19 @@ def head_positions(
 ) -> HeadPositions:
     """Where heads are.
 
-    rotation: (n, 3, 3), each relative to the ray through its head, as estimates are. box: (n, 4) pixels, whole: one that
-    the picture's edge cuts is smaller than its head. expected_error_deg: (n,) or one, of the rotations. head: how large
-    heads are. noise: of the boxes, by default a detector's.
+    Args:
+        rotation: (n, 3, 3), each relative to the ray through its head, as estimates are.
+        box: (n, 4) pixels, whole: one that the picture's edge cuts is smaller than its head.
+        camera: that took the picture.
+        expected_error_deg: (n,) or one, of the rotations, degrees.
+        head: how large heads are.
+        noise: of the boxes; None = a detector's.
 
-    Raises InputError for boxes without area, or shapes that do not match.
+    Returns:
+        Positions of the n heads, metres, camera frame.
+
+    Raises:
+        InputError: boxes without area, or shapes that do not match.
     """
     noise = BoxNoise() if noise is None else noise
     turned, boxes = as_array("rotation", rotation, ("n", 3, 3)), as_boxes(box)

@@ -1,13 +1,14 @@
-"""What a matrix Fisher parameter says about its own uncertainty: numpy only, no torch.
+"""What a matrix Fisher parameter says about its own uncertainty: entropy and expected error, in numpy, without torch.
 
-The network's nine outputs are the parameter `A` of a density `p(R) ∝ exp(tr(AᵀR))` on rotations (matrix Fisher;
-Mohlin et al. 2020). With the proper SVD `A = U·diag(s)·Vᵀ`, `s1 ≥ s2 ≥ |s3|`, the normaliser depends on s only:
+The network's nine outputs are the parameter `A` of a density `p(R) ∝ exp(tr(AᵀR))` on rotations (matrix Fisher; Mohlin
+et al. 2020). With the proper SVD `A = U·diag(s)·Vᵀ`, `s1 ≥ s2 ≥ |s3|`, the normaliser depends on s only:
 
     c(s) = ½ ∫₋₁¹ I0(½(s2−s3)(1−x))·I0(½(s2+s3)(1+x))·exp(s1·x) dx.
 
 Substituting `x = 1−2t²` and cutting t where the integrand is below e⁻³⁶ leaves a smooth integrand, for which 48
-Gauss–Legendre nodes are exact to 1e-11 up to s = 10⁴ (to 1e-5 where s1 ≈ s2 ≈ −s3, a belief without a mode). `d = ∂ log c/∂s` comes from the same nodes. All sums are
-arranged so that nothing large cancels: what is integrated is `1 − d`, not `d`.
+Gauss–Legendre nodes are exact to 1e-11 up to s = 10⁴ (to 1e-5 where s1 ≈ s2 ≈ −s3, a belief without a mode). `d = ∂ log
+c/∂s` comes from the same nodes. All sums are arranged so that nothing large cancels: what is integrated is `1 − d`, not
+`d`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ _BESSEL_SWITCH = 30.0
 
 
 def proper_singular_values(parameter: ArrayLike) -> Float:
-    """`s1 ≥ s2 ≥ |s3|`, s3 with the sign of det A. parameter (..., 3, 3) → (..., 3)."""
+    """Proper singular values `s1 ≥ s2 ≥ |s3|`, s3 with the sign of det A.
+
+    Args:
+        parameter: (..., 3, 3) matrix Fisher parameter A.
+
+    Returns:
+        (..., 3).
+    """
     parameter = np.asarray(parameter, dtype=np.float64)
     u, s, vt = np.linalg.svd(parameter)
     s[..., 2] *= np.sign(np.linalg.det(u @ vt))
@@ -35,7 +43,14 @@ def proper_singular_values(parameter: ArrayLike) -> Float:
 
 
 def scaled_bessel(x: ArrayLike) -> tuple[Float, Float]:
-    """`e⁻ˣ·I0(x)` and `e⁻ˣ·I1(x)` of x ≥ 0 to 1e-14, relative. x (...,) → (...,), (...,)."""
+    """Scaled modified Bessel functions `e⁻ˣ·I0(x)` and `e⁻ˣ·I1(x)`, to 1e-14, relative.
+
+    Args:
+        x: (...,) ≥ 0.
+
+    Returns:
+        The two functions, (...,) each.
+    """
     x = np.asarray(x, dtype=np.float64)
     # Small x: the periodic trapezoid of (1/π)∫₀^π exp(x(cos φ − 1)) cos(νφ) dφ, whose error is I_64(x).
     angle = np.arange(33) * (np.pi / 32)
@@ -70,7 +85,16 @@ def _quadrature() -> tuple[Float, Float]:
 
 
 def scaled_log_normalizer_and_resultant_deficit(s: ArrayLike) -> tuple[Float, Float]:
-    """`log c(s) − Σs` and `1 − d(s)`, `d = ∂ log c/∂s`, of proper singular values. s (..., 3) → (...,), (..., 3)."""
+    """`log c(s) − Σs` and `1 − d(s)`, `d = ∂ log c/∂s`, by the integral of the module.
+
+    Source: Mohlin et al. 2020.
+
+    Args:
+        s: (..., 3) proper singular values.
+
+    Returns:
+        (...,) and (..., 3).
+    """
     s = np.asarray(s, dtype=np.float64)[..., None, :]
     s1, s2, s3 = s[..., 0], s[..., 1], s[..., 2]
     node, weight = _quadrature()
@@ -93,9 +117,13 @@ def scaled_log_normalizer_and_resultant_deficit(s: ArrayLike) -> tuple[Float, Fl
 
 
 def entropy(parameter: ArrayLike) -> Float:
-    """Differential entropy relative to the uniform density (0 = knows nothing, → −∞ = sharp), in nats.
+    """Differential entropy relative to the uniform density (0 = knows nothing, → −∞ = sharp): `H = log c − Σ s·d`.
 
-    `H = log c − Σ s·d`. parameter (..., 3, 3), finite → (...,).
+    Args:
+        parameter: (..., 3, 3) matrix Fisher parameter, finite.
+
+    Returns:
+        (...,) nats.
     """
     s = proper_singular_values(parameter)
     log_scaled, deficit = scaled_log_normalizer_and_resultant_deficit(s)
@@ -103,10 +131,15 @@ def entropy(parameter: ArrayLike) -> Float:
 
 
 def expected_error_deg(parameter: ArrayLike, overreg: float = 1.025) -> Float:
-    """Error that the density promises, degrees: `acos E[cos θ]`, `E[cos θ] = (ω·Σd − 1)/2`.
+    """Error that the density promises: `acos E[cos θ]`, `E[cos θ] = (ω·Σd − 1)/2`.
 
-    ω = `overreg` is the factor on log c in the training loss; it makes the density wider than the errors are, and
-    multiplying by it undoes that. parameter (..., 3, 3), finite → (...,) in [`FLOOR_DEG`, 180].
+    Args:
+        parameter: (..., 3, 3) matrix Fisher parameter, finite.
+        overreg: ω, the factor on log c in the training loss; it makes the density wider than the errors are, and
+            multiplying by it undoes that.
+
+    Returns:
+        (...,) degrees in [`FLOOR_DEG`, 180].
     """
     _, deficit = scaled_log_normalizer_and_resultant_deficit(proper_singular_values(parameter))
     cosine = (overreg * np.sum(1 - deficit, axis=-1) - 1) / 2
@@ -116,9 +149,16 @@ def expected_error_deg(parameter: ArrayLike, overreg: float = 1.025) -> Float:
 def parameter_of_covariance(rotation: ArrayLike, covariance: ArrayLike) -> Float:
     """The matrix Fisher parameter whose mode is `rotation` and whose small errors have this covariance.
 
-    covariance: of the rotation vector `r = log(Rᵀ·R_true)` in the head's frame, radians², positive definite. With
-    `P = covariance⁻¹` it is `A = R·(½·tr(P)·I − P)`, since `tr(Kᵀ·exp(r)) ≈ tr K − ½·rᵀ·(tr(K)·I − K)·r`. A wide
-    belief is narrower than the covariance that it was made of, for angles end at 180°. (..., 3, 3) each → (..., 3, 3).
+    With `P = covariance⁻¹` it is `A = R·(½·tr(P)·I − P)`, since `tr(Kᵀ·exp(r)) ≈ tr K − ½·rᵀ·(tr(K)·I − K)·r`. A wide
+    belief is narrower than the covariance that it was made of, for angles end at 180°.
+
+    Args:
+        rotation: (..., 3, 3) R, camera←head.
+        covariance: (..., 3, 3) of the rotation vector `r = log(Rᵀ·R_true)` in the head's frame, radians², positive
+            definite.
+
+    Returns:
+        (..., 3, 3).
     """
     precision = np.linalg.inv(np.asarray(covariance, dtype=np.float64))
     half = np.trace(precision, axis1=-2, axis2=-1)[..., None, None] / 2

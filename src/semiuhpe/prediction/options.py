@@ -31,25 +31,42 @@ TRACKERS = ("motion", "bytetrack")
 class PredictOptions:
     """Options of `predict`.
 
-    weights, device, threads, mirrored: as of `HeadPoseEstimator`. score_threshold: detections that score less are left
-    out; None = as the detector has it. detector: path of a head detector's weights; None = the embedded one.
-    detector_layout, detector_class, detector_side: of another project's detector, see `ForeignDetector`; side also of
-    ours: pixels of the longer side at which a photo is seen whole. boxes: instead of a detector, a JSON or CSV file of
-    boxes, or boxes (n, 4) or (n, 5) with a score by path or name of the photo. crops: each picture is one head, already
-    cropped.
+    Attributes:
+        weights: of the pose network, as of `HeadPoseEstimator`.
+        device: as of `HeadPoseEstimator`.
+        threads: as of `HeadPoseEstimator`.
+        mirrored: as of `HeadPoseEstimator`.
+        score_threshold: detections that score less are left out, in [0, 1]; None = as the detector has it.
+        detector: path of a head detector's weights; None = the embedded one.
+        detector_layout: outputs of another project's detector, see `ForeignDetector`.
+        detector_class: number of its class of heads, see `ForeignDetector`.
+        detector_side: its side, see `ForeignDetector`; of ours too: pixels of the longer side at which a photo is seen
+            whole.
+        boxes: instead of a detector, a JSON or CSV file of boxes, or boxes (n, 4) or (n, 5) with a score by path or
+            name of the photo.
+        crops: each picture is one head, already cropped.
+        style: what is drawn, None for nothing.
+        labels: write the angles at each head.
+        grey_above_deg: a head with a larger expected error, degrees, is drawn grey.
+        numbers: as of `HeadPoses.draw`.
+        legend: as of `HeadPoses.draw`.
+        save_crops: write each head as a picture of its own, see `head_crops`; with style None, nothing else is drawn.
+        euler: conventions to report.
+        tables: beside the JSON, "csv" and "parquet"; of videos "jsonl" is the list of frames, "rerun" a recording for
+            its viewer.
+        recursive: look into sub-folders.
+        start: "fresh" goes on with results of the same settings, and takes the next number, `poses-2`, where there are
+            others; "resume" goes on with this folder or fails; "overwrite" deletes them.
+        every: the detector runs on each k-th frame of a video; None = 5 times a second.
+        smooth_s: time constant of smoothing, seconds, 0 for none.
+        track: keep the identity of heads.
+        tracker: "motion" or "bytetrack".
+        seconds: stop after so much of each video.
+        show: a live window for videos and cameras; closed, or after the key q or Esc, it ends a camera.
 
-    style: what is drawn, None for nothing. labels: write the angles at each head. numbers, legend: as of
-    `HeadPoses.draw`. grey_above_deg: a head with a larger expected error is drawn grey.
-    save_crops: write each head as a picture of its own, see `head_crops`; with style None, nothing else is drawn. euler: conventions to report.
-    tables: beside the JSON, "csv" and "parquet"; of videos "jsonl" is the list of frames, "rerun" a recording for its viewer. recursive: look into
-    sub-folders. start: "fresh" goes on with results of the same settings, and takes the next number, `poses-2`, where
-    there are others; "resume" goes on with this folder or fails; "overwrite" deletes them.
-
-    every: the detector runs on each k-th frame of a video; None = 5 times a second. smooth_s: time constant of
-    smoothing, 0 for none. track: keep the identity of heads. tracker: "motion" or "bytetrack". seconds: stop after so
-    much of each video. show: a live window for videos and cameras; closed, or after the key q or Esc, it ends a camera.
-
-    Raises InputError for options that do not go together, and MissingExtraError where one needs a package that is missing.
+    Raises:
+        InputError: options that do not go together.
+        MissingExtraError: one needs a package that is missing.
     """
 
     weights: StrPath = "default"
@@ -131,7 +148,15 @@ class PredictOptions:
         return "crops" if self.crops else "detected" if self.boxes is None else "boxes"
 
     def drawing(self, image: Image, heads: HeadPoses) -> Image | None:
-        """What is drawn on a picture; None for nothing."""
+        """Draw on a picture what these options ask for.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            heads: of it.
+
+        Returns:
+            (H, W, 3) uint8 RGB; None where nothing is to be drawn.
+        """
         if self.style is None:
             return None
         return heads.draw(
@@ -144,7 +169,15 @@ class PredictOptions:
         )
 
     def cut_out(self, image: Image, heads: HeadPoses) -> list[Image]:
-        """The crops of a picture's heads that are to be written; none where they are not asked for."""
+        """Cut out the crops of a picture's heads that are to be written.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            heads: of it.
+
+        Returns:
+            A picture per head; none where they are not asked for.
+        """
         from semiuhpe.prediction.head_crops import head_crops
 
         return head_crops(image, heads) if self.save_crops else []

@@ -1,6 +1,6 @@
 """The folder that `semiuhpe predict` writes: safe under a kill, never over the photos themselves or other files.
 
-While a run lasts, `predictions.jsonl` is its journal: the first line is the settings, then comes one a picture. A
+While a run lasts, `predictions.jsonl` is its journal: the first line is the settings, then comes one per picture. A
 drawing is written under a temporary name, then its line, then the crops of its heads, then it gets its name: so no
 drawing or crop ever lies there that no line tells of, and a line of which one is missing is a picture to do again. At the
 end `predictions.json` takes the journal's place. A run that goes on does again what failed, and what has changed since.

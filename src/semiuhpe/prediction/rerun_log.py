@@ -42,12 +42,17 @@ def check_rerun() -> None:
 
 
 class RerunLog:
-    """Logs frame after frame; a context manager.
+    """Logs frame after frame for the Rerun viewer; a context manager.
 
-    path: of an .rrd, which is replaced, and can be read after a kill; None opens the viewer and shows every frame as it
-    comes. name: what the viewer calls the recording. picture_side: longest side of the pictures in it, pixels.
+    Args:
+        path: of an .rrd, which is replaced, and can be read after a kill; None opens the viewer and shows every frame
+            as it comes.
+        name: what the viewer calls the recording.
+        picture_side: longest side of the pictures in it, pixels.
 
-    Raises MissingExtraError without rerun-sdk, InputError where the file cannot be written.
+    Raises:
+        MissingExtraError: rerun-sdk is not installed.
+        InputError: the file cannot be written.
     """
 
     def __init__(self, path: Path | str | None = None, *, name: str = "heads", picture_side: int = 960) -> None:
@@ -74,18 +79,31 @@ class RerunLog:
         self.close()
 
     def __call__(self, frame: Frame) -> None:
-        """Log a frame of `HeadPoseEstimator.stream`: its picture and its heads."""
+        """Log a frame of `HeadPoseEstimator.stream`: its picture and its heads.
+
+        Args:
+            frame: the frame.
+        """
         self.at(frame.index, frame.time_s)
         self.picture(frame.image)
         self.heads(frame.heads)
 
     def at(self, index: int, time_s: float) -> None:
-        """What is logged from now on belongs to this frame."""
+        """Say to which frame belongs what is logged from now on.
+
+        Args:
+            index: number of the frame.
+            time_s: its time, seconds.
+        """
         self._recording.set_time("frame", sequence=index)
         self._recording.set_time("time", duration=time_s)
 
     def picture(self, image: Image) -> None:
-        """Log the frame's picture, as a JPEG; before its heads, which are drawn at its scale. image: (H, W, 3) uint8 RGB."""
+        """Log the frame's picture, as a JPEG; before its heads, which are drawn at its scale.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+        """
         import rerun
 
         smaller = Pillow.fromarray(image)
@@ -96,7 +114,11 @@ class RerunLog:
         self._log("picture", rerun.EncodedImage(contents=buffer.getvalue(), media_type="image/jpeg"))
 
     def heads(self, heads: HeadPoses) -> None:
-        """Log the frame's heads; lines of heads that it does not show end."""
+        """Log the frame's heads; lines of heads that it does not show end.
+
+        Args:
+            heads: of the frame, boxes in pixels of its picture.
+        """
         import rerun
 
         self._log("picture/boxes", _boxes(heads, self._scale))
@@ -117,13 +139,21 @@ class RerunLog:
             self._log(f"heads/{key}/expected_error", rerun.Scalars([error]))
 
     def video(self, content: bytes) -> None:
-        """Put a whole video into the recording, MP4 with H.264; `video_frame` shows its frames."""
+        """Put a whole video into the recording; `video_frame` shows its frames.
+
+        Args:
+            content: MP4 with H.264.
+        """
         import rerun
 
         self._recording.log("picture", rerun.AssetVideo(contents=content, media_type="video/mp4"), static=True)
 
     def video_frame(self, time_s: float) -> None:
-        """Show the frame of `video` at this time of its own."""
+        """Show a frame of `video`.
+
+        Args:
+            time_s: its time in the video, seconds.
+        """
         import rerun
 
         self._log("picture", rerun.VideoFrameReference(seconds=time_s))

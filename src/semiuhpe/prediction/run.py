@@ -31,7 +31,10 @@ from semiuhpe.prediction.videos import (
 class PredictResult:
     """What a run has done.
 
-    folder: that it wrote to, perhaps with a number. photos: what came of all photos. videos: what came of each video.
+    Attributes:
+        folder: that it wrote to, perhaps with a number.
+        photos: what came of all photos.
+        videos: what came of each video.
     """
 
     folder: Path
@@ -51,18 +54,27 @@ def predict(
     *,
     reporter: Reporter | None = None,
 ) -> PredictResult:
-    """The pose of every head in photos, videos, cameras and streams, into a folder: what `semiuhpe predict` does.
+    """Estimate the pose of every head in photos, videos, cameras and streams, into a folder.
 
-    Of photos it holds predictions.json, tables and drawings, of each video a folder with annotated.mp4 and frames.jsonl;
-    see docs/python_api.md. A source that cannot be read is told of in `failures`, the others are done all the same.
-    Ctrl-C and SIGTERM end the run after the batch of photos or the frame at hand; the same call then goes on.
+    It is what `semiuhpe predict` does. Of photos the folder holds predictions.json, tables and drawings, of each video
+    a folder with annotated.mp4 and frames.jsonl; see docs/python_api.md. A source that cannot be read is told of in
+    `failures`, the others are done all the same. Ctrl-C and SIGTERM end the run after the batch of photos or the frame
+    at hand; the same call then goes on.
 
-    sources: one or several photos, videos, folders, glob patterns, .txt lists, camera numbers, URLs of photos or streams.
-    output: the folder; where it holds results of other settings the next number is taken, `poses-2`. options: None = as
-    they are by default. reporter: is told what happens; None = log and progress bars.
+    Args:
+        sources: one or several photos, videos, folders, glob patterns, .txt lists, camera numbers, URLs of photos or
+            streams.
+        output: the folder; where it holds results of other settings the next number is taken, `poses-2`.
+        options: None = as they are by default.
+        reporter: is told what happens; None = log and progress bars.
 
-    Raises SemiUHPEError for sources that do not exist, options that do not go together, weights, device or folder that
-    cannot be used; Interrupted (a KeyboardInterrupt) after Ctrl-C.
+    Returns:
+        What was done, and what failed.
+
+    Raises:
+        SemiUHPEError: sources that do not exist, options that do not go together, weights, device or folder that cannot
+            be used.
+        Interrupted: (a KeyboardInterrupt) after Ctrl-C.
     """
     options, reporter, output = options or PredictOptions(), reporter or Reporter(), Path(output)
     drawn = {path for folder in numbered_folders(output) for path in earlier_pictures(folder)}

@@ -164,7 +164,7 @@ def import_heads(
     """Write candidates into a store (a new one, or one begun with the same meta) and `import.json` beside them.
 
     candidates: in the order in which they are to be stored; a sequence makes the progress bar know its end.
-    workers: threads, default one a core and 8 at most; the store is the same for any number. apart_from: stores and
+    workers: threads, default one per core and 8 at most; the store is the same for any number. apart_from: stores and
     folders whose pictures must not be among the heads; those that are get rejected as "twin" (see `heads.duplicates`). filtered: heads that the
     importer has left out already, and unlabelled: whose label it does not trust, by reason, for the report. Raises StoreError if `store` is no store folder or was
     begun with other settings, SourceError if workers is not positive.

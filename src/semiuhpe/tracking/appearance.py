@@ -1,4 +1,4 @@
-"""What a person looks like, in a few numbers: colours of the head, and of what is worn below it.
+"""Appearance, for re-identification, in a few numbers: colours of the head, and of what is worn below it.
 
 A head's own colours are hair and skin, much alike in many people; clothes tell people apart. So the descriptor is made of
 two colour histograms, one over the ellipse in the head's box, one over a piece of the body below it, each with soft bins of

@@ -1,4 +1,4 @@
-"""From frames to heads with identities: detect, carry, estimate in one batch, match, smooth.
+"""Tracking, from frames to heads with identities: detect, carry, estimate in one batch, match, smooth.
 
 Where the detector does not run, boxes are carried by what moves in them (`box_flow`), and the pose of every carried head
 is estimated afresh: only the search for heads is spared. A head that the detector misses goes on for two of its runs
@@ -54,9 +54,14 @@ class Estimator(Protocol):
 class Frame:
     """One frame and its heads.
 
-    index: counts the source's frames from 0, dropped ones too. time_s: seconds since its first frame (0 for photos).
-    image: (H, W, 3) uint8 RGB, upright. heads: with track_id. detected: whether the detector ran here. gaps: what is
-    missing just before. name: the file, URL or camera.
+    Attributes:
+        index: counts the source's frames from 0, dropped ones too.
+        time_s: seconds since its first frame (0 for photos).
+        image: (H, W, 3) uint8 RGB, upright.
+        heads: with track_id.
+        detected: whether the detector ran here.
+        gaps: what is missing just before.
+        name: the file, URL or camera.
     """
 
     index: int

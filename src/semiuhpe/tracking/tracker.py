@@ -1,4 +1,4 @@
-"""Which head of this frame is which head of the last ones.
+"""The trackers: which head of this frame is which head of the last ones.
 
 A `Tracker` is asked wherever the detector has run; on the frames between, heads keep their identities while their boxes
 are carried, and `carry` tells the tracker where they went. `MotionTracker` needs nothing but numpy. `ByteTracker` is

@@ -1,4 +1,4 @@
-"""An average of a network's weights over its training (the mean teacher), buffers included."""
+"""EMA, the exponential moving average of a network's weights over its training (the mean teacher), buffers included."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class AveragedNetwork(Generic[Network]):
-    """Exponential moving average of a network: starts as a copy, always in evaluation mode.
+    """Exponential moving average (EMA) of a network: starts as a copy, always in evaluation mode.
 
-    update number k (from 0) uses the factor `min(1 − 1/(k + 1), decay)` (method §2), so the first update copies
-    and early ones average what there is. Floating-point buffers (batch-norm statistics) are averaged as the
-    parameters are; integer ones are copied.
+    Source: SemiUHPE, arXiv:2404.02544. Update number k (from 0) uses the factor `min(1 − 1/(k + 1), decay)`, so the
+    first update copies and early ones average what there is. Floating-point buffers (batch-norm statistics) are
+    averaged as the parameters are; integer ones are copied.
+
+    Args:
+        network: that is trained.
+        decay: largest factor on the average at an update.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -26,7 +30,11 @@ class AveragedNetwork(Generic[Network]):
 
     @torch.no_grad()
     def update(self, network: Network) -> None:
-        """Take in the current weights of `network`, the one this was copied from."""
+        """Take in the current weights of a network.
+
+        Args:
+            network: the one this was copied from.
+        """
         factor = min(1 - 1 / (self.updates + 1), self.decay)
         self.updates += 1
         own, new = self.network.state_dict(), network.state_dict()

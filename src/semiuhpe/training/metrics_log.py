@@ -1,4 +1,4 @@
-"""The metrics of a run: one JSON object a line, appended as it goes, cut back when a run resumes."""
+"""The metrics of a run: one JSON object per line, appended as it goes, cut back when a run resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning rate of a step and of a layer, and which weights decay."""
+"""The optimizer: its learning rate by step and by layer, and which weights decay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Cut-occlusion (the paper's "CutOcc"): cut-out, then cut-mix with another head of the batch. And photos that end.
+"""Augmentation by occlusion: cut-out, then cut-mix within the batch (the paper's "CutOcc"); and photos that end.
 
-Both keep the label: what is hidden or pasted in is something in front of the head. Holes follow the paper:
-three a head, centers from a normal distribution about the middle, half sides of 10 to 19 pixels at 224.
+Both keep the label: what is hidden or pasted in, from another head of the batch, is something in front of the head.
+Holes follow the paper: three per head, centers from a normal distribution about the middle, half sides of 10 to 19
+pixels at 224.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ Boxes = NDArray[np.int64]
 
 
 def draw_holes(size: int, rng: np.random.Generator, holes: int = HOLES) -> Boxes:
-    """Rectangles x1, y1, x2, y2 in pixels, clipped to the picture. → (holes, 4) int64."""
+    """Draw rectangles, clipped to the picture.
+
+    Args:
+        size: pixels a side of the picture.
+        rng: the source of all randomness.
+        holes: how many.
+
+    Returns:
+        (holes, 4) int64 x1, y1, x2, y2 pixels.
+    """
     center = rng.normal(0.5, SPREAD, (holes, 2)) * size
     half = rng.uniform(*HALF_SIDE, (holes, 2)) * size
     corners = np.concatenate([center - half, center + half], axis=1)
@@ -32,7 +42,16 @@ def draw_holes(size: int, rng: np.random.Generator, holes: int = HOLES) -> Boxes
 
 
 def cut_out(image: Image, rng: np.random.Generator, holes: int = HOLES) -> Image:
-    """A copy with holes of the mean colour. image (S, S, 3) uint8."""
+    """A copy with holes of the mean colour.
+
+    Args:
+        image: (S, S, 3) uint8.
+        rng: the source of all randomness.
+        holes: how many.
+
+    Returns:
+        (S, S, 3) uint8.
+    """
     out = image.copy()
     for x1, y1, x2, y2 in draw_holes(image.shape[0], rng, holes):
         out[y1:y2, x1:x2] = PAD_COLOUR
@@ -40,8 +59,17 @@ def cut_out(image: Image, rng: np.random.Generator, holes: int = HOLES) -> Image
 
 
 def end_photo(image: Image, rng: np.random.Generator) -> Image:
-    """A copy in which the photo ends inside the crop on one to four sides, as for a head at a photo's border or a crop
-    that was cut tightly: what lies beyond is padded as `semiuhpe.geometry.crop` pads it. image (S, S, 3) uint8.
+    """A copy in which the photo ends inside the crop on one to four sides.
+
+    As for a head at a photo's border or a crop that was cut tightly: what lies beyond is padded as
+    `semiuhpe.geometry.crop` pads it.
+
+    Args:
+        image: (S, S, 3) uint8.
+        rng: the source of all randomness.
+
+    Returns:
+        (S, S, 3) uint8.
     """
     size = image.shape[0]
     ends = rng.random(4) < (0.3 if rng.random() < 0.6 else 0.9)
@@ -56,14 +84,29 @@ def end_photo(image: Image, rng: np.random.Generator) -> Image:
 
 @dataclass(frozen=True)
 class MixPlan:
-    """What cut-mix pastes: picture i gets the rectangles `holes[i]` (n, k, 4) int64 of picture `donors[i]`, (n,) int64."""
+    """What cut-mix pastes: picture i gets the rectangles `holes[i]` of picture `donors[i]`.
+
+    Attributes:
+        donors: (n,) int64.
+        holes: (n, k, 4) int64 x1, y1, x2, y2 pixels.
+    """
 
     donors: Boxes
     holes: Boxes
 
 
 def plan_mix(count: int, size: int, rng: np.random.Generator, holes: int = HOLES) -> MixPlan:
-    """Draw the cut-mix of `count` pictures of size × size pixels."""
+    """Draw the cut-mix of a batch.
+
+    Args:
+        count: pictures in it.
+        size: pixels a side of each.
+        rng: the source of all randomness.
+        holes: how many in each picture.
+
+    Returns:
+        The plan.
+    """
     donors = rng.permutation(count)
     return MixPlan(donors, np.array([draw_holes(size, rng, holes) for _ in donors]).reshape(count, holes, 4))
 
@@ -71,8 +114,13 @@ def plan_mix(count: int, size: int, rng: np.random.Generator, holes: int = HOLES
 def cut_patches(images: Image, first: int, plan: MixPlan) -> Image:
     """What some pictures give away: patches[i, k] is cut from picture first + i for the one that it is the donor of.
 
-    images: (m, S, S, 3) uint8, those from number `first` on. → (m, k, P, P, 3) uint8, each patch in the upper left of a
-    square that any patch fits in.
+    Args:
+        images: (m, S, S, 3) uint8, those from number `first` on.
+        first: number of the first of them in the batch.
+        plan: of the whole batch.
+
+    Returns:
+        (m, k, P, P, 3) uint8, each patch in the upper left of a square that any patch fits in.
     """
     size, holes = images.shape[1], plan.holes.shape[1]
     side = int(np.ceil(2 * HALF_SIDE[1] * size)) + 1
@@ -85,7 +133,17 @@ def cut_patches(images: Image, first: int, plan: MixPlan) -> Image:
 
 
 def paste_patches(images: Image, first: int, plan: MixPlan, patches: Image) -> Image:
-    """Copies of the pictures from number `first` on, with what their donors gave. patches: those of all pictures."""
+    """Copies of some pictures with what their donors gave.
+
+    Args:
+        images: (m, S, S, 3) uint8, those from number `first` on.
+        first: number of the first of them in the batch.
+        plan: of the whole batch.
+        patches: those of all pictures, as of `cut_patches`.
+
+    Returns:
+        (m, S, S, 3) uint8.
+    """
     out = images.copy()
     for place in range(len(images)):
         given = patches[plan.donors[first + place]]
@@ -95,6 +153,15 @@ def paste_patches(images: Image, first: int, plan: MixPlan, patches: Image) -> I
 
 
 def cut_mix(images: Image, rng: np.random.Generator, holes: int = HOLES) -> Image:
-    """Each picture gets patches, at the same places, of another picture of the batch. images (n, S, S, 3) uint8."""
+    """Copies in which each picture has patches, at the same places, of another picture of the batch.
+
+    Args:
+        images: (n, S, S, 3) uint8.
+        rng: the source of all randomness.
+        holes: how many in each picture.
+
+    Returns:
+        (n, S, S, 3) uint8.
+    """
     plan = plan_mix(len(images), images.shape[1], rng, holes)
     return paste_patches(images, 0, plan, cut_patches(images, 0, plan))

@@ -1,8 +1,7 @@
-"""What cameras, light and compression do to a crop: pixels change, the pose does not.
+"""Photometric augmentation, what cameras, light and compression do to a crop: pixels change, the pose does not.
 
-The hardest gap between renders and photographs is how real heads are captured: small, blurred, noisy,
-over-compressed, badly lit. Each effect is drawn independently from a generator; strengths are probabilities
-and ranges in `Photometric`.
+The hardest gap between renders and photographs is how real heads are captured: small, blurred, noisy, over-compressed,
+badly lit. Each effect is drawn independently from a generator; strengths are probabilities and ranges in `Photometric`.
 """
 
 from __future__ import annotations
@@ -26,9 +25,19 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 class Photometric:
     """Probabilities and ranges of each effect.
 
-    brightness, contrast, saturation: largest relative change. gamma: exponent within [1/(1+γ), 1+γ]. tint: largest
-    relative gain of one colour channel. grey: probability of a grey picture. low_resolution: probability of being
-    captured small, down to `smallest` pixels a side. blur, motion_blur, noise, jpeg: probabilities.
+    Attributes:
+        brightness: largest relative change.
+        contrast: largest relative change.
+        saturation: largest relative change.
+        gamma: γ of the exponent, which is within [1/(1+γ), 1+γ].
+        tint: largest relative gain of one colour channel.
+        grey: probability of a grey picture.
+        low_resolution: probability of being captured small, down to `smallest` pixels a side.
+        smallest: pixels a side, see `low_resolution`.
+        blur: probability.
+        motion_blur: probability.
+        noise: probability.
+        jpeg: probability.
     """
 
     brightness: float = 0.0
@@ -63,7 +72,16 @@ STRONG = Photometric(
 
 
 def apply(image: Image, effects: Photometric, rng: np.random.Generator) -> Image:
-    """A changed copy of the picture. image (S, S, 3) uint8 RGB → the same shape."""
+    """A changed copy of the picture.
+
+    Args:
+        image: (S, S, 3) uint8 RGB.
+        effects: probabilities and ranges.
+        rng: the source of all randomness.
+
+    Returns:
+        (S, S, 3) uint8 RGB.
+    """
     out = _capture(image, effects, rng)
     out = _color(out, effects, rng)
     if rng.random() < effects.noise:

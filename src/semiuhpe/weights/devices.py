@@ -29,5 +29,5 @@ def cores() -> int:
 
 
 def usable_threads(threads: int) -> int:
-    """So many threads, but at most one a core: more of them wait for each other's core, and do not get done."""
+    """So many threads, but at most one per core: more of them wait for each other's core, and do not get done."""
     return min(threads, cores())

@@ -1,6 +1,6 @@
 """A folder that is ready to be pushed to the Hugging Face Hub: network, card, page, example, and a run's checkpoint.
 
-The page's YAML head is written as one JSON value a line, which is YAML too, so that nothing but this package is needed.
+The page's YAML head is written as one JSON value per line, which is YAML too, so that nothing but this package is needed.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_the_turned_belief_is_the_same_belief_about_our_rotations(convention: An
 
 
 def test_frontal_heads_of_both_frames_become_the_identity() -> None:
-    half_turn = np.diag([1.0, -1.0, -1.0])  # method §4: a frontal head of DAD-3DHeads
+    half_turn = np.diag([1.0, -1.0, -1.0])  # a frontal head of DAD-3DHeads
     conventions: list[tuple[Literal["dad", "300w-lp"], np.ndarray]] = [("dad", half_turn), ("300w-lp", np.eye(3))]
     for convention, frontal in conventions:
         bias = torch.from_numpy(12 * frontal.ravel())

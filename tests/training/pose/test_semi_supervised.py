@@ -1,4 +1,4 @@
-"""The second stage: its views, its loss, and each way in which the reference goes wrong (method §2, §8)."""
+"""The second stage: its views, its loss, and each way in which the reference goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entropy filter, and each way in which the reference gets it wrong (method §2, §8)."""
+"""The entropy filter, and each way in which the reference gets it wrong."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from semiuhpe.models.published.read import (
 
 IMAGE_SIZE = 224
 OVERREG = 1.025
-"""ω of the published trainings (method §1)."""
+"""ω of the published trainings."""
 _LICENCES = {
     "dad": "of whoever published the checkpoint; trained on DAD-3DHeads, which is CC BY-NC-SA 4.0 (not commercial)",
     "300w-lp": "of whoever published the checkpoint; trained on 300W-LP, which is for research",

@@ -1,4 +1,4 @@
-"""Which cell answers for which head, and what it is told."""
+"""The loss of the head detector: which cell answers for which head, and what it is told."""
 
 from __future__ import annotations
 

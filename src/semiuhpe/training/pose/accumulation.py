@@ -1,4 +1,4 @@
-"""A step in parts: the batch is cut, the gradients of its parts are summed, and the step is that of the whole batch.
+"""Gradient accumulation: the batch is cut, its parts' gradients are summed, and the step is that of the whole batch.
 
 The mean over a part counts with its share of the heads. What the teacher believes is asked part by part as well, but before
 the student sees anything, because a threshold may follow from the beliefs of the whole batch.

@@ -1,4 +1,4 @@
-"""The mean of two trainings' weights, of which one went on from the other: between them the loss has no wall.
+"""Weight averaging of two trainings, of which one went on from the other: between them the loss has no wall.
 
 A second stage wins some heads and loses others; a point on the line between its start and its end often keeps most of both.
 Which point is best is for validation heads to say.

@@ -1,4 +1,4 @@
-"""The heads of a step: what a batch is, and which heads make up step number t.
+"""Batches and their sampler: what a batch is, and which heads make up step number t.
 
 The latter is a pure function of (seed, t), so a run can resume at any step.
 
@@ -25,9 +25,12 @@ from semiuhpe.views.warp import keyed_generator
 class LabeledBatch:
     """n labelled heads, this process's part of a batch.
 
-    images: (n, S, S, 3) uint8 RGB. rotation: (n, 3, 3) float32 label, camera←head. target: (n, 3, 3) float32, `E[R]` of the
-    belief that the label is, which is the rotation where it is exact. share: factor with which the mean over this part,
-    averaged over the processes, is that of the batch; 1 where there is one process.
+    Attributes:
+        images: (n, S, S, 3) uint8 RGB.
+        rotation: (n, 3, 3) float32 label, camera←head.
+        target: (n, 3, 3) float32, `E[R]` of the belief that the label is, which is the rotation where it is exact.
+        share: factor with which the mean over this part, averaged over the processes, is that of the batch; 1 where
+            there is one process.
     """
 
     images: Tensor
@@ -36,7 +39,14 @@ class LabeledBatch:
     share: float = 1.0
 
     def to(self, device: torch.device) -> LabeledBatch:
-        """The same on another device."""
+        """The same on another device.
+
+        Args:
+            device: the device.
+
+        Returns:
+            The batch.
+        """
         images, rotation, target = (
             part.to(device, non_blocking=True) for part in (self.images, self.rotation, self.target)
         )
@@ -47,9 +57,13 @@ class LabeledBatch:
 class UnlabeledBatch:
     """Two views of n unlabelled heads, or more where teachers look more than once.
 
-    weak, strong: (n, S, S, 3) uint8 RGB. turn: (n, 3, 3) float32, camera of the strong view ← camera of the weak one.
-    rotation: (n, 3, 3) float32 label of the weak view where the store knows one, else NaN; only compared with. more: further
-    weak views of the same pose, in the order of `semiuhpe.training.pose.teachers.weak_looks`. share: as of a labelled batch.
+    Attributes:
+        weak: (n, S, S, 3) uint8 RGB.
+        strong: (n, S, S, 3) uint8 RGB.
+        turn: (n, 3, 3) float32, camera of the strong view ← camera of the weak one.
+        rotation: (n, 3, 3) float32 label of the weak view where the store knows one, else NaN; only compared with.
+        more: further weak views of the same pose, in the order of `semiuhpe.training.pose.teachers.weak_looks`.
+        share: as of a labelled batch.
     """
 
     weak: Tensor
@@ -65,7 +79,14 @@ class UnlabeledBatch:
         return (self.weak, *self.more)
 
     def to(self, device: torch.device) -> UnlabeledBatch:
-        """The same on another device."""
+        """The same on another device.
+
+        Args:
+            device: the device.
+
+        Returns:
+            The batch.
+        """
         weak, strong, turn, rotation, *more = (
             part.to(device, non_blocking=True)
             for part in (self.weak, self.strong, self.turn, self.rotation, *self.more)
@@ -77,8 +98,11 @@ class UnlabeledBatch:
 class SampleKey:
     """One sample of a run.
 
-    source: number of the source. position: within the source's heads. epoch: which pass over them this is. size: pixels
-    a side of the picture that the step sees.
+    Attributes:
+        source: number of the source.
+        position: within the source's heads.
+        epoch: which pass over them this is.
+        size: pixels a side of the picture that the step sees.
     """
 
     source: int
@@ -90,8 +114,15 @@ class SampleKey:
 class StepSampler(Sampler[list[SampleKey]]):
     """Batches of keys for the steps `first`, ..., `last − 1`.
 
-    counts: heads in each source. weights: their shares of a batch, relative to each other. picture_size: step → pixels.
-    part: the entries of every batch that are handed out, where several processes share one.
+    Args:
+        counts: heads in each source.
+        weights: their shares of a batch, relative to each other.
+        batch_size: heads in a batch, those of all processes.
+        seed: of the random numbers.
+        first: first step.
+        last: the step after the last.
+        picture_size: step → pixels a side.
+        part: the entries of every batch that are handed out, where several processes share one.
     """
 
     def __init__(
@@ -121,7 +152,14 @@ class StepSampler(Sampler[list[SampleKey]]):
             yield self.batch(step)[self.part]
 
     def batch(self, step: int) -> list[SampleKey]:
-        """The keys of one step, those of all processes."""
+        """The keys of one step, those of all processes.
+
+        Args:
+            step: number of the step.
+
+        Returns:
+            `batch_size` keys.
+        """
         keys = []
         size = self.picture_size(step)
         for source in range(len(self.counts)):

@@ -1,4 +1,4 @@
-"""Labelled heads as training samples: a key in, a view with its rotation and its target out."""
+"""The dataset of labelled heads, as training samples: a key in, a view with its rotation and its target out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class HeadSubset:
-    """The heads of a store that one job uses."""
+    """The heads of a store that one job uses.
+
+    Attributes:
+        store: the store.
+        indices: (n,) int64, numbers of the heads.
+    """
 
     store: HeadStore
     indices: Indices
@@ -40,10 +45,20 @@ class HeadSubset:
 def labelled_heads(
     path: str, split: str, limit: int = 0, ss_ratio: float = 1.0, max_sigma_deg: float = 0.0
 ) -> HeadSubset:
-    """The labelled heads of one split, all or `limit` of them evenly spread. Raises StoreError if there is no store.
+    """The labelled heads of one split.
 
-    ss_ratio: only those of this share of the store, split as published. max_sigma_deg: none whose label is stated to be
-    noisier (0 = all).
+    Args:
+        path: folder of the store.
+        split: of the records.
+        limit: heads at most, evenly spread (0 = all).
+        ss_ratio: only those of this share of the store, split as published.
+        max_sigma_deg: none whose label is stated to be noisier, degrees (0 = all).
+
+    Returns:
+        The heads.
+
+    Raises:
+        StoreError: there is no store.
     """
     store = HeadStore(path)
     chosen = np.array([r.split == split and r.rotation is not None for r in store], dtype=np.bool_)
@@ -60,7 +75,17 @@ def spread_heads(heads: HeadSubset, limit: int) -> HeadSubset:
 
 
 def training_sources(labelled: Sequence[LabelledData]) -> list[HeadSubset]:
-    """The training heads of each source. Raises RecipeError for a source without any."""
+    """The training heads of each source.
+
+    Args:
+        labelled: of the recipe.
+
+    Returns:
+        The heads, per source.
+
+    Raises:
+        RecipeError: a source without any.
+    """
     sources = [labelled_heads(d.store, "train", d.limit, d.ss_ratio, d.max_sigma_deg) for d in labelled]
     for data, source in zip(labelled, sources, strict=True):
         if len(source) == 0:
@@ -82,10 +107,14 @@ def draw_stored(store: HeadStore, index: int, views: Sequence[View], size: int) 
 
 
 class LabelledViews(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """key → (image, rotation, target), each a pure function of (seed, key).
+    """Dataset: key → (image, rotation, target), each a pure function of (seed, key).
 
-    image: (key.size, key.size, 3) uint8. rotation: (3, 3) float32 camera←head. target: (3, 3) float32, E[R] of the label's
-    belief, which is the rotation where the label is taken as exact. sources: of `recipe.labelled`, in its order.
+    image: (key.size, key.size, 3) uint8. rotation: (3, 3) float32 camera←head. target: (3, 3) float32, E[R] of the
+    label's belief, which is the rotation where the label is taken as exact.
+
+    Args:
+        sources: of `recipe.labelled`, in its order.
+        recipe: seed, views and noise.
     """
 
     def __init__(self, sources: Sequence[HeadSubset], recipe: Recipe) -> None:
@@ -126,13 +155,28 @@ def _float32(matrix: Float) -> Tensor:
 
 
 def canonical_crops(heads: HeadSubset, size: int) -> Image:
-    """The crops as inference takes them. → (n, size, size, 3) uint8."""
+    """The crops as inference takes them.
+
+    Args:
+        heads: n heads.
+        size: pixels a side.
+
+    Returns:
+        (n, size, size, 3) uint8.
+    """
     crops = [crop_head(heads.store.image(int(i)), heads.store.record(int(i)).box, size) for i in heads.indices]
     return np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
 
 
 def rotations_of(heads: HeadSubset) -> Float:
-    """Labels of the heads, (n, 3, 3) float64 camera←head."""
+    """Labels of heads.
+
+    Args:
+        heads: n heads.
+
+    Returns:
+        (n, 3, 3) float64 camera←head.
+    """
     return heads.store.rotations[heads.indices]
 
 

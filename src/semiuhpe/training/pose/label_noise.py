@@ -1,4 +1,4 @@
-"""Labels that are not exact: what a supervised loss takes as its target (method §1).
+"""Noisy labels: what the supervised loss takes as the target of a label that is not exact.
 
 A label with noise is a belief p, and the loss is its cross-entropy with the student's belief q,
 

@@ -1,4 +1,4 @@
-"""The unlabelled heads of a run: their views and batches, and over time the threshold that is put to them."""
+"""The pool of unlabelled heads of a run: their views and batches, and over time the threshold that is put to them."""
 
 from __future__ import annotations
 

@@ -17,19 +17,21 @@ from semiuhpe.views.warp import ViewRange
 
 @dataclass
 class LabelledData:
-    """One source of labelled heads.
+    """One source of labelled heads. For labels with noise see `semiuhpe.training.pose.label_noise`.
 
-    store: folder of a head store; its "train" split is used. weight: its share of every batch, relative to the other
-    sources'. validate: whether its "val" split counts in the choice of the best weights. limit: use only so many heads
-    (0 = all), evenly spread. ss_ratio: share of its heads whose labels are used, split as published (see
-    `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
-
-    any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
-
-    Labels with noise, see `semiuhpe.training.pose.label_noise`. noise: take the noise that the store states of each label
-    (extras `belief` or `label_sigma_deg`). sigma_deg: root mean square angle between label and truth of every label whose
-    noise is not taken from the store (0 = exact). sigma_scale: factor on the stated noise, for a teacher that is too sure or
-    too modest. max_sigma_deg: leave out labels whose stated noise is larger, whether `noise` is on or not (0 = none).
+    Attributes:
+        store: folder of a head store; its "train" split is used.
+        weight: its share of every batch, relative to the other sources'.
+        validate: whether its "val" split counts in the choice of the best weights.
+        limit: use only so many heads (0 = all), evenly spread.
+        ss_ratio: share of its heads whose labels are used, split as published (see
+            `semiuhpe.heads.splits.with_labels`); the others can be a pool, see `UnlabelledData.beyond_ss_ratio`.
+        any_rotation: share of its views turned by any angle; none = that of the recipe's `view`.
+        noise: take the noise that the store states of each label (extras `belief` or `label_sigma_deg`).
+        sigma_deg: root mean square angle between label and truth of every label whose noise is not taken from the
+            store, degrees (0 = exact).
+        sigma_scale: factor on the stated noise, for a teacher that is too sure or too modest.
+        max_sigma_deg: leave out labels whose stated noise is larger, degrees, whether `noise` is on or not (0 = none).
     """
 
     store: str = ""
@@ -53,9 +55,11 @@ class LabelledData:
 class ValidationData:
     """A store whose heads help to choose the best weights, beside the "val" splits of the labelled stores.
 
-    store: folder of a head store; heads without a rotation count by their azimuth (extras `azimuth_deg`). split: which of
-    its splits. weight: of its mean error in the weighted mean that chooses; the val split of a labelled store has 1, and
-    what is listed here where the two are the same store.
+    Attributes:
+        store: folder of a head store; heads without a rotation count by their azimuth (extras `azimuth_deg`).
+        split: which of its splits.
+        weight: of its mean error in the weighted mean that chooses; the val split of a labelled store has 1, and what
+            is listed here where the two are the same store.
     """
 
     store: str = ""
@@ -65,13 +69,21 @@ class ValidationData:
 
 @dataclass
 class ModelRecipe:
-    """The network: see `semiuhpe.models.pose_net.PoseNet`. image_size: pixels a side of the crop it sees.
+    """The network: see `semiuhpe.models.pose_net.PoseNet`.
 
-    pretrained: begin with the backbone's ImageNet weights, fetched from a hub where they have to be; none = begin with
-    them where they come with a package and no network is needed (efficientnet_lite0), and ask for a yes or no where not.
-    They are not looked for where there are `initial_weights`. frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
-    trainings that start from weights whose statistics suit heads already. channels_last: with `precision: bf16-mixed`
-    two to three times as fast on a CPU that has bfloat16; not for networks with grouped convolutions.
+    Attributes:
+        backbone: a name that `semiuhpe.models.backbones.create_backbone` takes.
+        head: "reference" is the paper's, "linear" one layer.
+        dropout: probability, before the layers of the head.
+        pretrained: begin with the backbone's ImageNet weights, fetched from a hub where they have to be; none = begin
+            with them where they come with a package and no network is needed (efficientnet_lite0), and ask for a yes or
+            no where not. They are not looked for where there are `initial_weights`.
+        frozen_stages: the stem and this many stages keep their pretrained weights and statistics.
+        frozen_norms: the backbone's batch norms keep their statistics, which makes a step a third faster on a CPU; for
+            trainings that start from weights whose statistics suit heads already.
+        channels_last: with `precision: bf16-mixed` two to three times as fast on a CPU that has bfloat16; not for
+            networks with grouped convolutions.
+        image_size: pixels a side of the crop it sees.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -88,10 +100,18 @@ class ModelRecipe:
 class OptimizerRecipe:
     """AdamW with a linear warm-up and a cosine to `final_lr_ratio`·lr; `schedule: constant` keeps lr as the paper does.
 
-    clip: largest gradient norm (0 = no clipping). accumulate: parts that each process cuts its share of a batch into, one
-    after the other, so that a batch that does not fit into memory is one step all the same; the step is that of the whole
-    batch but for the statistics of batch norms and for dropout masks. layer_decay: factor on the learning rate from each
-    stage of the backbone to the one before it, from the head, which has lr, down to the stem (1 = lr everywhere).
+    Attributes:
+        lr: learning rate after the warm-up.
+        weight_decay: of AdamW.
+        warmup_steps: over which the learning rate grows.
+        schedule: "cosine", or "constant" after the warm-up.
+        final_lr_ratio: the cosine ends at this share of lr.
+        clip: largest gradient norm (0 = no clipping).
+        accumulate: parts that each process cuts its share of a batch into, one after the other, so that a batch that
+            does not fit into memory is one step all the same; the step is that of the whole batch but for the
+            statistics of batch norms and for dropout masks.
+        layer_decay: factor on the learning rate from each stage of the backbone to the one before it, from the head,
+            which has lr, down to the stem (1 = lr everywhere).
     """
 
     lr: float = 1e-3
@@ -108,12 +128,14 @@ class OptimizerRecipe:
 class LossRecipe:
     """What is minimized: the supervised loss, and in the second stage `ssl_lambda` times the unsupervised one.
 
-    distribution: whose negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and the entropy
-    filter stay those of the matrix Fisher. overreg: ω, the weight of log c (method §1); a target of resultant d is fitted
-    best by a belief of resultant d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1).
-
-    unsupervised: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label. lambda_ramp_steps: steps
-    of the second stage over which ssl_lambda grows from 0.
+    Attributes:
+        distribution: whose negative log-likelihood is the supervised loss, and "nll" of the second stage; beliefs and
+            the entropy filter stay those of the matrix Fisher.
+        overreg: ω, the weight of log c; a target of resultant d is fitted best by a belief of resultant
+            d/ω, so ω widens beliefs about noisy labels as it does those about exact ones (d = 1).
+        unsupervised: "ce", cross-entropy with the teacher's belief, or "nll", its mode as a hard label.
+        ssl_lambda: λ, the weight of the unsupervised loss.
+        lambda_ramp_steps: steps of the second stage over which ssl_lambda grows from 0.
     """
 
     distribution: Literal["matrix_fisher", "rotation_laplace"] = "matrix_fisher"
@@ -127,7 +149,9 @@ class LossRecipe:
 class EmaRecipe:
     """The exponential moving average of the student's weights, parameters and buffers, that is validated and exported.
 
-    decay: in a supervised training and in stage 1. teacher_decay: in stage 2, where the average is the teacher.
+    Attributes:
+        decay: in a supervised training and in stage 1.
+        teacher_decay: in stage 2, where the average is the teacher.
     """
 
     decay: float = 0.998
@@ -138,9 +162,14 @@ class EmaRecipe:
 class UnlabelledData:
     """One source of unlabelled heads: every head of a store is used, whatever its split but val and test.
 
-    store: folder of a head store. weight: its share of every batch, relative to the other sources'. limit: use only so
-    many heads (0 = all), evenly spread. Rotations that the store may have are not learnt from; they are compared with.
-    beyond_ss_ratio: only the heads that a labelled source with this `ss_ratio` leaves without labels (0 = all heads).
+    Rotations that the store may have are not learnt from; they are compared with.
+
+    Attributes:
+        store: folder of a head store.
+        weight: its share of every batch, relative to the other sources'.
+        limit: use only so many heads (0 = all), evenly spread.
+        beyond_ss_ratio: only the heads that a labelled source with this `ss_ratio` leaves without labels (0 = all
+            heads).
     """
 
     store: str = ""
@@ -159,25 +188,41 @@ def _strong_view() -> ViewRange:
 
 @dataclass
 class SemiSupervisedRecipe:
-    """Stage 2: the teacher's beliefs about unlabelled heads, and how the student learns from them (method §2).
+    """Stage 2: the teacher's beliefs about unlabelled heads (pseudo-labels), and how the student learns from them.
 
-    stage1_steps: steps on labelled heads alone; then the best weights are taken up again, and stage 2 lasts to the end.
-    stage2_lr_ratio: factor on the learning rate in stage 2. ulb_batch_ratio: unlabelled heads a step over batch_size.
+    A mirror image is drawn once for both views, so strong_view.flip does not exist, and the weak view is not turned,
+    for a teacher is at its best where heads are as photos have them.
 
-    dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of the
-    teacher's entropies over the pool (the share that is kept); else it is conf_thres. balanced: one threshold for each
-    band of predicted azimuth, so that views from behind are kept in the same share. threshold_limit: heads of the pool in
-    the estimate (0 = all). threshold: "fixed", "dynamic", or "running", the quantile over the latest `running_window`
-    heads at every step; none = as dynamic_threshold says. agreement_deg: keep a head only where no two answers of the
-    teacher (about its mirror image, its other crop) are further apart (0 = off).
-
-    weak_view: what the teacher sees. strong_view, strong_photometric, cut_out, cut_mix: what the student sees; a
-    mirror image is drawn once for both, so strong_view.flip does not exist, and the weak view is not turned, for a teacher is
-    at its best where heads are as photos have them. sharpen: factor on the teacher's parameter.
-    teacher_mirror: average the teacher's beliefs about the view and its mirror image. teacher_crops: weak crops of each
-    head that it looks at, 1 or 2, averaged as well. teacher_weights: a further teacher that stays as it is, an exported
-    .onnx or a .safetensors of a run, of any backbone and image size; teacher_weights_share: its share in the belief, the
-    rest is the running average's (1 = it teaches alone).
+    Attributes:
+        unlabelled: the sources of unlabelled heads.
+        stage1_steps: steps on labelled heads alone; then the best weights are taken up again, and stage 2 lasts to the
+            end.
+        stage2_lr_ratio: factor on the learning rate in stage 2.
+        ulb_batch_ratio: unlabelled heads per step over batch_size.
+        conf_thres: the entropy threshold, nats, where it is not estimated.
+        dynamic_threshold: re-estimate the entropy threshold every `stage_steps` steps as the quantile `left_ratio` of
+            the teacher's entropies over the pool; else it is conf_thres.
+        left_ratio: the share of the pool that is kept.
+        balanced: one threshold for each band of predicted azimuth, so that views from behind are kept in the same
+            share.
+        stage_steps: steps from one estimate to the next.
+        threshold_limit: heads of the pool in the estimate (0 = all).
+        weak_view: what the teacher sees.
+        strong_view: what the student sees.
+        strong_photometric: what the student sees, its light and colours.
+        cut_out: what the student sees has holes.
+        cut_mix: what the student sees has patches of other heads.
+        sharpen: factor on the teacher's parameter.
+        teacher_mirror: average the teacher's beliefs about the view and its mirror image.
+        threshold: "fixed", "dynamic", or "running", the quantile over the latest `running_window` heads at every step;
+            none = as dynamic_threshold says.
+        running_window: heads of the running quantile.
+        agreement_deg: keep a head only where no two answers of the teacher (about its mirror image, its other crop) are
+            further apart, degrees (0 = off).
+        teacher_crops: weak crops of each head that the teacher looks at, 1 or 2, averaged as well.
+        teacher_weights: a further teacher that stays as it is, an exported .onnx or a .safetensors of a run, of any
+            backbone and image size.
+        teacher_weights_share: its share in the belief, the rest is the running average's (1 = it teaches alone).
     """
 
     unlabelled: list[UnlabelledData] = field(default_factory=list)
@@ -238,20 +283,45 @@ def _labelled_photometric() -> Photometric:
 
 @dataclass
 class Recipe:
-    """A whole training run; `run` is its folder. Lengths are in optimizer steps.
+    """A whole training run. Lengths are in optimizer steps.
 
-    warm_size, warm_steps: so many first steps see smaller pictures (0 = none): most is learnt as well from them, faster.
-    cut_occlusion: share of the heads with holes cut out. photo_ends: share of the heads at the border of a photo. initial_weights: what to start from, a .safetensors of a run
-    or of `import-weights`, an exported .onnx, or "default" for the weights that come with the package.
-    semi: the second stage, with unlabelled heads; none for a supervised training.
-    validation: further stores that the best weights are chosen by. validation_limit: heads of each validation split in use
-    (0 = all).
-    devices, nodes: processes on each machine, and machines; torchrun, where it is used, has the say. Batch sizes are those
-    of the whole run: the processes share them. workers and threads are those of each process. rank_timeout_s: after so many
-    seconds without an answer from another process a run ends, with an error, and can be resumed.
-    compile: the student through `torch.compile`; needs a C++ compiler on a CPU, pays in long runs.
-    loggers: where metrics go beside metrics.jsonl, any of "tensorboard", "wandb", "trackio"; tensorboard: true names the
-    first. project: under which the other two keep the run.
+    Attributes:
+        run: its folder.
+        seed: of all random numbers.
+        steps: of the whole run.
+        batch_size: labelled heads per step, those of all processes.
+        labelled: the sources of labelled heads.
+        validation: further stores that the best weights are chosen by.
+        model: the network.
+        optimizer: the optimizer, and the learning rate.
+        loss: what is minimized.
+        ema: the averaged weights.
+        view: from where views of labelled heads are drawn.
+        photometric: their light and colours.
+        warm_size: pixels a side of what the first `warm_steps` steps see: most is learnt as well from smaller pictures,
+            faster.
+        warm_steps: so many first steps see smaller pictures (0 = none).
+        cut_occlusion: share of the heads with holes cut out.
+        photo_ends: share of the heads at the border of a photo.
+        initial_weights: what to start from, a .safetensors of a run or of `import-weights`, an exported .onnx, or
+            "default" for the weights that come with the package.
+        semi: the second stage, with unlabelled heads; none for a supervised training.
+        validate_every: steps from one validation to the next.
+        validation_limit: heads of each validation split in use (0 = all).
+        checkpoint_every: steps from one checkpoint to the next.
+        log_every: steps from one line of the log to the next.
+        workers: loader processes, of each process.
+        threads: of each process (0 = as torch has it).
+        device: "auto" takes what there is.
+        devices: processes on each machine; torchrun, where it is used, has the say. The processes share the batch.
+        nodes: machines; torchrun, where it is used, has the say.
+        rank_timeout_s: after so many seconds without an answer from another process a run ends, with an error, and can
+            be resumed.
+        precision: of the numbers in a step.
+        compile: the student through `torch.compile`; needs a C++ compiler on a CPU, pays in long runs.
+        tensorboard: true names "tensorboard" among the `loggers`.
+        loggers: where metrics go beside metrics.jsonl, any of "tensorboard", "wandb", "trackio".
+        project: under which "wandb" and "trackio" keep the run.
     """
 
     run: str = "runs/pose"
@@ -296,11 +366,23 @@ class Recipe:
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The resolved recipe as plain JSON types."""
+    """The resolved recipe as plain JSON types.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        Its keys and values.
+    """
     plain: dict[str, Any] = json.loads(json_text(dataclasses.asdict(recipe)))
     return plain
 
 
 def save(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe as JSON."""
+    """Write the resolved recipe as JSON.
+
+    Args:
+        recipe: the recipe.
+        path: of the file.
+    """
     write_atomically(path, (json_text(to_dict(recipe), indent=2) + "\n").encode())

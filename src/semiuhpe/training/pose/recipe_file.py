@@ -11,10 +11,19 @@ from semiuhpe.training.pose.recipe import Recipe
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """The recipe that a file describes, with the defaults of what it leaves out; not checked yet.
+    """Read the recipe that a YAML file describes, with the defaults of what it leaves out; not checked yet.
 
-    Keys of older versions are taken. Raises RecipeError for a file that cannot be read, an unknown key or a value of the
-    wrong type.
+    Keys of older versions are taken.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: a file that cannot be read, an unknown key or a value of the wrong type.
+        MissingExtraError: what training needs is not installed.
     """
     return recipe_of_values(recipe_io.read_recipe(path), str(path))
 

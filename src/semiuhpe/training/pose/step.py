@@ -1,4 +1,4 @@
-"""One step of semi-supervised training: one page, as in the paper (method §2).
+"""One step of semi-supervised training: one page, as in the paper.
 
 labelled heads → student → negative log-likelihood of the labels
 weak view → teacher (evaluation mode) → belief → entropy filter → turned with the strong view → target
@@ -25,7 +25,16 @@ Teacher = Callable[[Sequence[Tensor]], TeacherAnswer]
 
 @dataclass(frozen=True)
 class Unsupervised:
-    """What a step says of its unlabelled heads. student: (n, 3, 3) parameters about the strong views. keep: (n,) bool."""
+    """What a step says of its unlabelled heads.
+
+    Attributes:
+        loss: L_u, a scalar; λ is not in it.
+        student: (n, 3, 3) parameters about the strong views, camera←head.
+        belief: the teachers', about the weak views.
+        keep: (n,) bool, heads whose loss counts.
+        threshold: by which they were kept.
+        batch: the heads.
+    """
 
     loss: Tensor
     student: Tensor
@@ -37,8 +46,15 @@ class Unsupervised:
 
 @dataclass(frozen=True)
 class StepLoss:
-    """total: what is differentiated, a scalar. supervised: its part of the labels. student: (n, 3, 3) parameters about the
-    labelled heads. unsupervised: what there is about unlabelled ones, None in a stage without."""
+    """The loss of a step, and what it is made of.
+
+    Attributes:
+        total: what is differentiated, a scalar.
+        supervised: its part of the labels, a scalar.
+        student: (n, 3, 3) parameters about the labelled heads, camera←head.
+        labeled: these heads.
+        unsupervised: what there is about unlabelled ones, None in a stage without.
+    """
 
     total: Tensor
     supervised: Tensor
@@ -58,8 +74,19 @@ def step_loss(
 ) -> StepLoss:
     """The loss of a step, `L = L_s + λ·L_u`.
 
-    teacher: what it says of weak views, without a gradient. threshold: beliefs of the step → which entropies are kept.
-    unlabeled: None in a stage of labelled heads alone.
+    Source: SemiUHPE, arXiv:2404.02544.
+
+    Args:
+        student: images (n, S, S, 3) uint8 → (n, 3, 3) parameters.
+        teacher: what it says of weak views, without a gradient.
+        labeled: the labelled heads.
+        unlabeled: the unlabelled ones; None in a stage of labelled heads alone.
+        threshold: beliefs of the step → which entropies are kept.
+        stage: the present one.
+        step: number of the step, from 0.
+
+    Returns:
+        The loss and its parts.
     """
     parameter = student(labeled.images)
     supervised = stage.supervised(parameter, labeled.target).mean() * labeled.share
@@ -77,7 +104,21 @@ def unsupervised_step(
     threshold: Callable[[MatrixFisher], Threshold],
     stage: Stage,
 ) -> Unsupervised:
-    """What the student learns from unlabelled heads; λ is not in the loss."""
+    """What the student learns from unlabelled heads; λ is not in the loss.
+
+    Args:
+        student: images (n, S, S, 3) uint8 → (n, 3, 3) parameters.
+        teacher: what it says of weak views, without a gradient.
+        unlabeled: the unlabelled heads.
+        threshold: beliefs of the step → which entropies are kept.
+        stage: the present one.
+
+    Returns:
+        L_u and its parts.
+
+    Raises:
+        ValueError: the stage has no unlabelled heads.
+    """
     semi = stage.semi
     if semi is None:
         raise ValueError("this stage has no unlabelled heads")
@@ -92,5 +133,13 @@ def unsupervised_step(
 
 
 def mean_of_kept(each: Tensor, keep: Tensor) -> Tensor:
-    """The mean over the whole batch of what is kept (mean over the kept × their share). (n,), (n,) bool → scalar."""
+    """The mean over the whole batch of what is kept (mean over the kept × their share).
+
+    Args:
+        each: (n,) losses.
+        keep: (n,) bool.
+
+    Returns:
+        A scalar.
+    """
     return torch.where(keep, each, 0.0).sum() / max(1, len(keep))

@@ -1,8 +1,8 @@
-"""Who states the beliefs that the student learns: the running average of its own weights, weights that stay fixed, or both.
+"""The teachers whose pseudo-labels the student learns: the running average of its weights (EMA), fixed ones, or both.
 
-A teacher may look at a head more than once: at its mirror image, at a second weak crop. What it believes is the mean of its
-answers' parameters (densities multiplied, and brought back to the sharpness of one); how far the answers are apart says
-whether it can be trusted.
+A teacher may look at a head more than once: at its mirror image, at a second weak crop. What it believes is the mean of
+its answers' parameters (densities multiplied, and brought back to the sharpness of one); how far the answers are apart
+says whether it can be trusted.
 """
 
 from __future__ import annotations
@@ -50,20 +50,41 @@ def weak_looks(settings: SemiSupervisedRecipe, size: int, fixed_size: int = 0) -
 
 @dataclass(frozen=True)
 class TeacherAnswer:
-    """About n heads. belief: what is to be learnt. apart: (n,) radians between the two answers that differ most."""
+    """What teachers say about n heads.
+
+    Attributes:
+        belief: what is to be learnt.
+        apart: (n,) radians between the two answers that differ most.
+    """
 
     belief: MatrixFisher
     apart: Tensor
 
     def agrees(self, limit_deg: float) -> Tensor:
-        """Which heads have answers no further apart than this; all where the limit is 0. → (n,) bool."""
+        """Which heads have answers no further apart than a limit.
+
+        Args:
+            limit_deg: degrees; all heads agree where it is 0.
+
+        Returns:
+            (n,) bool.
+        """
         return self.apart <= (math.radians(limit_deg) if limit_deg else math.inf)
 
 
 class Teachers:
-    """The teachers of a second stage. precision: makes the context in which networks run; beliefs are float32 always.
+    """The teachers of a second stage.
 
-    fixed_size: pixels that the fixed weights see, 0 where there are none. Raises WeightsError for weights that cannot be read.
+    Its attribute fixed_size is pixels that the fixed weights see, 0 where there are none.
+
+    Args:
+        settings: of the second stage.
+        precision: makes the context in which networks run; beliefs are float32 always.
+        device: of fixed weights from a run; None = the CPU.
+        threads: of fixed weights by onnxruntime.
+
+    Raises:
+        WeightsError: weights that cannot be read.
     """
 
     def __init__(
@@ -82,9 +103,17 @@ class Teachers:
 
     @torch.no_grad()
     def ask(self, average: PoseNet, looks: Sequence[Tensor]) -> TeacherAnswer:
-        """What the teachers say of n heads.
+        """Ask the teachers about n heads, without a gradient.
 
-        average: the running average, in evaluation mode (else ValueError). looks: (n, S, S, 3) uint8 each, of `weak_looks`.
+        Args:
+            average: the running average, in evaluation mode.
+            looks: (n, S, S, 3) uint8 each, of `weak_looks`.
+
+        Returns:
+            Their belief.
+
+        Raises:
+            ValueError: an average in training mode.
         """
         if average.training:
             raise ValueError("the teacher must be in evaluation mode")

@@ -73,7 +73,15 @@ _HEADS_FOR_STATISTICS = 128  # of each source, to restore the batch norms of an 
 
 
 class Trainer:
-    """One run. `train()` runs it to its end, from the last checkpoint if there is one."""
+    """One run of a training. `train()` runs it to its end, from the last checkpoint if there is one.
+
+    Args:
+        recipe: what is trained, and how.
+        progress: show a progress bar.
+
+    Raises:
+        RecipeError: the recipe asks for something impossible.
+    """
 
     def __init__(self, recipe: Recipe, *, progress: bool = True) -> None:
         check(recipe)
@@ -128,10 +136,14 @@ class Trainer:
             self.folder.begin_after(self.step)
 
     def train(self) -> dict[str, float]:
-        """Run to the end. Returns the last validation's scores of the averaged weights, in degrees.
+        """Run to the end.
 
-        Raises RankLostError where the training is shared by processes and another one ends, TrainingError where a loss is
-        not finite, the disk is full, or another training writes to the folder.
+        Returns:
+            The last validation's scores of the averaged weights, degrees, by name.
+
+        Raises:
+            RankLostError: the training is shared by processes and another one ends.
+            TrainingError: a loss is not finite, the disk is full, or another training writes to the folder.
         """
         alone = faults.alone_in(self.folder.path) if self.ranks.writes else nullcontext()
         with alone, closing(self.folder), self.ranks.errors_explained():

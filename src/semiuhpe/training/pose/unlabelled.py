@@ -1,4 +1,4 @@
-"""Unlabelled heads as training samples: a key in, a weak and a strong view of the same head out."""
+"""The dataset of unlabelled heads, as training samples: a key in, a weak and a strong view of the same head out."""
 
 from __future__ import annotations
 
@@ -30,8 +30,18 @@ Sample = tuple[Tensor, ...]
 
 
 def unlabelled_sources(unlabelled: Sequence[UnlabelledData]) -> list[HeadSubset]:
-    """The pool of each source: all heads but those of its val and test splits, and with `beyond_ss_ratio` but those that
-    the labelled source with that `ss_ratio` uses. Raises RecipeError for an empty one.
+    """The pool of each source: all heads but those of its val and test splits.
+
+    With `beyond_ss_ratio` none that the labelled source with that `ss_ratio` uses.
+
+    Args:
+        unlabelled: of the recipe.
+
+    Returns:
+        The heads, per source.
+
+    Raises:
+        RecipeError: an empty pool.
     """
     sources = []
     for data in unlabelled:
@@ -47,10 +57,16 @@ def unlabelled_sources(unlabelled: Sequence[UnlabelledData]) -> list[HeadSubset]
 
 
 class UnlabelledViews(Dataset[Sample]):
-    """key → (weak image, strong image, turn strong←weak, label of the weak view or NaN, further weak images …).
+    """Dataset: key → (weak image, strong image, turn strong←weak, label of the weak view or NaN, further weak images).
 
-    Images (key.size, key.size, 3) uint8, but weak ones of the size of `weak_looks`; matrices (3, 3) float32. A pure function
-    of (seed, key). Cut-mix is not in it: it needs the whole batch. fixed_size: pixels that fixed teacher weights see.
+    Images (key.size, key.size, 3) uint8, but weak ones of the size of `weak_looks`; matrices (3, 3) float32. A pure
+    function of (seed, key). Cut-mix is not in it: it needs the whole batch.
+
+    Args:
+        sources: of `settings.unlabelled`, in its order.
+        settings: of the second stage.
+        seed: of the run.
+        fixed_size: pixels that fixed teacher weights see, 0 where there are none.
     """
 
     def __init__(
@@ -109,7 +125,16 @@ def as_batch(
 ) -> UnlabeledBatch:
     """Collated samples as a batch; the patches of cut-mix are drawn by the key.
 
-    total: heads in the batch of all processes, of which `samples` are this one's part; patches come from all of them.
+    Args:
+        samples: of `UnlabelledViews`, each stacked.
+        settings: of the second stage.
+        key: e.g. seed and step.
+        total: heads in the batch of all processes, of which `samples` are this one's part; patches come from all of
+            them.
+        ranks: these processes; None = one alone.
+
+    Returns:
+        The batch.
     """
     weak, strong, turn, rotation, *more = samples
     ranks, total = (Ranks(), len(strong)) if ranks is None else (ranks, total)

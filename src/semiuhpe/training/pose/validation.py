@@ -1,4 +1,4 @@
-"""How good the weights are right now, on validation splits: this and nothing else chooses the best ones."""
+"""Validation: how good the weights are right now, on validation splits; this and nothing else chooses the best ones."""
 
 from __future__ import annotations
 
