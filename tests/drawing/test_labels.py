@@ -91,6 +91,17 @@ def test_the_legend_is_there_where_there_is_something_to_explain() -> None:
     assert (strict[280:] != GROUND).any() and (strict == GREY).all(axis=-1).any()
 
 
+def test_the_edge_of_a_label_has_a_colour_only_where_the_style_explains_it() -> None:
+    canvas = np.full((320, 480, 3), GROUND, np.uint8)
+    known = heads([[200, 20, 260, 80]], [12])
+    for style, shown in (("axes", False), ("cube", False), ("box", True), ("cone", True), ("mesh", True)):
+        drawn = known.draw(canvas, style, labels=True, legend=False)  # type: ignore[arg-type]
+        below = drawn[84:]  # where the label is, and no part of the head
+        certain, own = error_colours([0.0, 12.0])
+        assert not (below == certain).all(axis=-1).any()
+        assert (below == own).all(axis=-1).any() == shown
+
+
 def test_an_arrow_points_where_the_face_does() -> None:
     from semiuhpe.drawing.poses import draw_poses
     from semiuhpe.geometry.rotation import from_azimuth_elevation_tilt
