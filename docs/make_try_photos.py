@@ -110,7 +110,7 @@ class Stage:
             scale = size / sprite.shape[0]
             # The head's middle is 1.1 / 1.9 half sides above the sprite's.
             x, y = place.x * height - size / 2, place.y * height - size * (0.5 - 0.5 * 1.1 / 1.9)
-            moved = np.float64([[scale, 0, x], [0, scale, y]])
+            moved = np.array([[scale, 0, x], [0, scale, y]])
             flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             back = over(back, np.asarray(cv2.warpAffine(sprite, moved, (width, height), flags=flags), np.uint8))
         return back
@@ -182,7 +182,10 @@ def free_photos(folder: Path) -> None:
     photographer = np.repeat(data.camera()[..., None], 3, axis=2)
     _save(folder / "people" / "photographer.jpg", photographer)
     _save(folder / "turned" / "upside_down.jpg", photographer[::-1, ::-1])
-    _save(folder / "sizes" / "small.jpg", cv2.resize(photographer, (200, 200), interpolation=cv2.INTER_AREA))
+    _save(
+        folder / "sizes" / "small.jpg",
+        np.asarray(cv2.resize(photographer, (200, 200), interpolation=cv2.INTER_AREA), np.uint8),
+    )
     _save(folder / "nobody" / "cat.jpg", data.chelsea())
     _save(folder / "nobody" / "coffee.jpg", data.coffee())
     (folder / "broken.jpg").write_bytes((folder / "people" / "photographer.jpg").read_bytes()[:600])
