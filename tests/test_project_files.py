@@ -162,10 +162,3 @@ def test_the_containers_default_command_is_one() -> None:
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied == let_in
     assert all((ROOT / name).exists() for name in copied)
-
-
-def test_every_page_of_the_site_is_there() -> None:
-    text = (ROOT / "mkdocs.yml").read_text()
-    pages = re.findall(r": (\w+\.md)$", text, flags=re.M)
-    assert {"container.md", "hub.md", "stability.md"} <= set(pages)
-    assert all((ROOT / "docs" / page).is_file() for page in pages)

@@ -136,7 +136,8 @@ def test_what_cannot_be_analysed_is_one_line(tmp_path: Path, capsys: pytest.Capt
     for words, message in [
         ([str(tmp_path / "none.jsonl")], "none.jsonl: cannot be read"),
         ([str(tmp_path / "empty")], "holds no frames.jsonl"),
-        ([str(photo)], "photo.jpg"),
+        ([str(photo)], "photo.jpg: is no video"),
+        ([str(tmp_path / "lesson.mp4")], "lesson.mp4: no such file or folder"),
         ([str(frames), "--every", "3"], "--every is for a video"),
         ([str(frames), "--minute", "0"], "--minute is a positive number"),
         ([str(untracked)], "without --no-track"),

@@ -166,7 +166,7 @@ def test_boxes_of_another_detector(tmp_path: Path, weights: list[str], capsys: p
     assert [h["box"] for h in first["heads"]] == [[5, 5, 50, 60], [-20, 10, 30, 70]]
     assert [h["detection_score"] for h in first["heads"]] == [1, 0.25]
     assert second["heads"] == []
-    assert "1 pictures have no entry" in capsys.readouterr().err
+    assert "1 picture without an entry" in capsys.readouterr().err
     # What predict itself wrote, in both forms, is a boxes file too.
     for name in ("predictions.json", "predictions.csv"):
         again = tmp_path / "again"
@@ -202,6 +202,14 @@ def test_malformed_boxes(
     message = capsys.readouterr().err
     assert re.search(match, message)
     assert message.count("\n") == 1
+
+
+def test_boxes_that_are_not_there(tmp_path: Path, weights: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    source, gone = photos(tmp_path / "in", ["a.jpg"]), tmp_path / "gone.json"
+    assert main(["predict", str(source), "-o", str(tmp_path / "out"), "--boxes", str(gone), *weights[:2]]) == 1
+    assert capsys.readouterr().err == (
+        f"semiuhpe: error: {gone}: cannot be read (No such file or directory); check the path\n"
+    )
 
 
 def test_crops_are_one_head_each(tmp_path: Path, weights: list[str]) -> None:

@@ -164,7 +164,7 @@ def test_photos_and_videos_together(tmp_path: Path, weights: list[str], capsys: 
     for lines in (1, 2):  # the second time, what the first one wrote is no source, and it is told that it goes on
         assert main(["predict", str(source), "-r", "-o", str(source / "out"), *weights]) == 1
         printed = capsys.readouterr()
-        assert "1 heads in 1 pictures" in printed.out
+        assert "1 head in 1 picture, 0 failed" in printed.out
         assert "3 heads in 3 frames" in printed.out
         assert printed.err.count("\n") == lines
         assert "broken.mp4" in printed.err

@@ -184,11 +184,21 @@ def test_odd_shapes_are_fine(detector: HeadDetector, shape: tuple[int, int, int]
     assert boxes.shape == (len(scores), 4)
 
 
-def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(InputError, match="between 0 and 1"):
-        HeadDetector(score_threshold=1.5)
-    with pytest.raises(InputError, match="max_side"):
-        HeadDetector(max_side=8)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"score_threshold": 1.5}, "the detection score to begin at is between 0 and 1, got 1.5"),
+        ({"score_threshold": float("nan")}, "the detection score to begin at is between 0 and 1, got nan"),
+        ({"overlap_threshold": 0.0}, "overlap_threshold is between 0 and 1, got 0"),
+        ({"max_side": 8}, "max_side is at least 64 pixels, got 8"),
+        ({"max_tiles": -1}, "max_tiles is at least 0, got -1"),
+        ({"threads": 0}, "threads: at least 1 is needed, got 0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_the_one_that_is_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        HeadDetector(**settings)
+    assert str(error.value) == message
 
 
 def test_weights_that_are_missing_damaged_or_of_another_kind(tmp_path: Path) -> None:

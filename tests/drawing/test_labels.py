@@ -10,6 +10,7 @@ from semiuhpe.drawing.labels import label_forms, paint_labels
 from semiuhpe.drawing.legend import Legend, paint_legend
 from semiuhpe.drawing.lettering import SMALLEST_PX, letter_size
 from semiuhpe.drawing.placement import whole_pixels
+from semiuhpe.drawing.poses import STYLES
 from semiuhpe.drawing.style import GREY
 from semiuhpe.poses.head_poses import HeadPoses
 
@@ -89,6 +90,17 @@ def test_the_legend_is_there_where_there_is_something_to_explain() -> None:
     assert not (sure[:0].draw(canvas, "mesh") != GROUND).any()
     strict = sure.draw(canvas, "axes", unreadable_deg=3)
     assert (strict[280:] != GROUND).any() and (strict == GREY).all(axis=-1).any()
+
+
+def test_the_edge_of_a_label_has_a_colour_only_where_the_style_explains_it() -> None:
+    canvas = np.full((320, 480, 3), GROUND, np.uint8)
+    known = heads([[200, 20, 260, 80]], [12])
+    for style in STYLES:
+        drawn = known.draw(canvas, style, labels=True, legend=False)
+        below = drawn[84:]  # where the label is, and no part of the head
+        certain, own = error_colours([0.0, 12.0])
+        assert not (below == certain).all(axis=-1).any()
+        assert (below == own).all(axis=-1).any() == (style in ("box", "cone", "mesh"))
 
 
 def test_an_arrow_points_where_the_face_does() -> None:

@@ -174,7 +174,7 @@ def test_boxes_from_a_program_reach_the_network_together(
     assert sizes == [3]
     found = [HeadPoses.from_dict(one["heads"]) for one in images(tmp_path / "out")]
     assert [heads.detection_score.tolist() for heads in found] == [[1, 1], [], [0.5]]
-    assert "1 pictures have no entry in the boxes that were given" in told.lines
+    assert "1 picture without an entry in the boxes that were given" in told.lines
     with pytest.raises(InputError, match="names none of the photos"):
         predict(paths, tmp_path / "out", PredictOptions(boxes={"other.png": [[0, 0, 9, 9]]}))
 

@@ -123,6 +123,8 @@ def _picture_size(video: Path | None) -> tuple[int, int] | None:
     if source is None:
         from semiuhpe.errors import VideoError
 
+        if not video.exists():
+            raise VideoError(f"{video}: no such file or folder; check the path")
         raise VideoError(f"{video}: is no video; give one, or the frames.jsonl that semiuhpe predict made of it")
     check_source(source)
     with FrameReader(source.opener(), source.public_name) as reader:

@@ -16,6 +16,7 @@ from semiuhpe.detection.canvas import draw, padded
 from semiuhpe.detection.head_probability import HeadProbability
 from semiuhpe.detection.head_probability import of_card as probabilities_of_card
 from semiuhpe.detection.score_calibration import ScoreCalibration, of_card
+from semiuhpe.detection.settings import check_settings
 from semiuhpe.detection.tiling import View, plan_views
 from semiuhpe.errors import InputError, WeightsError
 from semiuhpe.geometry import boxes as box_math
@@ -66,15 +67,12 @@ class HeadDetector:
         threads: int | None = None,
         calibration: ScoreCalibration | None = None,
     ) -> None:
-        if not 0 <= (score_threshold or 0.0) <= 1 or not 0 < overlap_threshold <= 1:
-            raise InputError(
-                f"score_threshold and overlap_threshold are between 0 and 1, got {score_threshold}, {overlap_threshold}"
-            )
-        if max_side < 64 or max_tiles < 0 or (threads is not None and threads < 1):
-            raise InputError(
-                "max_side is at least 64, max_tiles at least 0 and threads at least 1, "
-                f"got {max_side}, {max_tiles}, {threads}"
-            )
+        check_settings(
+            score_threshold=score_threshold, overlap_threshold=overlap_threshold, side=max_side, threads=threads,
+            side_name="max_side",
+        )  # fmt: skip
+        if max_tiles < 0:
+            raise InputError(f"max_tiles is at least 0, got {max_tiles}")
         self.overlap_threshold = overlap_threshold
         self.max_side, self.max_tiles = max_side, max_tiles
         self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)

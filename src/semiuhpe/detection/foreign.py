@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from semiuhpe.arrays import image_size
 from semiuhpe.detection.layouts import LAYOUTS, Canvas, Layout, grown, suppressed
+from semiuhpe.detection.settings import check_settings
 from semiuhpe.errors import InputError, WeightsError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import warp_to
@@ -56,12 +57,13 @@ class ForeignDetector:
     ) -> None:
         if layout not in LAYOUTS:
             raise InputError(f"unknown detector layout {layout!r}; choose one of {', '.join(LAYOUTS)}")
-        if not 0 <= score_threshold <= 1 or not 0 < overlap_threshold <= 1:
-            raise InputError(
-                f"score_threshold and overlap_threshold are between 0 and 1, got {score_threshold}, {overlap_threshold}"
-            )
-        if (side is not None and side < 64) or (threads is not None and threads < 1):
-            raise InputError(f"side is at least 64 and threads at least 1, got {side} and {threads}")
+        check_settings(
+            score_threshold=score_threshold,
+            overlap_threshold=overlap_threshold,
+            side=side,
+            threads=threads,
+            side_name="side",
+        )
         if head_class is not None and (head_class < 0 or not LAYOUTS[layout].classed):
             raise InputError(f"the layout {layout} has no class number {head_class}; leave head_class out")
         self.name, self.layout = layout, LAYOUTS[layout]

@@ -11,7 +11,7 @@ from semiuhpe.drawing.colour import error_colours
 from semiuhpe.drawing.labels import Forms, paint_labels
 from semiuhpe.drawing.legend import Legend, paint_legend
 from semiuhpe.drawing.placement import whole_pixels
-from semiuhpe.drawing.style import GREY, Colour, Float, Ink, head_centre_and_radius
+from semiuhpe.drawing.style import GREY, PLAIN, Colour, Float, Ink, head_centre_and_radius
 from semiuhpe.geometry.crop import Image
 
 Painter = Callable[[Image, Float, Float, Ink], None]
@@ -46,7 +46,8 @@ def draw_heads(
         paint(canvas, rotations[number], boxes[number], ink)
     covered = None if legend is None else paint_legend(canvas, legend, whole_pixels(boxes))
     if labels is not None:
-        paint_labels(canvas, labels, boxes, colours, [] if covered is None else [covered])
+        edges = colours if expected_error_deg is not None else [PLAIN if known else GREY for known in trusted]
+        paint_labels(canvas, labels, boxes, edges, [] if covered is None else [covered])
     return canvas
 
 

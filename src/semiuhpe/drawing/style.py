@@ -14,6 +14,8 @@ Float = NDArray[np.float64]
 Colour = tuple[int, int, int]
 
 RED, GREEN, BLUE, GREY = (235, 40, 40), (40, 200, 60), (50, 110, 255), (150, 150, 150)
+PLAIN = (235, 235, 235)
+"""Of a label's edge where no colour means anything."""
 OUTLINE = (20, 20, 20)
 _SHIFT = 4  # sub-pixel bits of OpenCV's drawing
 

@@ -30,8 +30,10 @@ def read_boxes(path: str | os.PathLike[str]) -> dict[str, Boxes]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"{path}: the boxes cannot be read ({error}); give {FORMS}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+    except UnicodeError as error:
+        raise InputError(f"{path}: the boxes are no text ({error}); give {FORMS}") from error
     try:
         rows = _from_json(json_value(text)) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:

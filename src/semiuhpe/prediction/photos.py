@@ -19,6 +19,7 @@ from semiuhpe.prediction.boxes_file import Boxes
 from semiuhpe.prediction.job import Job
 from semiuhpe.prediction.options import PredictOptions
 from semiuhpe.prediction.photo_folder import PredictionFolder, identity_of
+from semiuhpe.prediction.reporting import counted
 
 _Told = tuple[Photo, dict[str, int], "Boxes | None"]
 """A photo, its identity on disk before it was read, and its boxes where boxes are given."""
@@ -57,11 +58,12 @@ def predict_photos(photos: Sequence[Photo], job: Job, boxes: Sequence[Boxes | No
     failures = tuple(entry["error"] for entry in entries if "error" in entry)
     heads = sum(len(entry.get("heads", [])) for entry in entries)
     job.reporter.done(
-        f"{heads} heads in {len(photos) - len(failures)} pictures, {len(failures)} failed; results in {job.folder}/"
+        f"{counted(heads, 'head')} in {counted(len(photos) - len(failures), 'picture')}, {len(failures)} failed; "
+        f"results in {job.folder}/"
     )
     without = 0 if boxes is None else sum(own is None for own in boxes)
     if without:
-        job.reporter.note(f"{without} pictures have no entry in the boxes that were given")
+        job.reporter.note(f"{counted(without, 'picture')} without an entry in the boxes that were given")
     return PhotosDone(len(photos), heads, failures)
 
 

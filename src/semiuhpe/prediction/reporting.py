@@ -11,6 +11,11 @@ from tqdm import tqdm
 _LOG = logging.getLogger(__name__)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 head`, `2 heads`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Reporter:
     """Tells by the package's log, with progress bars where the standard error output is a terminal."""
 

@@ -13,6 +13,7 @@ from semiuhpe.errors import InputError, VideoError
 from semiuhpe.files.names import safe_name
 from semiuhpe.prediction.job import Job
 from semiuhpe.prediction.options import PredictOptions
+from semiuhpe.prediction.reporting import counted
 from semiuhpe.prediction.run_settings import Start
 from semiuhpe.prediction.video_folder import VideoFolder, folder_for, read_status, verdict_on_video
 from semiuhpe.prediction.window import Window, open_window
@@ -159,7 +160,8 @@ def _one(video: MovingSource, job: Job, window: Window | None) -> VideoDone:
     finally:
         probe.close()
         folder.abandon()
-    job.reporter.done(f"{folder.heads} heads in {folder.done} frames of {video.public_name}; results in {path}/")
+    found = f"{counted(folder.heads, 'head')} in {counted(folder.done, 'frame')}"
+    job.reporter.done(f"{found} of {video.public_name}; results in {path}/")
     return VideoDone(video.public_name, path, folder.done, folder.heads)
 
 
