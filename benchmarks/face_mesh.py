@@ -4,7 +4,7 @@
     python benchmarks/face_mesh.py --protocol wild-directions --store data/stores/wild_directions --margin 1.8
 
 Its points are laid on the mean face of the official labels by the 51 inner landmarks. Heads in which it sees no face are
-missed: figures are of the others, and count as not within any angle.
+counted as missed; figures are of the others.
 """
 
 from __future__ import annotations
