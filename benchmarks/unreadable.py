@@ -1,6 +1,7 @@
 """Does the error bar open where there is nothing to read? Expected errors of wild heads, of the same heads spoilt, and of no heads.
 
     python benchmarks/unreadable.py --heads data/stores/wild_heads [--weights default] [--count 500]
+    python benchmarks/unreadable.py --heads data/stores/scut_head --split test --least 24      # heads of crowds
 
 Spoilt: blurred until only the outline is left, shrunk to 8 pixels, or covered. No heads: textures and noise, and pieces of
 the photos that scikit-image ships, beside the people in them.
@@ -18,7 +19,9 @@ from skimage import data
 
 from semiuhpe import HeadPoseEstimator
 from semiuhpe.geometry.crop import PAD_COLOUR, Image, crop_head
+from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore
+from semiuhpe.poses.head_poses import UNREADABLE_DEG
 
 SIDE = 160
 
@@ -56,17 +59,27 @@ def no_heads(count: int) -> Iterable[Image]:
         yield np.asarray(cv2.resize(piece, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def fits(record: HeadRecord, split: str, least: float) -> bool:
+    """Whether a head is of a split ("" for any) and at least so large."""
+    x1, y1, x2, y2 = record.box
+    return (not split or record.split == split) and min(x2 - x1, y2 - y1) >= least
+
+
 def main() -> None:
     """Print a table of quantiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--heads", type=Path, required=True)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--split", default="", help="of the heads, by default all")
+    parser.add_argument("--least", type=float, default=0.0, help="pixels of the shorter side of a head's box")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     estimator = HeadPoseEstimator(args.weights, threads=args.threads)
     store = HeadStore(args.heads)
-    chosen = np.linspace(0, len(store) - 1, args.count).round().astype(int)
+    all_of_them = [i for i in range(len(store)) if fits(store.record(i), args.split, args.least)]
+    count = min(args.count, len(all_of_them))
+    chosen = np.array(all_of_them)[np.linspace(0, len(all_of_them) - 1, count).round().astype(int)]
     crops = [crop_head(store.image(int(i)), store.record(int(i)).box, SIDE) for i in chosen]
     azimuth = np.abs(estimator.estimate_crops(crops).azimuth_deg)
     noise = np.random.default_rng(1).integers(0, 256, (args.count, SIDE, SIDE, 3), dtype=np.uint8)
@@ -79,14 +92,13 @@ def main() -> None:
         "pieces of photos without people": no_heads(args.count),
         "noise": list(noise),
     }
-    print("| what | heads | expected error, degrees: 10 % / median / 90 % | 90 % radius, median |")
-    print("|---|---|---|---|")
+    print("| what | heads | expected error, degrees: 10 % / median / 90 % | 90 % radius, median | grey |")
+    print("|---|---|---|---|---|")
     for name, pictures in sets.items():
         heads = estimator.estimate_crops(pictures)
         low, middle, high = np.quantile(heads.expected_error_deg, [0.1, 0.5, 0.9])
-        print(
-            f"| {name} | {len(heads)} | {low:.1f} / {middle:.1f} / {high:.1f} | {np.median(heads.error_90_deg):.1f} |"
-        )
+        radius, grey = np.median(heads.error_90_deg), np.mean(heads.expected_error_deg > UNREADABLE_DEG)
+        print(f"| {name} | {len(heads)} | {low:.1f} / {middle:.1f} / {high:.1f} | {radius:.1f} | {grey:.0%} |")
 
 
 if __name__ == "__main__":
