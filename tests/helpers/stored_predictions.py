@@ -18,12 +18,13 @@ FIELDS = ("box", "detection_score", "rotation", "expected_error_deg", "error_90_
 def predictions(weights: str) -> dict[str, Any]:
     """Weights' and detector's hashes, and every number of every head of the demo's photos, best first."""
     from semiuhpe import HeadPoseEstimator
+    from semiuhpe.weights import open_weights
 
     estimator = HeadPoseEstimator(weights, device="cpu", threads=1)
     heads = {path.name: estimator(path) for path in sorted(DEMO.glob("*.jpg"))}
     return {
         "pose": estimator.weights.sha256,
-        "detector": estimator.detector.weights.sha256,
+        "detector": open_weights("head_detector").sha256,
         "photos": {name: {field: getattr(own, field).tolist() for field in FIELDS} for name, own in heads.items()},
     }
 
