@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from semiuhpe.arrays import as_array, as_boxes, usable_boxes
-from semiuhpe.errors import InputError, WeightsError
+from semiuhpe.errors import InputError
 from semiuhpe.geometry.crop import MARGIN, Image, crop_head
 from semiuhpe.geometry.rotation import mirror, project_to_rotation
 from semiuhpe.images.batches import batches, each_together, outcome
@@ -22,7 +22,7 @@ from semiuhpe.images.urls import load_photo, web_url
 from semiuhpe.poses.error_bars import ErrorModel
 from semiuhpe.poses.head_poses import HeadPoses
 from semiuhpe.weights import WeightsFile, open_weights
-from semiuhpe.weights.session import InferenceSession, open_session
+from semiuhpe.weights.session import open_pose_session
 
 if TYPE_CHECKING:
     from semiuhpe.detection.head_probability import HeadProbability
@@ -80,7 +80,7 @@ class HeadPoseEstimator:
             "batch_size": batch_size,
         }
         self.weights: WeightsFile = open_weights(weights)
-        self._session, self.size = _pose_session(self.weights, device, threads)
+        self._session, self.size = open_pose_session(self.weights.content, self.weights.path, device, threads)
         self._error = ErrorModel(self.weights.card)
         self._detector, self.score_threshold = detector, score_threshold
         self.mirrored = bool(self.weights.card.get("mirrored", False)) if mirrored is None else mirrored
@@ -395,16 +395,3 @@ def _detections(answer: Any) -> tuple[Float, Float]:
     if len(known) != len(found):
         raise InputError(f"the detector's scores: expected {len(found)} as there are boxes, got {len(known)}")
     return found, known
-
-
-def _pose_session(weights: WeightsFile, device: str, threads: int | None) -> tuple[InferenceSession, int]:
-    session = open_session(weights.content, weights.path, device, threads)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    shape = inputs[0].shape if inputs else []
-    fits = len(inputs) == 1 and len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
-    if not fits or inputs[0].type != "tensor(uint8)" or not outputs or outputs[0].shape[-1] != 9:
-        raise WeightsError(
-            f"{weights.path}: not a pose network (input (n, S, S, 3) uint8, output (n, 9)); "
-            "export one with: semiuhpe export"
-        )
-    return session, int(shape[1])

@@ -102,6 +102,19 @@ def open_session(
     return session
 
 
+def open_pose_session(content: bytes, origin: Path, device: str, threads: int | None) -> tuple[InferenceSession, int]:
+    """As `open_session`, of a pose network, and the pixels a side of its crops. Raises WeightsError for any other."""
+    session = open_session(content, origin, device, threads)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shape = inputs[0].shape if inputs else []
+    fits = len(inputs) == 1 and len(shape) == 4 and shape[3] == 3 and isinstance(shape[1], int) and shape[1] == shape[2]
+    if not fits or inputs[0].type != "tensor(uint8)" or not outputs or outputs[0].shape[-1] != 9:
+        raise WeightsError(
+            f"{origin}: not a pose network (input (n, S, S, 3) uint8, output (n, 9)); export one with: semiuhpe export"
+        )
+    return session, int(shape[1])
+
+
 def open_on_cpu(
     model: bytes | str, origin: Path, threads: int | None, *, remedy: str = "export it again"
 ) -> InferenceSession:
