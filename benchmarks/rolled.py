@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.evaluation.calibration import coverage
 from semiuhpe.evaluation.labels import choose
 from semiuhpe.evaluation.metrics import geodesic_errors_deg, summary
@@ -84,8 +85,7 @@ def study(
     for path in stores:
         store = HeadStore(path)
         numbers = [i for i in choose(store, split) if store.record(i).rotation is not None]
-        if 0 < limit < len(numbers):
-            numbers = [numbers[i] for i in np.linspace(0, len(numbers) - 1, limit).round().astype(int)]
+        numbers = [numbers[i] for i in evenly_spread(len(numbers), limit)]
         found[path.name] = {
             name: {
                 str(turn): measured(model, TurnedHeads(store, numbers, np.radians(turn), context)) for turn in TURNS_DEG

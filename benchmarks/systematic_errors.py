@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.evaluation.calibration import coverage
 from semiuhpe.evaluation.labels import choose
 from semiuhpe.evaluation.metrics import geodesic_errors_deg, summary
@@ -125,9 +126,7 @@ def labelled(store: HeadStore, split: str, limit: int, agreeing_deg: float) -> l
     numbers = [n for n in choose(store, split) if store.record(n).rotation is not None]
     if agreeing_deg:
         numbers = [n for n in numbers if _apart(store.record(n)) <= agreeing_deg]
-    if 0 < limit < len(numbers):
-        numbers = [numbers[i] for i in np.linspace(0, len(numbers) - 1, limit).round().astype(int)]
-    return numbers
+    return [numbers[i] for i in evenly_spread(len(numbers), limit)]
 
 
 def _apart(record: HeadRecord) -> float:

@@ -13,14 +13,12 @@ import numpy as np
 
 from semiuhpe.geometry.crop import MARGIN
 from semiuhpe.geometry.rotation import azimuth_elevation_tilt, from_azimuth_elevation_tilt, random_rotations
+from semiuhpe.heads.context import CONTEXT
 from semiuhpe.synthesis.formats import Float
 from semiuhpe.synthesis.frame import mesh_to_head
 from semiuhpe.synthesis.lighting import random_lighting
 from semiuhpe.synthesis.person import Person
 from semiuhpe.synthesis.renderer import View, camera_points, turn
-
-CONTEXT = 2.0
-"""Side of the stored picture over the side of the crop."""
 
 
 @dataclass(frozen=True)
