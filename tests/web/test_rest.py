@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.page_server import one_head
 from helpers.time_limits import within
 from helpers.tiny_onnx import write_weight_options
 from PIL import Image
@@ -39,18 +40,6 @@ from semiuhpe.web.rest import RestServer, _patient
 
 LIMITS = Limits(body_bytes=200_000, pixels=40_000, waiting=1, connections=12, seconds=1.5, header_seconds=60)
 Answer = tuple[int, dict[str, str], Any]
-
-
-def one_head(image: np.ndarray) -> HeadPoses:
-    height, width = image.shape[:2]
-    return HeadPoses(
-        rotation=np.eye(3)[None],
-        box=[[0, 0, width, height]],
-        detection_score=[0.9],
-        expected_error_deg=[5.0],
-        error_90_deg=[9.0],
-        entropy=[-4.0],
-    )
 
 
 @contextlib.contextmanager

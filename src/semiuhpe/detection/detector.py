@@ -68,9 +68,12 @@ class HeadDetector:
         calibration: ScoreCalibration | None = None,
     ) -> None:
         check_settings(
-            score_threshold=score_threshold, overlap_threshold=overlap_threshold, side=max_side, threads=threads,
+            score_threshold=score_threshold,
+            overlap_threshold=overlap_threshold,
+            side=max_side,
+            threads=threads,
             side_name="max_side",
-        )  # fmt: skip
+        )
         if max_tiles < 0:
             raise InputError(f"max_tiles is at least 0, got {max_tiles}")
         self.overlap_threshold = overlap_threshold
