@@ -23,7 +23,7 @@ from semiuhpe.evaluation.calibration import coverage
 from semiuhpe.evaluation.labels import choose
 from semiuhpe.evaluation.metrics import geodesic_errors_deg, summary
 from semiuhpe.evaluation.models import open_model
-from semiuhpe.evaluation.peers import PRESETS, PeerModel
+from semiuhpe.evaluation.peers import PRESETS, open_peer
 from semiuhpe.evaluation.predictions import PoseModel
 from semiuhpe.evaluation.run import predict_heads
 from semiuhpe.files.atomic import json_text, write_atomically
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", type=Path, action="append", required=True, help="head store with labels; repeatable")
     parser.add_argument("--weights", action="append", default=[], help="name, .onnx, run folder or .safetensors")
-    parser.add_argument("--peer", action="append", default=[], metavar="PRESET=FILE", help=f"{', '.join(PRESETS)}")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=f"{', '.join(PRESETS)}")
     parser.add_argument("--split", default="val")
     parser.add_argument("--limit", type=int, default=300, help="heads of each store, evenly spread; 0 = all")
     parser.add_argument("--context", type=float, default=1.5, help="side of a copy over that of the crop")
@@ -128,10 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     weights = args.weights or ([] if args.peer else ["default"])
     models: dict[str, PoseModel] = {name: open_model(name, threads=args.threads) for name in weights}
     for peer in args.peer:
-        preset, separator, file = peer.partition("=")
-        if not separator or preset not in PRESETS:
-            parser.error(f"--peer {peer}: expected PRESET=FILE with a preset of {', '.join(PRESETS)}")
-        models[preset] = PeerModel([Path(file)], PRESETS[preset], threads=args.threads)
+        name, opened = open_peer(peer, threads=args.threads)
+        models[name] = opened
     found = study(models, args.store, split=args.split, limit=args.limit, context=args.context)
     print(table(found))
     if args.json:

@@ -37,6 +37,10 @@ class StoreError(SemiUHPEError):
     """A head store is missing, damaged or of another version."""
 
 
+class RecordError(StoreError):
+    """A head record is damaged or impossible; it does not know which store it belongs to."""
+
+
 class SourceError(SemiUHPEError):
     """A data set to import is missing, or is not what its importer expects."""
 

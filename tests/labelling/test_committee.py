@@ -131,11 +131,19 @@ def decide(*opinions: Opinion, limits: list[Limits] | None = None, **rules: floa
     return verdict
 
 
+def test_a_teacher_may_be_as_unsure_as_a_label() -> None:
+    said = opinion(160, own=30.0, sigma=30.0)
+    assert decide(said, max_sigma_deg=15.0).distrust == (OWN_SIGMA,)
+    assert decide(said, max_sigma_deg=40.0).rotation is not None
+    assert decide(said, limits=[Limits(own_deg=10.0)], max_sigma_deg=40.0).distrust == (OWN_SIGMA,)
+
+
 @pytest.mark.parametrize(
     ("said", "limits", "reason"),
     [
         (opinion(0, found=False), Limits(), NO_ANSWER),
-        (opinion(0, own=16.0), Limits(own_deg=15.0), OWN_SIGMA),
+        (opinion(0, own=12.0), Limits(own_deg=10.0), OWN_SIGMA),
+        (opinion(0, own=16.0), Limits(), OWN_SIGMA),
         (opinion(0, spread=11.0), Limits(), SPREAD),
         (opinion(-80), Limits(azimuth_deg=75.0), RANGE),
         (opinion(-70, own=14.0, spread=9.0), Limits(azimuth_deg=75.0), ""),

@@ -94,7 +94,6 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--peer",
         metavar="NAME=FILE",
-        type=named_files,
         help="instead of weights: another project's network, e.g. opentrack=head-pose.onnx (NAME=FILE,FILE is averaged)",
     )
     parser.add_argument(
@@ -147,21 +146,12 @@ def main(argv: list[str]) -> int:
     return measure_and_print(args, model, margin if args.margin is None else args.margin, detection)
 
 
-def named_files(text: str) -> tuple[str, list[Path]]:
-    """`NAME=FILE` or `NAME=FILE,FILE` as a command line has it. Raises ArgumentTypeError for anything else."""
-    name, _, files = text.partition("=")
-    if not name or not files or not all(files.split(",")):
-        raise argparse.ArgumentTypeError(f"expected NAME=FILE, got {text!r}")
-    return name, [Path(file) for file in files.split(",")]
-
-
 def _model(args: argparse.Namespace) -> tuple[PoseModel, float]:
     """The model to measure, and the crop margin that suits it."""
     if args.peer:
-        from semiuhpe.evaluation.peers import PeerModel, preset
+        from semiuhpe.evaluation.peers import open_peer
 
-        name, files = args.peer
-        peer = PeerModel(files, preset(name), mirrored=bool(args.mirrored), threads=args.threads)
+        _, peer = open_peer(args.peer, mirrored=bool(args.mirrored), threads=args.threads)
         return peer, peer.spec.margin
     from semiuhpe.evaluation.models import open_model
     from semiuhpe.geometry.crop import MARGIN

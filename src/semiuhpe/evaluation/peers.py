@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from semiuhpe.errors import WeightsError
+from semiuhpe.errors import InputError, WeightsError
 from semiuhpe.evaluation.calibration import radius_50_deg
 from semiuhpe.evaluation.predictions import Float, Predictions, StatedErrors, mirrored_crops
 from semiuhpe.geometry.crop import MARGIN, Image
@@ -89,6 +89,27 @@ def preset(name: str) -> PeerSpec:
     if name not in PRESETS:
         raise WeightsError(f"no peer is known as {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def open_peer(named: str, *, mirrored: bool = False, threads: int | None = None) -> tuple[str, PeerModel]:
+    """Open a public network.
+
+    Args:
+        named: `NAME=FILE`, or `NAME=FILE,FILE` of networks whose rotations are averaged, with a name of `PRESETS`.
+        mirrored: average over mirror images too.
+        threads: of onnxruntime; None = its own choice.
+
+    Returns:
+        Its name and the model.
+
+    Raises:
+        InputError: anything else than that.
+        WeightsError: an unknown name, or files that do not fit.
+    """
+    name, _, files = named.partition("=")
+    if not name or not all(files.split(",")):
+        raise InputError(f"expected NAME=FILE, got {named!r}; NAME is one of {', '.join(PRESETS)}")
+    return name, PeerModel([Path(file) for file in files.split(",")], preset(name), mirrored=mirrored, threads=threads)
 
 
 class PeerModel:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from semiuhpe.errors import StoreError
+from semiuhpe.errors import RecordError
 from semiuhpe.files.atomic import json_text, json_value
 from semiuhpe.geometry.rotation import Float
 
@@ -33,7 +33,7 @@ class HeadRecord:
         extras: JSON scalars that belong to the source (landmarks' fit error, rendering parameters, ...).
 
     Raises:
-        StoreError: a field that is out of its range.
+        RecordError: a field that is out of its range.
     """
 
     id: str
@@ -46,18 +46,18 @@ class HeadRecord:
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise StoreError("a head record needs a non-empty id")
+            raise RecordError("a head record needs a non-empty id")
         if self.split not in SPLITS:
-            raise StoreError(f"head {self.id}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
+            raise RecordError(f"head {self.id}: split must be one of {', '.join(SPLITS)}, got {self.split!r}")
         x1, y1, x2, y2 = self.box
         if not (np.all(np.isfinite(self.box)) and x2 > x1 and y2 > y1):
-            raise StoreError(f"head {self.id}: the box must be finite x1, y1, x2, y2 with area, got {self.box}")
+            raise RecordError(f"head {self.id}: the box must be finite x1, y1, x2, y2 with area, got {self.box}")
         if self.rotation is not None:
             rotation = np.asarray(self.rotation, dtype=np.float64)
             if rotation.shape != (3, 3) or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5):
-                raise StoreError(f"head {self.id}: the rotation must be a (3, 3) rotation matrix")
+                raise RecordError(f"head {self.id}: the rotation must be a (3, 3) rotation matrix")
             if np.linalg.det(rotation) < 0:
-                raise StoreError(f"head {self.id}: the rotation is a reflection (determinant −1)")
+                raise RecordError(f"head {self.id}: the rotation is a reflection (determinant −1)")
             object.__setattr__(self, "rotation", rotation)
 
     def to_json(self) -> str:
@@ -91,7 +91,7 @@ class HeadRecord:
             The record.
 
         Raises:
-            StoreError: values that no record has.
+            RecordError: values that no record has.
             KeyError, TypeError, ValueError: what is no record at all.
         """
         rotation = raw["rotation"]
@@ -116,9 +116,9 @@ class HeadRecord:
             The record.
 
         Raises:
-            StoreError: anything else.
+            RecordError: anything else.
         """
         try:
             return cls.from_fields(json_value(text))
         except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"a head record is malformed ({error}); import the source again") from error
+            raise RecordError(f"a head record is malformed ({error}); import the source again") from error

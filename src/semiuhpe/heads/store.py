@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semiuhpe.errors import StoreError
+from semiuhpe.errors import RecordError, StoreError
 from semiuhpe.files.atomic import json_text, json_value, write_atomically
 from semiuhpe.geometry.crop import Image
 from semiuhpe.geometry.rotation import Float
@@ -133,9 +133,7 @@ def _reading(store: Path) -> Iterator[None]:
     """Damaged pages and records as one error that names the store."""
     try:
         yield
-    except StoreError as error:
-        if str(store) in str(error):
-            raise
+    except RecordError as error:
         raise StoreError(f"{store}: {error}") from error
     except (lmdb.Error, ValueError) as error:
         raise StoreError(f"{store}: the head store is damaged ({error}); import the source again") from error
@@ -147,7 +145,7 @@ def _records(txn: Any, db: _Environment) -> list[HeadRecord]:
     for index in range(int(txn.stat(db.records)["entries"])):
         value = txn.get(_number(index), db=db.records)
         if value is None:
-            raise StoreError(f"the head store is damaged (it has no record {index}); import the source again")
+            raise RecordError(f"the head store is damaged (it has no record {index}); import the source again")
         records.append(HeadRecord.from_json(value))
     return records
 

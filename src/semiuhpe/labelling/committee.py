@@ -40,14 +40,14 @@ class Limits:
 
     Attributes:
         azimuth_deg: largest |azimuth| of its own answer, degrees.
-        own_deg: largest error that it states of itself, RMS angle in degrees.
+        own_deg: largest error that it may state of itself, RMS angle in degrees; None: as wide as a label may be.
         assumed_deg: RMS angle of its errors where it states none, degrees.
         witness: whether it can tell that there is no face: by the error it states, by finding none, or by knowing heads
             from all sides. One that cannot makes no label without one that can.
     """
 
     azimuth_deg: float = 180.0
-    own_deg: float = 15.0
+    own_deg: float | None = None
     assumed_deg: float = 6.0
     witness: bool = True
 
@@ -93,23 +93,24 @@ class Verdict:
         return None if self.parameter is None else project_to_rotation(self.parameter)
 
 
-def distrust(opinion: Opinion, limits: Limits, spread_deg: float) -> NDArray[np.str_]:
+def distrust(opinion: Opinion, limits: Limits, rules: Rules) -> NDArray[np.str_]:
     """Why a teacher is not trusted with each of n heads.
 
     Args:
         opinion: the teacher's, of n heads.
         limits: how far it is trusted.
-        spread_deg: largest RMS angle between its views, degrees.
+        rules: of its committee.
 
     Returns:
         (n,) str, "" where it is trusted.
     """
     azimuth = np.degrees(np.abs(azimuth_elevation_tilt(opinion.rotation)[:, 0]))
+    own_deg = rules.max_sigma_deg if limits.own_deg is None else limits.own_deg
     return np.select(
         [
             ~opinion.found,
-            opinion.own_deg > limits.own_deg,  # NaN, nothing stated, is no reason
-            opinion.spread_deg > spread_deg,
+            opinion.own_deg > own_deg,  # NaN, nothing stated, is no reason
+            opinion.spread_deg > rules.spread_deg,
             azimuth > limits.azimuth_deg,
         ],
         [NO_ANSWER, OWN_SIGMA, SPREAD, RANGE],
@@ -128,9 +129,7 @@ def verdicts(opinions: Sequence[Opinion], limits: Sequence[Limits], rules: Rules
     Returns:
         n verdicts.
     """
-    reasons = np.stack(
-        [distrust(opinion, limit, rules.spread_deg) for opinion, limit in zip(opinions, limits, strict=True)]
-    )
+    reasons = np.stack([distrust(opinion, limit, rules) for opinion, limit in zip(opinions, limits, strict=True)])
     witness = np.array([limit.witness for limit in limits])
     rotation = np.stack([opinion.rotation for opinion in opinions])
     covariance = np.stack([opinion.covariance for opinion in opinions])

@@ -11,11 +11,25 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed as torch_distributed
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semiuhpe.errors import RecipeError
 from semiuhpe.training.pose.recipe import Recipe
-from semiuhpe.training.ranks import Ranks
+from semiuhpe.training.ranks import Connection, Ranks
+
+
+class _Shared(DDPStrategy):
+    """Gradients are averaged through a connection that remembers whether it failed."""
+
+    def __init__(self, connection: Connection, **options: Any) -> None:
+        super().__init__(**options)
+        self._connection = connection
+
+    def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        shared = super().setup_module(module)
+        shared.register_comm_hook(None, lambda _, bucket: self._connection.average_gradients(bucket))
+        return shared
 
 
 def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
@@ -37,7 +51,8 @@ def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     sync = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before torch 2.14
     options: dict[str, Any] = {sync: False}
-    strategy = DDPStrategy(timeout=timedelta(seconds=recipe.rank_timeout_s), **options)
+    connection = Connection()
+    strategy = _Shared(connection, timeout=timedelta(seconds=recipe.rank_timeout_s), **options)
     try:
         fabric = Fabric(
             accelerator=recipe.device, devices=devices, num_nodes=nodes, strategy=strategy, precision=recipe.precision
@@ -47,7 +62,7 @@ def start(recipe: Recipe) -> tuple[Fabric, Ranks]:
         if not SLURMEnvironment.detect():
             raise
         raise RecipeError(f"SLURM and the recipe do not agree: {' '.join(str(error).split())}") from error
-    return fabric, Ranks(fabric.global_rank, fabric.world_size, fabric.device)
+    return fabric, Ranks(fabric.global_rank, fabric.world_size, fabric.device, connection)
 
 
 def _launched(recipe: Recipe) -> tuple[int, int]:

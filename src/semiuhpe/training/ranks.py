@@ -11,13 +11,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as torch_distributed
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from semiuhpe.errors import RankLostError
+
+
+class Connection:
+    """What a process sends to the others and gets from them goes through here, which tells whether that ever failed.
+
+    Backends fail with errors that look like any other; where one was raised is what tells them.
+    """
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Whatever fails within is a failure of the connection."""
+        try:
+            yield
+        except RuntimeError:
+            self.broken = True
+            raise
+
+    def average_gradients(self, bucket: Any) -> torch.futures.Future[Tensor]:
+        """The mean over the ranks of a `GradBucket`, as `DistributedDataParallel` has it by itself."""
+
+        def received(sent: torch.futures.Future[Tensor]) -> Tensor:
+            with self.used():
+                return sent.value()
+
+        with self.used():
+            return allreduce_hook(None, bucket).then(received)  # type: ignore[arg-type]
 
 
 def _with_strides(strides: tuple[int, ...], gradient: Tensor) -> Tensor:
@@ -33,11 +64,18 @@ def _with_strides(strides: tuple[int, ...], gradient: Tensor) -> Tensor:
 class Ranks:
     """This process among all of the run. One process alone is the case `count` 1, in which nothing is sent or copied.
 
-    number: of this process, 0 .. count − 1. device: where its tensors are.
+    number: of this process, 0 .. count − 1. device: where its tensors are. connection: with the others.
     """
 
-    def __init__(self, number: int = 0, count: int = 1, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        number: int = 0,
+        count: int = 1,
+        device: torch.device | None = None,
+        connection: Connection | None = None,
+    ) -> None:
         self.number, self.count = number, count
+        self.connection = Connection() if connection is None else connection
         self.device = torch.device("cpu") if device is None else device
 
     @property
@@ -68,7 +106,8 @@ class Ranks:
         padded = torch.zeros((max(sizes), *part.shape[1:]), dtype=part.dtype, device=self.device)
         padded[: len(part)] = part
         everyone = [torch.empty_like(padded) for _ in sizes]
-        torch_distributed.all_gather(everyone, padded)
+        with self.connection.used():
+            torch_distributed.all_gather(everyone, padded)
         return torch.cat([one[:size] for one, size in zip(everyone, sizes, strict=True)]).to(part.device)
 
     def mean(self, value: Tensor) -> Tensor:
@@ -76,7 +115,8 @@ class Ranks:
         if self.count == 1:
             return value
         total = value.detach().to(self.device, copy=True)
-        torch_distributed.all_reduce(total)
+        with self.connection.used():
+            torch_distributed.all_reduce(total)
         return (total / self.count).to(value.device)
 
     def wait(self) -> None:
@@ -114,8 +154,6 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            if self.count == 1:
-                raise
-            if not (isinstance(error, torch_distributed.DistError) or "gloo" in str(error).lower()):
+            if not (self.connection.broken or isinstance(error, torch_distributed.DistError)):
                 raise
             raise RankLostError(self.number, self.count) from error

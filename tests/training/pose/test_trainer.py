@@ -35,6 +35,8 @@ from semiuhpe.training.pose.recipe import (
 )
 from semiuhpe.training.pose.trainer import Trainer
 from semiuhpe.training.pose.validation import Scores
+from semiuhpe.views.photometric import Photometric
+from semiuhpe.views.warp import ViewRange
 
 
 def metrics_of(run: Path) -> list[dict[str, Any]]:
@@ -323,3 +325,22 @@ def test_average_copies_first_and_takes_buffers_along() -> None:
     torch.testing.assert_close(averaged["0.weight"], torch.full((2, 2), 1.5))
     torch.testing.assert_close(averaged["1.running_mean"], torch.full((2,), 4.0))
     assert not average.network.training
+
+
+def test_weights_of_an_export_begin_with_the_statistics_of_the_views_that_train_them(tmp_path: Path) -> None:
+    """Plain crops have others; by those, the first steps would normalise otherwise and undo the weights."""
+    views = {
+        "view": ViewRange(scale=(0.7, 1.4), any_rotation=0.5),
+        "photometric": Photometric(blur=1.0, grey=0.5, brightness=0.6),
+    }
+    model = ModelRecipe("efficientnet_lite0", image_size=64, dropout=0.0, frozen_stages=0)
+    recipe = recipe_for(tmp_path, model=model, initial_weights="default", batch_size=64, warm_size=64, **views)
+    trainer = Trainer(recipe, progress=False)
+    images = next(trainer._labelled_batches()).images
+    network = trainer.network.train()
+    for module in network.modules():
+        if hasattr(module, "drop_path"):
+            module.drop_path = torch.nn.Identity()
+    with torch.no_grad():
+        training, as_released = network(images), network.eval()(images)
+    assert float((training - as_released).norm()) < 0.2 * float(as_released.norm())

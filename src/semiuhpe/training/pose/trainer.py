@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, Dataset
@@ -51,9 +52,7 @@ from semiuhpe.training.pose.batches import LabeledBatch, StepSampler, UnlabeledB
 from semiuhpe.training.pose.curves import draw_curves
 from semiuhpe.training.pose.data import (
     LabelledViews,
-    canonical_crops,
     one_thread_per_worker,
-    spread_heads,
     training_sources,
 )
 from semiuhpe.training.pose.pool import Pool
@@ -69,7 +68,7 @@ from semiuhpe.training.pose.validation import ValidationSet, validate, validatio
 from semiuhpe.weights.devices import usable_threads
 
 _SEEDS_OF_A_RANK = 2**40
-_HEADS_FOR_STATISTICS = 128  # of each source, to restore the batch norms of an export
+_VIEWS_FOR_STATISTICS = 640  # to restore the batch norms of an export
 
 
 class Trainer:
@@ -365,9 +364,24 @@ class Trainer:
                 return
             load_module(self.network, under_prefix(AVERAGED, tensors), weights)
         else:
-            heads = [spread_heads(source, _HEADS_FOR_STATISTICS) for source in self.sources]
-            crops = np.concatenate([canonical_crops(head, self.recipe.model.image_size) for head in heads])
-            load_exported(self.network, weights, crops)
+            load_exported(self.network, weights, self._views_for_statistics())
+
+    def _views_for_statistics(self) -> NDArray[np.uint8]:
+        """Views as training shows them, (n, S, S, 3): plain crops have other statistics, and the first steps would undo
+        the weights."""
+        recipe = self.recipe
+        views = LabelledViews(self.sources, recipe)
+        weights = [data.weight for data in recipe.labelled]
+        keys = StepSampler(
+            [len(source) for source in self.sources],
+            weights,
+            _VIEWS_FOR_STATISTICS,
+            seed=recipe.seed,
+            first=0,
+            last=1,
+            picture_size=lambda _: recipe.model.image_size,
+        )
+        return np.stack([views[key][0].numpy() for key in next(iter(keys))])
 
     def _resume(self) -> None:
         tensors, state = load_checkpoint(self.folder.last)
