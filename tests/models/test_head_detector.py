@@ -47,6 +47,15 @@ def test_boxes_lie_around_their_cells(network: HeadDetectorNet) -> None:
     assert bool((boxes[:, 2:] > centres).all())
 
 
+def test_a_network_of_four_stages_is_smaller_and_has_the_same_cells(network: HeadDetectorNet) -> None:
+    small = HeadDetectorNet(16, stages=4, pretrained=False).eval()
+    pixels = torch.zeros(1, 64, 96, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        assert [part.shape for part in small(pixels)] == [part.shape for part in network(pixels)]
+    weights = [sum(p.numel() for p in each.parameters()) for each in (small, network)]
+    assert weights[0] < 0.45 * weights[1]
+
+
 def test_constant_padding_equals_tensorflows(network: HeadDetectorNet) -> None:
     """At even sizes the backbone's maps are those of timm's network with its dynamic "same" padding."""
     import timm

@@ -20,7 +20,7 @@ from semiuhpe.detection.settings import check_settings
 from semiuhpe.detection.tiling import View, plan_views
 from semiuhpe.errors import InputError, WeightsError
 from semiuhpe.geometry import boxes as box_math
-from semiuhpe.weights import WeightsFile, open_weights
+from semiuhpe.weights import WeightsFile, embedded_detector, open_weights
 from semiuhpe.weights.session import InferenceSession, open_session
 
 SCORE_THRESHOLD = 0.5
@@ -39,7 +39,7 @@ class HeadDetector:
     """Finds heads, faces and backs of heads alike.
 
     Args:
-        weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
+        weights: "default" for the embedded ones, "tiny" for smaller and faster ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
         score_threshold: boxes below it are left out, in [0, 1]; None = 0.5, and where a pose network confirms the
             heads, as in `HeadPoseEstimator`, what the model card says.
         max_side: pixels of the longer side at which a photo is seen whole.
@@ -78,7 +78,7 @@ class HeadDetector:
             raise InputError(f"max_tiles is at least 0, got {max_tiles}")
         self.overlap_threshold = overlap_threshold
         self.max_side, self.max_tiles = max_side, max_tiles
-        self.weights: WeightsFile = open_weights("head_detector" if weights == "default" else weights)
+        self.weights: WeightsFile = open_weights(embedded_detector(weights))
         self._own_threshold: float | None = score_threshold
         self._probabilities = probabilities_of_card(self.weights.card, str(self.weights.path))
         self.calibration = of_card(self.weights.card, str(self.weights.path)) if calibration is None else calibration

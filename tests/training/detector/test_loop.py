@@ -16,9 +16,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from semiuhpe.errors import AssetsError, RecipeError, TrainingError
+from semiuhpe.errors import AssetsError, RecipeError, TrainingError, WeightsError
 from semiuhpe.geometry import boxes as box_math
-from semiuhpe.models.checkpoint import load_checkpoint
+from semiuhpe.models.checkpoint import load_checkpoint, save_checkpoint
 from semiuhpe.models.head_detector import STRIDES, cell_centers
 from semiuhpe.training.detector import data as detector_data
 from semiuhpe.training.detector.loop import DetectorTraining, learning_rate
@@ -204,6 +204,41 @@ def test_learns_two_pictures(tmp_path: Path) -> None:
         training.advance()
     after = losses_on_the_same_views(training)
     assert (after < [0.7, 0.85] * before).all(), (before, after)  # 0.25 to 0.32 and 0.53 to 0.70 of it with three seeds
+
+
+def test_a_smaller_network_begins_with_the_backbone_of_a_larger_one(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path / "large", steps=2)
+    large = DetectorTraining(recipe, scenes_for(recipe), pretrained=False)
+    large.run([])
+    checkpoint = str(tmp_path / "large" / "last.safetensors")
+    recipe = recipe_for(tmp_path / "small", channels=8, stages=4, initial_backbone=checkpoint)
+    small = DetectorTraining(recipe, scenes_for(recipe), pretrained=False)
+    averaged = large.average.network.state_dict()
+    own = small.network.state_dict()
+    kept = [name for name in own if name.startswith(("stem.", "stages."))]
+    assert {name.split(".")[1] for name in kept if name.startswith("stages.")} == {"0", "1", "2", "3"}
+    assert all(torch.equal(own[name], averaged[name]) for name in kept)
+    deeper = recipe_for(tmp_path / "deep", stages=5, initial_backbone=str(tmp_path / "small" / "last.safetensors"))
+    small.save()
+    with pytest.raises(WeightsError, match="no backbone of 5 stages"):
+        DetectorTraining(deeper, scenes_for(deeper), pretrained=False)
+    with pytest.raises(RecipeError, match="stages is 4 or 5"):
+        recipe_for(tmp_path, stages=3)
+    with pytest.raises(RecipeError, match="either initial or initial_backbone"):
+        recipe_for(tmp_path, initial="default", initial_backbone=checkpoint)
+
+
+def test_a_run_begun_before_a_key_existed_goes_on(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path, steps=2)
+    DetectorTraining(recipe, scenes_for(recipe), pretrained=False).run([])
+    checkpoint = tmp_path / "last.safetensors"
+    tensors, state = load_checkpoint(checkpoint)
+    del state["recipe"]["stages"], state["recipe"]["initial_backbone"]
+    save_checkpoint(checkpoint, tensors, state)
+    assert DetectorTraining(recipe, scenes_for(recipe), pretrained=False).step == 2
+    smaller = recipe_for(tmp_path, steps=2, stages=4)
+    with pytest.raises(RecipeError, match="another stages"):
+        DetectorTraining(smaller, scenes_for(smaller), pretrained=False)
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from semiuhpe.prediction.bulk.storage import Place, place
 from semiuhpe.prediction.bulk.worker import Settings
 from semiuhpe.prediction.output_folder import OutputFolder, Say
 from semiuhpe.prediction.run_settings import Start, check_same, verdict_on_settings
-from semiuhpe.weights import open_weights
+from semiuhpe.weights import embedded_detector, open_weights
 
 SETTINGS, SUMMARY = "settings.json", "summary.json"
 _NOT_IN_RESULTS = ("device", "threads", "weights", "detector")
@@ -123,6 +123,5 @@ def results_depend_on(settings: Settings) -> dict[str, Any]:
     kept = {key: value for key, value in plain.items() if key not in _NOT_IN_RESULTS}
     kept["weights_sha256"] = open_weights(settings.weights).sha256
     if not settings.crops:
-        name = "head_detector" if settings.detector == "default" else settings.detector
-        kept["detector_sha256"] = open_weights(name).sha256
+        kept["detector_sha256"] = open_weights(embedded_detector(settings.detector)).sha256
     return kept

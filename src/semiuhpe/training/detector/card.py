@@ -32,7 +32,7 @@ def detector_card(recipe: DetectorRecipe, counts: Mapping[str, int], validation:
     return {
         "input": "pixels: (n, H, W, 3) uint8 RGB, H and W multiples of 32; normalisation is inside",
         "output": "boxes: (n, N, 4) x1, y1, x2, y2 in input pixels; scores: (n, N) in [0, 1]; all cells, not suppressed",
-        "architecture": "EfficientNet-Lite0 stages 0-4, 4-level pyramid (strides 4-32), shared anchor-free head",
+        "architecture": f"EfficientNet-Lite0 stages 0-{recipe.stages - 1}, 4-level pyramid (strides 4-32), shared anchor-free head",
         "sources": SOURCES | {name: text for name, (key, text) in _OF_RECIPE.items() if getattr(recipe, key)},
         "counts": dict(counts),
         "recipe": {key: _without_folders(value) for key, value in to_dict(recipe).items() if key != "run"},

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from semiuhpe.detection.average_precision import Detections, precision_recall
 from semiuhpe.detection.canvas import letterbox
-from semiuhpe.errors import RecipeError
+from semiuhpe.errors import RecipeError, WeightsError
 from semiuhpe.files.atomic import json_value
 from semiuhpe.geometry.boxes import non_maximum_suppression
 from semiuhpe.models.checkpoint import (
@@ -43,6 +43,7 @@ from semiuhpe.training.detector.recipe import DetectorRecipe, to_dict
 from semiuhpe.training.detector.scenes import Scene, SceneMaker
 from semiuhpe.training.ema import AveragedNetwork
 from semiuhpe.training.metrics_log import METRICS, append_metrics, drop_metrics_after
+from semiuhpe.weights import embedded_detector
 from semiuhpe.weights.devices import usable_threads
 
 _SCENES_FOR_STATISTICS = 48
@@ -97,9 +98,12 @@ class DetectorTraining:
         resumes = (self.folder / LAST).is_file()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.network = HeadDetectorNet(recipe.channels, pretrained=pretrained and not (resumes or recipe.initial))
+            begun = resumes or bool(recipe.initial or recipe.initial_backbone)
+            self.network = HeadDetectorNet(recipe.channels, stages=recipe.stages, pretrained=pretrained and not begun)
         if recipe.initial and not resumes:
             self._start_from(recipe.initial)
+        if recipe.initial_backbone and not resumes:
+            self._start_backbone_from(recipe.initial_backbone)
         self.network.freeze(recipe.frozen_stages)
         self.average = AveragedNetwork(self.network, recipe.ema)
         self.optimizer = _optimizer(self.network, recipe)
@@ -119,11 +123,21 @@ class DetectorTraining:
             return
         rng = np.random.default_rng([self.recipe.seed, _OF_STATISTICS])
         scenes = np.stack([self.scenes.scene(rng).image for _ in range(_SCENES_FOR_STATISTICS)])
-        load_exported(self.network, "head_detector" if weights == "default" else weights, scenes)
+        load_exported(self.network, str(embedded_detector(weights)), scenes)
+
+    def _start_backbone_from(self, checkpoint: str) -> None:
+        """Stem and stages of the averaged weights of a run; it may have had more stages."""
+        tensors, _ = load_checkpoint(Path(checkpoint))
+        averaged, own = under_prefix(AVERAGED, tensors), self.network.state_dict()
+        backbone = {name for name in own if name.startswith(("stem.", "stages."))}
+        if not backbone <= averaged.keys():
+            raise WeightsError(f"{checkpoint}: has no backbone of {self.recipe.stages} stages; give a run's checkpoint")
+        load_module(self.network, own | {name: averaged[name] for name in backbone}, checkpoint)
 
     def _resume(self, changed_data: bool) -> None:
         tensors, state = load_checkpoint(self.folder / LAST)
-        before, now = state["recipe"], to_dict(self.recipe)
+        # A key that came later was at its default.
+        before, now = {**to_dict(DetectorRecipe()), **state["recipe"]}, to_dict(self.recipe)
         changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
         data = {"portraits", "renders", "render_count", "headless", "helmet_repeats", "hard", "steps"} | {
             key for key in now if key.endswith("_share")

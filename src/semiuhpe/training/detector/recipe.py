@@ -21,7 +21,10 @@ class DetectorRecipe:
     its photos is among the others. hard: CSV of false heads on these photos, as `--mine` writes it, "" for none.
     portraits: folders of landmarked faces. renders: head store, "" for none; render_count: how many of it.
     headless: folders of pictures without heads, and "skimage". initial: checkpoint of another run whose averaged
-    weights this one starts from, an exported .onnx, "default" for the embedded one, "" for ImageNet's. channels: width of the new layers. frozen_stages: of the backbone. size: scene side.
+    weights this one starts from, an exported .onnx, "default" for the embedded one, "" for ImageNet's.
+    initial_backbone: checkpoint of another run, maybe of a wider or deeper network, whose averaged backbone alone this
+    one starts from, "" for ImageNet's. channels: width of the new layers. stages: of the backbone, 5, or 4 for a network
+    that is smaller and faster. frozen_stages: of those. size: scene side.
     learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
     that are validated and exported. photo_share … turned_share: see `scenes.Mix`. Counts are optimizer steps.
     """
@@ -38,7 +41,9 @@ class DetectorRecipe:
     render_count: int = 0
     headless: list[str] = field(default_factory=list)
     initial: str = ""
+    initial_backbone: str = ""
     channels: int = 64
+    stages: int = 5
     frozen_stages: int = 2
     size: int = 256
     batch: int = 16
@@ -78,6 +83,10 @@ class DetectorRecipe:
         ):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.stages not in (4, 5):
+            raise RecipeError(f"stages is 4 or 5, got {self.stages}")
+        if self.initial and self.initial_backbone:
+            raise RecipeError("give either initial or initial_backbone, not both")
         if self.size % 32:
             raise RecipeError(f"size must be a multiple of 32, got {self.size}")
         if not 0 <= self.ema < 1:
