@@ -22,6 +22,13 @@ def build_parser() -> CommandParser:
     parser.add_argument("output", type=Path, help="the .safetensors to write, for evaluate, export and initial_weights")
     parser.add_argument("--share", type=float, default=0.5, help="share of the second")
     parser.add_argument(
+        "--norm-views",
+        type=int,
+        default=0,
+        metavar="N",
+        help="take the statistics of batch norms anew from N views of the second's recipe; 4000 are plenty (default: average them)",
+    )
+    parser.add_argument(
         "--validate", action="store_true", help="measure it on the validation heads of the second's recipe"
     )
     return parser
@@ -29,12 +36,17 @@ def build_parser() -> CommandParser:
 
 def main(argv: list[str]) -> int:
     """Average; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.norm_views < 0 or args.norm_views == 1:
+        parser.error(f"--norm-views is 0, or at least 2, got {args.norm_views}")
     try:
         from semiuhpe.training.pose.averaging import average_runs
     except ImportError as error:
         raise MissingExtraError("averaging weights", "train") from error
-    errors = average_runs(args.first, args.second, args.share, args.output, measure=args.validate)
+    errors = average_runs(
+        args.first, args.second, args.share, args.output, norm_views=args.norm_views, measure=args.validate
+    )
     print(f"{args.output}: {1 - args.share:g} of {args.first}, {args.share:g} of {args.second}")
     for name, degrees in errors.items():
         print(f"{name}: {degrees:.2f}° mean validation error")

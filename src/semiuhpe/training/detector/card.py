@@ -22,6 +22,7 @@ _OF_RECIPE = {
         "helmet_workers",
         "photos of building sites, heads and helmets boxed; no licence stated, research use",
     ),
+    "photos without people": ("headless", "scikit-image's, and those of the folders that the recipe names"),
     "earlier weights": ("initial", "this run goes on from weights that were trained on the sources above"),
 }
 """Sources of some recipes only: the setting that names them, and what they are."""

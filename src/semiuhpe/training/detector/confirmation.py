@@ -23,7 +23,7 @@ Float = NDArray[np.float64]
 CANDIDATES = 0.2
 """Detector's probability from which the pose network is asked: below it hardly a box becomes a head."""
 
-PRECISION, OF_SIZE, IOU = 0.93, 16.0, 0.5
+PRECISION, OF_SIZE, IOU = 0.95, 16.0, 0.5
 """The rule of the threshold: the lowest one from which this share of boxes of at least so many pixels are heads' boxes."""
 
 RULE_KEY = "head_probability_rule"

@@ -17,7 +17,7 @@ from semiuhpe.geometry.crop import Image, crop_head
 from semiuhpe.geometry.rotation import Float
 from semiuhpe.heads.splits import with_labels
 from semiuhpe.heads.store import HeadStore
-from semiuhpe.training.pose.batches import SampleKey
+from semiuhpe.training.pose.batches import SampleKey, StepSampler
 from semiuhpe.training.pose.label_noise import label_means, label_sigmas_deg
 from semiuhpe.training.pose.recipe import LabelledData, Recipe
 from semiuhpe.views import occlusion, photometric
@@ -152,6 +152,30 @@ class LabelledViews(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
 def _float32(matrix: Float) -> Tensor:
     return torch.from_numpy(matrix.astype(np.float32))
+
+
+def training_views(recipe: Recipe, sources: Sequence[HeadSubset], count: int) -> Image:
+    """Pictures as a step of training sees them, to take the statistics of batch norms from.
+
+    Args:
+        recipe: its views, noise, picture size, seed and the shares of its sources.
+        sources: of `recipe.labelled`, in its order.
+        count: how many.
+
+    Returns:
+        (count, S, S, 3) uint8.
+    """
+    views = LabelledViews(sources, recipe)
+    (keys,) = StepSampler(
+        [len(source) for source in sources],
+        [data.weight for data in recipe.labelled],
+        count,
+        seed=recipe.seed,
+        first=0,
+        last=1,
+        picture_size=lambda _: recipe.model.image_size,
+    )
+    return np.stack([views[key][0].numpy() for key in keys])
 
 
 def canonical_crops(heads: HeadSubset, size: int) -> Image:

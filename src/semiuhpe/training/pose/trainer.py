@@ -16,9 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, Dataset
@@ -54,6 +52,7 @@ from semiuhpe.training.pose.data import (
     LabelledViews,
     one_thread_per_worker,
     training_sources,
+    training_views,
 )
 from semiuhpe.training.pose.pool import Pool
 from semiuhpe.training.pose.recipe import Recipe
@@ -364,24 +363,8 @@ class Trainer:
                 return
             load_module(self.network, under_prefix(AVERAGED, tensors), weights)
         else:
-            load_exported(self.network, weights, self._views_for_statistics())
-
-    def _views_for_statistics(self) -> NDArray[np.uint8]:
-        """Views as training shows them, (n, S, S, 3): plain crops have other statistics, and the first steps would undo
-        the weights."""
-        recipe = self.recipe
-        views = LabelledViews(self.sources, recipe)
-        weights = [data.weight for data in recipe.labelled]
-        keys = StepSampler(
-            [len(source) for source in self.sources],
-            weights,
-            _VIEWS_FOR_STATISTICS,
-            seed=recipe.seed,
-            first=0,
-            last=1,
-            picture_size=lambda _: recipe.model.image_size,
-        )
-        return np.stack([views[key][0].numpy() for key in next(iter(keys))])
+            # Plain crops have other statistics, by which the first steps would undo the weights.
+            load_exported(self.network, weights, training_views(self.recipe, self.sources, _VIEWS_FOR_STATISTICS))
 
     def _resume(self) -> None:
         tensors, state = load_checkpoint(self.folder.last)
