@@ -39,7 +39,7 @@ class HeadDetector:
     """Finds heads, faces and backs of heads alike.
 
     Args:
-        weights: "default" for the embedded ones, "tiny" for smaller and faster ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
+        weights: "default" for the embedded ones, or the path of an .onnx file that `semiuhpe train-detector` exported.
         score_threshold: boxes below it are left out, in [0, 1]; None = 0.5, and where a pose network confirms the
             heads, as in `HeadPoseEstimator`, what the model card says.
         max_side: pixels of the longer side at which a photo is seen whole.

@@ -17,21 +17,13 @@ from semiuhpe.errors import WeightsError
 from semiuhpe.files.atomic import json_value
 from semiuhpe.weights import hub
 
-EMBEDDED = {
-    "default": "head_pose",
-    "open": "head_pose_open",
-    "head_detector": "head_detector",
-    "head_detector_tiny": "head_detector_tiny",
-}
+EMBEDDED = {"default": "head_pose", "open": "head_pose_open", "head_detector": "head_detector"}
 """Names of the weights that a release may carry, and the stem of their files in this folder."""
-
-DETECTORS = {"default": "head_detector", "tiny": "head_detector_tiny"}
-"""What those of the head detector are called where a detector is asked for, and their names in `EMBEDDED`."""
 
 
 def embedded_detector(name_or_path: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """What `open_weights` calls a head detector: a name of `DETECTORS` is replaced, a path stays."""
-    return DETECTORS.get(name_or_path, name_or_path) if isinstance(name_or_path, str) else name_or_path
+    """What `open_weights` calls a head detector: where one is asked for, "default" is the embedded one; a path stays."""
+    return "head_detector" if name_or_path == "default" else name_or_path
 
 
 @dataclass(frozen=True)
