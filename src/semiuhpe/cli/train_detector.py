@@ -84,6 +84,7 @@ def main(argv: list[str]) -> int:
             recipe.hard_share,
             recipe.render_share,
             recipe.turned_share,
+            recipe.distractor_share,
         ),
         photos.train,
         data.open_portraits(recipe.portraits),

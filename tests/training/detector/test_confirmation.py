@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semiuhpe.detection.head_probability import HeadProbability
-from semiuhpe.training.detector.confirmation import OF_SIZE, fit, settle, threshold_for
+from semiuhpe.training.detector.confirmation import OF_SIZE, PRECISION, fit, settle, threshold_for
 
 
 def drawn(truth: HeadProbability, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_the_threshold_is_of_boxes_that_are_not_tiny(rng: np.random.Generator) -
     found = settle(table)
     large = table[table[:, 1] >= OF_SIZE]
     kept = found(large[:, 0], large[:, 1], large[:, 2]) >= found.threshold
-    assert large[kept, 3].mean() == pytest.approx(0.93, abs=0.01)
+    assert large[kept, 3].mean() == pytest.approx(PRECISION, abs=0.01)
 
 
 def test_nothing_found_is_nothing_to_fit() -> None:

@@ -156,6 +156,17 @@ def test_scenes_repeat_for_a_generator_and_stay_in_the_frame() -> None:
         SceneMaker(96, Mix(), PHOTOS)
 
 
+def test_distractors_change_pictures_and_not_heads() -> None:
+    plain = SceneMaker(96, Mix(paste=0.0, headless=0.0), PHOTOS)
+    with_things = SceneMaker(96, Mix(paste=0.0, headless=0.0, distractors=1.0), PHOTOS)
+    differ = 0
+    for seed in range(20):
+        one, other = (maker.scene(np.random.default_rng(seed)) for maker in (plain, with_things))
+        np.testing.assert_array_equal(one.heads, other.heads)
+        differ += not np.array_equal(one.image, other.image)
+    assert differ > 10
+
+
 def recipe_for(folder: Path, **changes: object) -> DetectorRecipe:
     values: dict[str, object] = {
         "run": str(folder),

@@ -26,7 +26,7 @@ class DetectorRecipe:
     one starts from, "" for ImageNet's. channels: width of the new layers. stages: of the backbone, 5, or 4 for a network
     that is smaller and faster. frozen_stages: of those. size: scene side.
     learning_rate: of the new layers; the backbone's is backbone_rate times that. ema: decay of the averaged weights
-    that are validated and exported. photo_share … turned_share: see `scenes.Mix`. Counts are optimizer steps.
+    that are validated and exported. photo_share … distractor_share: see `scenes.Mix`. Counts are optimizer steps.
     """
 
     run: str = "runs/detector"
@@ -67,6 +67,7 @@ class DetectorRecipe:
     hard_share: float = 0.0
     render_share: float = 0.5
     turned_share: float = 0.0
+    distractor_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.split_by not in get_args(SplitBy):

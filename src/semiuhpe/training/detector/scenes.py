@@ -20,6 +20,7 @@ from semiuhpe.errors import RecipeError
 from semiuhpe.geometry import boxes as box_math
 from semiuhpe.geometry.crop import Image, warp
 from semiuhpe.synthesis.backgrounds import procedural
+from semiuhpe.training.detector.distractors import with_distractors
 from semiuhpe.views.photometric import Photometric, apply
 
 Float = NDArray[np.float64]
@@ -71,7 +72,7 @@ class Mix:
     """How often a scene is each kind; they are scaled to add up to 1.
 
     mosaic: four photos, each in a corner. hard: a photo around something that a detector took for a head.
-    pasted_renders: share of renders in pastes. turned: share of photos, and of pasted heads, that are turned by any angle.
+    pasted_renders: share of renders in pastes. distractors: share of scenes with round things that are no heads. turned: share of photos, and of pasted heads, that are turned by any angle.
     """
 
     photo: float = 0.58
@@ -82,6 +83,7 @@ class Mix:
     hard: float = 0.0
     pasted_renders: float = 0.5
     turned: float = 0.0
+    distractors: float = 0.0
 
 
 def similarity(center: tuple[float, float], zoom: float, angle: float, flip: bool, size: int) -> Float:
@@ -147,7 +149,10 @@ class SceneMaker:
             scene = self._hard(rng)
         else:
             scene = self._photo(rng)
-        return Scene(apply(scene.image, EFFECTS, rng), scene.heads, scene.ignored)
+        image = scene.image
+        if mix.distractors > 0 and rng.random() < mix.distractors:
+            image = with_distractors(image, np.concatenate([scene.heads, scene.ignored]), rng)
+        return Scene(apply(image, EFFECTS, rng), scene.heads, scene.ignored)
 
     def _photo(self, rng: np.random.Generator) -> Scene:
         photo = self.photos[int(rng.integers(len(self.photos)))]
