@@ -28,6 +28,7 @@ from semiuhpe.detection.detector import HeadDetector
 from semiuhpe.estimator import HeadPoseEstimator
 from semiuhpe.images.urls import PhotoUrl
 from semiuhpe.prediction import window
+from semiuhpe.prediction.networks import open_networks
 from semiuhpe.prediction.reporting import Reporter
 from semiuhpe.video.sources import MovingSource
 
@@ -346,3 +347,11 @@ def test_windows_are_tried_in_turn_and_none_is_told(monkeypatch: pytest.MonkeyPa
         assert opened is not None
         assert [opened.show(np.full((2, 2, 3), [1, 2, 3], np.uint8)) for _ in range(4)] == [True, True, False, False]
     assert calls == ["open", *["show [3, 2, 1]"] * 3, "close"]
+
+
+def test_the_settings_tell_the_threshold_that_was_applied() -> None:
+    """With the pose network that is the curve's, not the detector's own; one that the user gave stands."""
+    _, settings = open_networks(PredictOptions())
+    curve = HeadPoseEstimator().head_probability
+    assert curve is not None and settings["score_threshold"] == curve.threshold
+    assert open_networks(PredictOptions(score_threshold=0.3))[1]["score_threshold"] == 0.3

@@ -16,12 +16,15 @@ def open_networks(options: PredictOptions) -> tuple[HeadPoseEstimator, dict[str,
     settings: dict[str, Any] = {"heads": options.heads_from}
     if options.heads_from == "detected":
         detector = _detector(options)
-        settings |= {"detector_sha256": detector.weights.sha256, "score_threshold": detector.score_threshold}
+        settings["detector_sha256"] = detector.weights.sha256
         if options.detector_side is not None:
             settings["detector_side"] = options.detector_side
     estimator = HeadPoseEstimator(
         options.weights, device=options.device, detector=detector, mirrored=options.mirrored, threads=options.threads
     )
+    if detector is not None:
+        curve = estimator.head_probability
+        settings["score_threshold"] = detector.score_threshold if curve is None else curve.threshold
     if options.detector_layout is not None:
         settings |= {"detector_layout": options.detector_layout, "detector_class": options.detector_class}
     settings |= {
