@@ -318,6 +318,8 @@ def test_evaluate_measures_a_peer_at_the_crop_that_suits_it(tmp_path: Path, caps
     assert json.loads(capsys.readouterr().out)["data"]["crop_margin"] == 1.2
     assert main([*command, "--peer", f"nobody={network}"]) == 1
     assert "no peer is known as 'nobody'; there are fsa-net" in capsys.readouterr().err
-    for wrong in (["--peer", "opentrack"], ["default", "--peer", f"opentrack={network}"]):
-        with pytest.raises(SystemExit, match="2"):
-            main([*command, *wrong])
+    for malformed in ("opentrack", "opentrack=", f"={network}"):
+        assert main([*command, "--peer", malformed]) == 1
+        assert f"expected NAME=FILE, got {malformed!r}" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "default", "--peer", f"opentrack={network}"])
