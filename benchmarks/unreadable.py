@@ -18,6 +18,7 @@ import numpy as np
 from skimage import data
 
 from semiuhpe import HeadPoseEstimator
+from semiuhpe.arrays import evenly_spread
 from semiuhpe.geometry.crop import PAD_COLOUR, Image, crop_head
 from semiuhpe.heads.record import HeadRecord
 from semiuhpe.heads.store import HeadStore
@@ -78,9 +79,8 @@ def main() -> None:
     estimator = HeadPoseEstimator(args.weights, threads=args.threads)
     store = HeadStore(args.heads)
     all_of_them = [i for i in range(len(store)) if fits(store.record(i), args.split, args.least)]
-    count = min(args.count, len(all_of_them))
-    chosen = np.array(all_of_them)[np.linspace(0, len(all_of_them) - 1, count).round().astype(int)]
-    crops = [crop_head(store.image(int(i)), store.record(int(i)).box, SIDE) for i in chosen]
+    chosen = [all_of_them[i] for i in evenly_spread(len(all_of_them), args.count)]
+    crops = [crop_head(store.image(i), store.record(i).box, SIDE) for i in chosen]
     azimuth = np.abs(estimator.estimate_crops(crops).azimuth_deg)
     noise = np.random.default_rng(1).integers(0, 256, (args.count, SIDE, SIDE, 3), dtype=np.uint8)
     spoilt: dict[str, Callable[[Image], Image]] = {"blurred": blurred, "at 8 pixels": tiny, "covered": covered}

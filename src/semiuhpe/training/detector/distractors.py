@@ -33,18 +33,12 @@ def with_distractors(image: Image, heads: Float, rng: np.random.Generator) -> Im
         size = float(np.exp(rng.uniform(np.log(_SMALLEST), np.log(_LARGEST))))
         center = rng.uniform(0, len(image), 2)
         box = np.concatenate([center - size / 2, center + size / 2])
-        if len(heads) and np.any(_hidden(heads, box) > _ROOM):
+        hidden = box_math.intersection(heads, box)[:, 0] / np.maximum(box_math.area(heads), 1e-9)
+        if np.any(hidden > _ROOM):
             continue
         picture, cover = _round_thing(kind, rng)
         _lay(scene, picture, cover, box, float(rng.uniform(0.75, 1.0)), rng)
     return scene
-
-
-def _hidden(heads: Float, box: Float) -> Float:
-    """Share of each head (n, 4) under a box (4,). → (n,)"""
-    low, high = np.maximum(heads[:, :2], box[:2]), np.minimum(heads[:, 2:], box[2:])
-    both = np.clip(high - low, 0, None)
-    return np.asarray(both[:, 0] * both[:, 1] / np.maximum(box_math.area(heads), 1e-9))
 
 
 def _lay(scene: Image, picture: Shade, cover: Shade, box: Float, squeeze: float, rng: np.random.Generator) -> None:
@@ -56,7 +50,7 @@ def _lay(scene: Image, picture: Shade, cover: Shade, box: Float, squeeze: float,
     side = len(scene)
     flags = cv2.INTER_AREA if size < _DRAWN else cv2.INTER_LINEAR
     drawn = cv2.warpAffine(np.dstack([picture, cover]), squeezed, (side, side), flags=flags)
-    soft = cv2.GaussianBlur(drawn, (0, 0), 0.3 + 0.25 * _DRAWN / size / 4)
+    soft = cv2.GaussianBlur(drawn, (0, 0), 0.3 + _DRAWN / (16 * size))
     share = soft[..., 3:]
     np.copyto(scene, np.clip(scene * (1 - share) + soft[..., :3], 0, 255).astype(np.uint8))
 

@@ -138,7 +138,7 @@ class DetectorTraining:
         tensors, state = load_checkpoint(self.folder / LAST)
         # A key that came later was at its default.
         before, now = {**to_dict(DetectorRecipe()), **state["recipe"]}, to_dict(self.recipe)
-        changed = [key for key in now if key not in _MAY_CHANGE and before.get(key) != now[key]]
+        changed = [key for key in now if key not in _MAY_CHANGE and before[key] != now[key]]
         data = {"portraits", "renders", "render_count", "headless", "helmet_repeats", "hard", "steps"} | {
             key for key in now if key.endswith("_share")
         }

@@ -72,7 +72,8 @@ class Mix:
     """How often a scene is each kind; they are scaled to add up to 1.
 
     mosaic: four photos, each in a corner. hard: a photo around something that a detector took for a head.
-    pasted_renders: share of renders in pastes. distractors: share of scenes with round things that are no heads. turned: share of photos, and of pasted heads, that are turned by any angle.
+    pasted_renders: share of renders in pastes. turned: share of photos, and of pasted heads, that are turned by any angle.
+    distractors: share of scenes with round things that are no heads.
     """
 
     photo: float = 0.58
